@@ -1,0 +1,239 @@
+"""Attention over a ragged batch: softmax(QKᵀ·scale + bias) V inside each sequence.
+
+`reference` is the formula, sequence by sequence. The other ways give the same numbers faster and
+are held to it by test; `attend` picks one for the batch. Only this module may densify, inside one
+call.
+
+    by_runs   equal-length neighbours as one dense, unpadded attention (CPU, GPU)
+    padded    one masked attention over a padded grid: better for many short runs
+    windowed  blocks of queries against their window: linear in length
+    varlen    the CUDA kernel that reads ragged batches as they are (16-bit)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout as drop
+from torch.nn.functional import scaled_dot_product_attention
+
+from manyheads.core.layout import Layout
+from manyheads.core.mask import Causal, Full, Reach, Window
+
+
+def attend(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    layout: Layout,
+    reach: Reach,
+    scale: float,
+    dropout: float = 0.0,
+    bias_HLL: Tensor | None = None,
+) -> Tensor:
+    """Return the context (T, H, K) of every token, by the fastest way for this batch.
+
+    H is a multiple of G (grouped-query attention, Ainslie et al. 2023). `dropout` acts on the
+    weights; `bias_HLL` is added to the scaled scores at (query position, key position).
+    """
+    if q_THK.is_cuda and bias_HLL is None and dropout == 0.0 and q_THK.element_size() == 2:
+        return varlen(q_THK, k_TGK, v_TGK, layout, reach, scale)
+    way = padded if _padding_pays(layout, reach) else by_runs
+    return way(q_THK, k_TGK, v_TGK, layout, reach, scale, dropout, bias_HLL)
+
+
+def weights(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    layout: Layout,
+    reach: Reach,
+    scale: float,
+    bias_HLL: Tensor | None = None,
+) -> list[Tensor]:
+    """Return softmax(QKᵀ·scale + bias) of each sequence, (H, length, length), rows summing to 1."""
+    k_THK = k_TGK.repeat_interleave(q_THK.shape[1] // k_TGK.shape[1], dim=1)
+    result = []
+    for start, length in zip(layout.starts, layout.lengths, strict=True):
+        one = slice(start, start + length)
+        scores = torch.einsum("qhk,thk->hqt", q_THK[one].float(), k_THK[one].float()) * scale
+        if bias_HLL is not None:
+            scores = scores + bias_HLL[:, :length, :length]
+        position = torch.arange(length, device=q_THK.device)
+        allowed = reach.allows(position[:, None], position[None, :])
+        result.append(scores.masked_fill(~allowed, float("-inf")).softmax(dim=-1))
+    return result
+
+
+def reference(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    layout: Layout,
+    reach: Reach,
+    scale: float,
+    dropout: float = 0.0,
+    bias_HLL: Tensor | None = None,
+) -> Tensor:
+    """The formula, one sequence after the other, in float32: what every other way must equal."""
+    v_THK = v_TGK.repeat_interleave(q_THK.shape[1] // v_TGK.shape[1], dim=1)
+    context = [
+        torch.einsum("hqt,thk->qhk", drop(weight, dropout, dropout > 0), v_one.float())
+        for weight, v_one in zip(
+            weights(q_THK, k_TGK, layout, reach, scale, bias_HLL),
+            v_THK.split(layout.lengths),
+            strict=True,
+        )
+    ]
+    return torch.cat(context).to(q_THK.dtype)
+
+
+def by_runs(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    layout: Layout,
+    reach: Reach,
+    scale: float,
+    dropout: float = 0.0,
+    bias_HLL: Tensor | None = None,
+) -> Tensor:
+    """One dense attention for each run of equal lengths: no padding, no copies in."""
+    context = []
+    for run in layout.runs:
+        q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
+        if isinstance(reach, Window) and bias_HLL is None and _long(run.length, reach):
+            out = windowed(q, k, v, reach, scale, dropout)
+        else:
+            mask = _square_mask(layout, run.length, reach, bias_HLL)
+            out = _dense(q, k, v, mask, scale, dropout)
+        context.append(out.transpose(1, 2).flatten(0, 1))
+    return context[0] if len(context) == 1 else torch.cat(context)
+
+
+def padded(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    layout: Layout,
+    reach: Reach,
+    scale: float,
+    dropout: float = 0.0,
+    bias_HLL: Tensor | None = None,
+) -> Tensor:
+    """One masked attention over a grid of B rows of the longest length, made and left in here."""
+    B, L = len(layout), layout.longest
+
+    def grid(tensor_T: Tensor) -> Tensor:
+        rows = tensor_T.new_zeros(B * L, *tensor_T.shape[1:])
+        return rows.index_copy(0, layout.slots, tensor_T).unflatten(0, (B, L)).transpose(1, 2)
+
+    def make_mask() -> Tensor:
+        position = torch.arange(L, device=layout.device)
+        real = position < torch.tensor(layout.lengths, device=layout.device)[:, None]
+        allowed = reach.allows(position[:, None], position[None, :])
+        # A padding query that sees nothing would be 0/0, and poison the gradient of the batch.
+        mask = (real[:, None, :] & allowed) | ~real[:, :, None]
+        return mask[:, None]
+
+    mask = layout.derive(("padded", reach), make_mask)
+    if bias_HLL is not None:
+        mask = torch.where(mask, bias_HLL[None, :, :L, :L].to(q_THK.dtype), float("-inf"))
+    out = _dense(grid(q_THK), grid(k_TGK), grid(v_TGK), mask, scale, dropout)
+    return out.transpose(1, 2).flatten(0, 1)[layout.slots]
+
+
+def windowed(
+    q: Tensor, k: Tensor, v: Tensor, window: Window, scale: float, dropout: float = 0.0
+) -> Tensor:
+    """Sliding-window attention of dense (N, H, L, K): each block of queries against its own keys.
+
+    Time and memory grow linearly with L (Beltagy, Peters & Cohan 2020, section 3.1).
+    """
+    length = q.shape[2]
+    block = _block(window)
+    position = torch.arange(length, device=q.device)
+    context = []
+    for start in range(0, length, block):
+        queries = slice(start, min(start + block, length))
+        keys = slice(max(0, start - window.left), min(length, queries.stop + window.right))
+        mask = window.allows(position[queries, None], position[None, keys])
+        context.append(_dense(q[:, :, queries], k[:, :, keys], v[:, :, keys], mask, scale, dropout))
+    return torch.cat(context, dim=2)
+
+
+def varlen(
+    q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, reach: Reach, scale: float
+) -> Tensor:
+    """FlashAttention over offsets (Dao et al. 2022): CUDA, 16-bit, no densifying at all."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    window = {Full: (-1, -1), Causal: (-1, 0)}.get(type(reach))
+    if isinstance(reach, Window):
+        window = (reach.left, reach.right)
+    assert window is not None
+    offsets = layout.derive("int32 offsets", lambda: layout.offsets.int())
+    longest = layout.longest
+    context = varlen_attn(
+        q_THK.contiguous(),
+        k_TGK.contiguous(),
+        v_TGK.contiguous(),
+        offsets,
+        offsets,
+        longest,
+        longest,
+        scale=scale,
+        window_size=window,
+        enable_gqa=q_THK.shape[1] != k_TGK.shape[1],
+    )
+    assert isinstance(context, Tensor)
+    return context
+
+
+def _dense(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, dropout: float
+) -> Tensor:
+    """Attention of dense (N, H, L, K) tensors under a bool or additive mask."""
+    grouped = q.shape[1] != k.shape[1]
+    return scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale, enable_gqa=grouped
+    )
+
+
+def _square_mask(
+    layout: Layout, length: int, reach: Reach, bias_HLL: Tensor | None
+) -> Tensor | None:
+    """The mask that all sequences of one length share, or None where they need none."""
+    needed = not reach.covers(length, length)
+
+    def make() -> Tensor:
+        position = torch.arange(length, device=layout.device)
+        return reach.allows(position[:, None], position[None, :])
+
+    mask = layout.derive((reach, length), make) if needed else None
+    if bias_HLL is None:
+        return mask
+    bias = bias_HLL[:, :length, :length]
+    return bias if mask is None else bias.masked_fill(~mask, float("-inf"))
+
+
+def _padding_pays(layout: Layout, reach: Reach) -> bool:
+    """Whether one call over a padded grid is cheaper than one small call for each run.
+
+    A call costs about as much as the attention of `call` query-key pairs of one sequence.
+    """
+    if isinstance(reach, Window) and _long(layout.longest, reach):
+        return False
+    call = 16_384
+    by_runs_cost = sum(run.count * run.length**2 + call for run in layout.runs)
+    padded_cost = len(layout) * layout.longest**2 + call
+    return padded_cost < by_runs_cost
+
+
+def _block(window: Window) -> int:
+    """Queries in one block of windowed attention: as many as the window has keys, at least 64."""
+    return max(64, window.left + window.right)
+
+
+def _long(length: int, window: Window) -> bool:
+    """Whether a sequence is long enough for blocks to save more than they cost."""
+    return length > 2 * _block(window)

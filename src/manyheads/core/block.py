@@ -1,0 +1,47 @@
+"""One layer of a Transformer.
+
+x ─┬─ before ─ attention ─ after ─ + ─ residual ─┬─ before ─ feedforward ─ after ─ + ─ residual
+   └───────────────────────────────┘             └─────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from manyheads.core.attention import Attention
+from manyheads.core.feedforward import make_feedforward
+from manyheads.core.layout import Layout
+from manyheads.core.norm import make_norm
+from manyheads.core.spec import BlockSpec, NormSlots
+
+
+class Norms(nn.Module):
+    """The three places around a sub-layer where a norm may stand."""
+
+    def __init__(self, slots: NormSlots, width: int) -> None:
+        super().__init__()
+        self.before = make_norm(slots.before, width)
+        self.after = make_norm(slots.after, width)
+        self.residual = make_norm(slots.residual, width)
+
+    def forward(self, x_TD: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return residual(x + after(sublayer(before(x)))): no weight on the skip."""
+        return self.residual(x_TD + self.after(sublayer(self.before(x_TD))))
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each inside its residual: (T, D) → (T, D)."""
+
+    def __init__(self, spec: BlockSpec, width: int) -> None:
+        super().__init__()
+        self.attention = Attention(spec.attention, width)
+        self.attention_norms = Norms(spec.attention_norms, width)
+        self.feedforward = make_feedforward(spec.feedforward, width)
+        self.feedforward_norms = Norms(spec.feedforward_norms, width)
+
+    def forward(self, x_TD: Tensor, layout: Layout, bias_HLL: Tensor | None = None) -> Tensor:
+        """Return the hidden states (T, D) after this layer."""
+        x_TD = self.attention_norms(x_TD, lambda x: self.attention(x, layout, bias_HLL))
+        return self.feedforward_norms(x_TD, self.feedforward)

@@ -1,0 +1,50 @@
+"""From token ids to the first hidden states."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from manyheads.core.layout import Layout
+from manyheads.core.norm import make_norm
+from manyheads.core.position import PositionEmbedding
+from manyheads.core.spec import EmbedSpec
+from manyheads.errors import LayoutError
+
+
+class Embedding(nn.Module):
+    """dropout(norm(token + position + segment)), then a projection where widths differ."""
+
+    def __init__(self, spec: EmbedSpec, width: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.tokens = nn.Embedding(spec.vocabulary, spec.width)
+        self.positions = PositionEmbedding(spec.positions, spec.width) if spec.positions else None
+        self.segments = nn.Embedding(spec.segments, spec.width) if spec.segments else None
+        self.norm = make_norm(spec.norm, spec.width)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.project = nn.Linear(spec.width, width) if spec.width != width else nn.Identity()
+
+    def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None = None) -> Tensor:
+        """Return hidden states (T, D) of ids (T); segment ids default to 0.
+
+        Raises `LayoutError` where ids and layout disagree or an id is outside the vocabulary.
+        """
+        layout.check(ids_T, "ids")
+        self._check_vocabulary(ids_T)
+        hidden_TD = self.tokens(ids_T)
+        if self.positions is not None:
+            hidden_TD = hidden_TD + self.positions(layout)
+        if self.segments is not None:
+            if segments_T is None:
+                hidden_TD = hidden_TD + self.segments.weight[0]
+            else:
+                hidden_TD = hidden_TD + self.segments(segments_T)
+        return self.project(self.dropout(self.norm(hidden_TD)))
+
+    def _check_vocabulary(self, ids_T: Tensor) -> None:
+        # A wrong id is an opaque device assertion on GPU; there, asking would stall the stream.
+        if ids_T.device.type == "cpu" and int(ids_T.max()) >= self.spec.vocabulary:
+            raise LayoutError(
+                f"token id {int(ids_T.max())} is outside the vocabulary of {self.spec.vocabulary}; "
+                "use the tokenizer that belongs to this model"
+            )

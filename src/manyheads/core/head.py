@@ -1,0 +1,51 @@
+"""From the tokens of a sequence to one row of outputs."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from manyheads.core.feedforward import make_activation
+from manyheads.core.layout import Layout
+from manyheads.core.norm import make_norm
+from manyheads.core.spec import HeadSpec, Pooling
+
+
+def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
+    """Return one vector for each sequence, (B, D)."""
+    layout.check(hidden_TD, "hidden states")
+    match pooling:
+        case Pooling.FIRST:
+            return hidden_TD[layout.offsets[:-1]]
+        case Pooling.MEAN:
+            sums = hidden_TD.new_zeros(len(layout), hidden_TD.shape[1])
+            sums = sums.index_add(0, layout.owners, hidden_TD)
+            return sums / layout.offsets.diff()[:, None]
+
+
+class SequenceHead(nn.Module):
+    """Pool, dense, activation, norm, projection: (T, D) → (B, C).
+
+    One module for the classification heads of all families; its spec says which parts are there.
+    """
+
+    def __init__(self, spec: HeadSpec, outputs: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.pooled_dropout = nn.Dropout(spec.pooled_dropout)
+        self.dense: nn.Module = nn.Identity()
+        self.activation: nn.Module = nn.Identity()
+        if spec.dense:
+            self.dense = nn.Linear(spec.width, spec.width, bias=spec.dense_bias)
+            self.activation = make_activation(spec.activation)
+        self.norm = make_norm(spec.norm, spec.width)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.out = nn.Linear(spec.width, outputs)
+
+    def features(self, hidden_TD: Tensor, layout: Layout) -> Tensor:
+        """Return what the last projection sees, (B, D)."""
+        pooled_BD = self.pooled_dropout(pool(hidden_TD, layout, self.spec.pooling))
+        return self.norm(self.activation(self.dense(pooled_BD)))
+
+    def forward(self, hidden_TD: Tensor, layout: Layout) -> Tensor:
+        """Return the outputs of each sequence, (B, C): logits, or values of a regression."""
+        return self.out(self.dropout(self.features(hidden_TD, layout)))

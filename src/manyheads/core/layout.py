@@ -1,0 +1,141 @@
+"""Layout: where each sequence lies in a ragged batch.
+
+A batch is its sequences laid end to end: hidden states have shape (T, D) and token t belongs to
+the sequence whose offsets enclose t. There is no padding, so nothing outside attention knows of
+sequences.
+
+    lengths (3, 3, 5)     tokens  a0 a1 a2 b0 b1 b2 c0 c1 c2 c3 c4
+                          offsets 0        3        6              11
+                          runs    [a b] as (2, 3, D)    [c] as (1, 5, D): zero-copy dense views
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
+from itertools import accumulate, groupby
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from manyheads.errors import LayoutError
+
+Value = TypeVar("Value")
+
+
+class Run:
+    """Neighbouring sequences of equal length: `count` of them, from token `start` on."""
+
+    __slots__ = ("count", "length", "start")
+
+    def __init__(self, start: int, count: int, length: int) -> None:
+        self.start, self.count, self.length = start, count, length
+
+    @property
+    def stop(self) -> int:
+        """The token after the last one of the run."""
+        return self.start + self.count * self.length
+
+    def view(self, tensor_T: Tensor) -> Tensor:
+        """Return the run's tokens as a dense view: (T, …) → (count, length, …), without a copy."""
+        return tensor_T[self.start : self.stop].unflatten(0, (self.count, self.length))
+
+
+class Layout:
+    """The lengths of a batch's sequences, in their order, and everything that follows from them.
+
+    Immutable. Tensors are made when first asked for, on `device`, and kept.
+    Raises `LayoutError` for an empty batch or a length below 1.
+    """
+
+    def __init__(self, lengths: Iterable[int], device: torch.device | str = "cpu") -> None:
+        self.lengths: tuple[int, ...] = tuple(lengths)
+        self.device = torch.device(device)
+        self._derived: dict[Hashable, object] = {}
+        if not self.lengths:
+            raise LayoutError("a batch of 0 sequences has no layout; give at least 1 sequence")
+        if min(self.lengths) < 1:
+            at = next(i for i, length in enumerate(self.lengths) if length < 1)
+            raise LayoutError(
+                f"sequence {at} has length {self.lengths[at]}; a sequence holds at least 1 token"
+            )
+
+    @classmethod
+    def flatten(
+        cls, sequences: Sequence[Sequence[int]], device: torch.device | str = "cpu"
+    ) -> tuple[Tensor, Layout]:
+        """Lay sequences of ids end to end: return ids (T) on `device` and their layout."""
+        layout = cls((len(sequence) for sequence in sequences), device)
+        ids_T = torch.tensor([i for sequence in sequences for i in sequence], device=device)
+        return ids_T, layout
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __repr__(self) -> str:
+        return f"Layout({len(self)} sequences, {self.tokens} tokens, longest {self.longest})"
+
+    def to(self, device: torch.device | str) -> Layout:
+        """Return the same layout with its tensors on `device`."""
+        return self if torch.device(device) == self.device else Layout(self.lengths, device)
+
+    @cached_property
+    def tokens(self) -> int:
+        """T, the tokens of the whole batch."""
+        return sum(self.lengths)
+
+    @cached_property
+    def longest(self) -> int:
+        """L, the length of the longest sequence."""
+        return max(self.lengths)
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The first token of each sequence."""
+        return (0, *accumulate(self.lengths[:-1]))
+
+    @cached_property
+    def offsets(self) -> Tensor:
+        """(B + 1): the first token of each sequence, and T at the end."""
+        return torch.tensor((*self.starts, self.tokens), device=self.device)
+
+    @cached_property
+    def owners(self) -> Tensor:
+        """(T): the number of the sequence that each token belongs to."""
+        lengths = torch.tensor(self.lengths, device=self.device)
+        return torch.arange(len(self), device=self.device).repeat_interleave(lengths)
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """(T): the position of each token in its own sequence, from 0."""
+        return torch.arange(self.tokens, device=self.device) - self.offsets[self.owners]
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Maximal runs of neighbours with equal length; together they cover every token once."""
+        runs: list[Run] = []
+        start = 0
+        for length, group in groupby(self.lengths):
+            runs.append(Run(start, sum(1 for _ in group), length))
+            start = runs[-1].stop
+        return tuple(runs)
+
+    @cached_property
+    def slots(self) -> Tensor:
+        """(T): where each token stands in a padded (B·L) grid; only attention may use it."""
+        return self.owners * self.longest + self.positions
+
+    def check(self, tensor_T: Tensor, name: str) -> None:
+        """Raise `LayoutError` unless the tensor's first dimension is this layout's T."""
+        if tensor_T.shape[0] != self.tokens:
+            raise LayoutError(
+                f"{name} holds {tensor_T.shape[0]} tokens but its layout says {self.tokens}; "
+                "give both from the same batch"
+            )
+
+    def derive(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return `make()`, computed once for this layout and key: what every layer needs again."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return cast(Value, self._derived[key])

@@ -1,0 +1,118 @@
+"""Positions: learned and sinusoidal vectors, rotary angles, relative score bias."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from manyheads.core.layout import Layout
+from manyheads.core.spec import LearnedPositions, RelativeBias, Rotary, SinusoidalPositions
+from manyheads.errors import LayoutError
+
+
+def sinusoidal_table(count: int, width: int) -> Tensor:
+    """Return PE (count, D): PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle).
+
+    "Attention Is All You Need", section 3.5. One angle per pair of dimensions.
+    """
+    position = torch.arange(count, dtype=torch.float64)[:, None]
+    even = torch.arange(0, width, 2, dtype=torch.float64)
+    angle = position / 10_000 ** (even / width)
+    table = torch.zeros(count, width)
+    table[:, 0::2] = angle.sin()
+    table[:, 1::2] = angle.cos()[:, : width // 2]
+    return table
+
+
+class PositionEmbedding(nn.Module):
+    """One vector of width D for each token by its position in its own sequence.
+
+    Raises `LayoutError` where a sequence is longer than the table.
+    """
+
+    def __init__(self, spec: LearnedPositions | SinusoidalPositions, width: int) -> None:
+        super().__init__()
+        self.spec = spec
+        if isinstance(spec, LearnedPositions):
+            self.weight = nn.Parameter(torch.zeros(spec.count, width))
+        else:
+            self.register_buffer("weight", sinusoidal_table(spec.count, width), persistent=False)
+
+    @property
+    def offset(self) -> int:
+        """The row of position 0."""
+        return self.spec.offset if isinstance(self.spec, LearnedPositions) else 0
+
+    def forward(self, layout: Layout) -> Tensor:
+        """Return position vectors (T, D)."""
+        limit = self.spec.count - self.offset
+        if layout.longest > limit:
+            raise LayoutError(
+                f"a sequence of {layout.longest} tokens exceeds the {limit} positions of this "
+                f"model; truncate to max_tokens={limit}"
+            )
+        return nn.functional.embedding(layout.positions + self.offset, self.weight)
+
+
+def rotary_angles(spec: Rotary, head_dim: int, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Return cos and sin (T, 1, K/2) of each token's angles; computed once for a batch.
+
+    Angle of pair i at position p: p · base^(-2i/K) (Su et al. 2021, equation 15).
+    """
+
+    def make() -> tuple[Tensor, Tensor]:
+        even = torch.arange(0, head_dim, 2, dtype=torch.float32, device=layout.device)
+        frequency = 1.0 / spec.base ** (even / head_dim)
+        angle = layout.positions[:, None].float() * frequency
+        return angle.cos()[:, None], angle.sin()[:, None]
+
+    return layout.derive((spec, head_dim), make)
+
+
+def rotate(x_THK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (x_i, x_{i+K/2}) by its angle: (T, H, K) → (T, H, K).
+
+    Pairs are half a head apart, as published checkpoints order them, not neighbours as in the
+    paper; the two differ by a fixed permutation of the projection's rows.
+    """
+    first, second = x_THK.float().chunk(2, dim=-1)
+    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return turned.to(x_THK.dtype)
+
+
+class RelativePositionBias(nn.Module):
+    """A learned score bias for each head and bucket of distance (Raffel et al. 2020, section 2.1).
+
+    Half the buckets are exact small distances, the other half grow logarithmically up to
+    `max_distance`; bidirectional bias splits them between keys before and keys after the query.
+    """
+
+    def __init__(self, spec: RelativeBias, heads: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.weight = nn.Parameter(torch.zeros(spec.buckets, heads))
+
+    def bucket(self, distance: Tensor) -> Tensor:
+        """Return the bucket of each distance (key position minus query position)."""
+        buckets = self.spec.buckets
+        if self.spec.bidirectional:
+            buckets //= 2
+            base = (distance > 0).long() * buckets
+            distance = distance.abs()
+        else:
+            base = torch.zeros_like(distance)
+            distance = -distance.clamp(max=0)
+        exact = buckets // 2
+        far = distance.clamp(min=1).float() / exact
+        growth = (buckets - exact) / math.log(self.spec.max_distance / exact)
+        logarithmic = (exact + (far.log() * growth).long()).clamp(max=buckets - 1)
+        return base + torch.where(distance < exact, distance, logarithmic)
+
+    def forward(self, queries: int, keys: int) -> Tensor:
+        """Return the bias (H, queries, keys) to add to scaled scores."""
+        device = self.weight.device
+        query = torch.arange(queries, device=device)[:, None]
+        key = torch.arange(keys, device=device)[None, :]
+        return self.weight[self.bucket(key - query)].permute(2, 0, 1)

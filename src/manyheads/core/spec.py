@@ -1,0 +1,179 @@
+"""Frozen dataclasses that describe a Transformer, layer by layer.
+
+A family (`manyheads.families`) turns a published configuration into a `Spec`; `Transformer(spec)`
+builds it. Nothing else decides how a model behaves: two models with equal specs are the same
+function of their weights. Every layer has a description of its own, so that layers may differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from manyheads.core.mask import Full, Reach
+
+
+class Activation(Enum):
+    """The pointwise nonlinearity of a feed-forward layer or a head."""
+
+    GELU = "gelu"  # x·Φ(x), Hendrycks & Gimpel 2016
+    GELU_TANH = "gelu_tanh"  # its tanh approximation, as in the original BERT and GPT-2
+    RELU = "relu"
+    SILU = "silu"  # x·σ(x), "swish"
+    TANH = "tanh"
+
+
+class Pooling(Enum):
+    """How the vectors of a sequence's tokens become one vector."""
+
+    FIRST = "first"  # the first token, [CLS]
+    MEAN = "mean"  # the mean over all tokens, special ones included
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """(x-μ)/√(σ²+ε)·γ+β with the biased variance (Ba, Kiros & Hinton 2016); β only with `bias`."""
+
+    epsilon: float = 1e-12
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class NormSlots:
+    """Where a sub-layer f is normalised: residual(x + after(f(before(x)))); empty means identity.
+
+    Post-norm (Vaswani et al. 2017) fills `residual`, pre-norm (Xiong et al. 2020) fills `before`,
+    the sandwich (Ding et al. 2021) fills `before` and `after`.
+    """
+
+    before: LayerNorm | None = None
+    after: LayerNorm | None = None
+    residual: LayerNorm | None = None
+
+
+@dataclass(frozen=True)
+class LearnedPositions:
+    """One trained vector for each position; token 0 uses row `offset` (RoBERTa starts at 2)."""
+
+    count: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class SinusoidalPositions:
+    """PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle) (Vaswani et al. 2017)."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """Rotary positions (Su et al. 2021): pair i of a head turns by position · base^(-2i/K)."""
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True)
+class RelativeBias:
+    """T5's learned score bias for each head and bucket of distance (Raffel et al. 2020)."""
+
+    buckets: int = 32
+    max_distance: int = 128
+    bidirectional: bool = True
+
+
+@dataclass(frozen=True)
+class AttentionSpec:
+    """Multi-head attention: `heads` query heads over `kv_heads` key/value heads of `head_dim` each.
+
+    `scale` multiplies the scores (1/√head_dim when None); `dropout` acts on the attention weights,
+    `out_dropout` on the output of the last projection.
+    """
+
+    heads: int
+    head_dim: int
+    kv_heads: int
+    bias: bool = True
+    out_bias: bool = True
+    scale: float | None = None
+    rotary: Rotary | None = None
+    reach: Reach = field(default_factory=Full)
+    dropout: float = 0.0
+    out_dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class FeedForwardSpec:
+    """down(act(up(x))), or with `gated` down(act(a) * b) where [a, b] = up(x) (Shazeer 2020).
+
+    `dropout` acts before the down projection, `out_dropout` after it.
+    """
+
+    width: int
+    activation: Activation = Activation.GELU
+    gated: bool = False
+    bias: bool = True
+    dropout: float = 0.0
+    out_dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """One layer: attention, then feed-forward, each in its residual with its norms."""
+
+    attention: AttentionSpec
+    feedforward: FeedForwardSpec
+    attention_norms: NormSlots
+    feedforward_norms: NormSlots
+
+
+@dataclass(frozen=True)
+class StackSpec:
+    """A stack of blocks, a norm at its end, and a score bias that all its blocks share."""
+
+    blocks: tuple[BlockSpec, ...]
+    norm: LayerNorm | None = None
+    relative_bias: RelativeBias | None = None
+
+
+@dataclass(frozen=True)
+class EmbedSpec:
+    """Token, position and segment vectors of size `width`, summed, normalised, dropped out.
+
+    Where `width` is not the model's (ELECTRA), a linear layer follows.
+    """
+
+    vocabulary: int
+    width: int
+    positions: LearnedPositions | SinusoidalPositions | None = None
+    segments: int = 0
+    norm: LayerNorm | None = None
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole Transformer; `max_tokens` is the longest sequence that its positions tell apart."""
+
+    width: int
+    max_tokens: int
+    embed: EmbedSpec
+    encoder: StackSpec
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """From tokens to one output row a sequence: pool, dense, activation, norm, projection.
+
+    Dropout acts on the pooled vector (`pooled_dropout`) and before the last projection
+    (`dropout`); an absent `dense` is skipped together with its activation and norm.
+    """
+
+    width: int
+    pooling: Pooling = Pooling.FIRST
+    dense: bool = True
+    dense_bias: bool = True
+    activation: Activation = Activation.TANH
+    norm: LayerNorm | None = None
+    pooled_dropout: float = 0.0
+    dropout: float = 0.0

@@ -1,0 +1,74 @@
+"""Everything that manyheads raises on purpose, as one tree.
+
+    ManyHeadsError (ValueError)      something that the user can mend; the message says how
+    ├── ReferenceNotFound            a model reference that leads nowhere
+    ├── ConfigError                  a model folder whose configuration is missing or not understood
+    ├── CheckpointError              weights that are damaged, missing or of other shapes
+    ├── LayoutError                  tensors that do not fit the lengths of their sequences
+    ├── TextError                    a text that cannot be tokenized
+    ├── DataError                    a table that cannot be read or learnt from
+    ├── RecipeError                  a training setting that is unknown or out of range
+    ├── TrainingError                a run that cannot go on: a loss of NaN, a full disk
+    └── MissingExtra                 a feature whose optional dependency is not installed
+
+A message names the value, the limit and the remedy, in one line where it fits:
+``max_tokens=4096 exceeds the 512 positions of this model; choose at most 512``.
+``assert`` is kept for our own invariants and never guards user input.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ManyHeadsError(ValueError):
+    """Something that the user can mend; the message says how."""
+
+
+class ReferenceNotFound(ManyHeadsError):  # noqa: N818 - reads as what happened
+    """A model reference (folder, ``package:NAME/PATH`` or Hub id) that leads nowhere."""
+
+
+class ConfigError(ManyHeadsError):
+    """A model folder whose configuration is missing or not understood."""
+
+
+class CheckpointError(ManyHeadsError):
+    """Weights that are damaged, missing, or of other shapes than the model's."""
+
+
+class LayoutError(ManyHeadsError):
+    """Tensors that do not fit the lengths of their sequences."""
+
+
+class TextError(ManyHeadsError):
+    """A text that cannot be tokenized."""
+
+
+class DataError(ManyHeadsError):
+    """A table that cannot be read, or that cannot be learnt from."""
+
+
+class RecipeError(ManyHeadsError):
+    """A training setting that is unknown or out of range."""
+
+
+class TrainingError(ManyHeadsError):
+    """A run that cannot go on."""
+
+
+class MissingExtra(ManyHeadsError, ImportError):  # noqa: N818
+    """A feature whose optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}; install it with "
+            f"`pip install 'manyheads[{extra}]'`"
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest known name, or an empty string."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -1,0 +1,34 @@
+"""Published architectures as data: one file each, no modelling code.
+
+To add a family, write `to_spec`, its inverse `to_config`, its weight names as `Rules`, and list it
+here; the parity harness in `tests/families` then holds it to the original.
+"""
+
+from __future__ import annotations
+
+from manyheads.errors import ConfigError, did_you_mean
+from manyheads.families.bert import BERT
+from manyheads.families.distilbert import DISTILBERT
+from manyheads.families.electra import ELECTRA
+from manyheads.families.family import Config, Family, HeadFormat
+from manyheads.families.modernbert import MODERNBERT
+from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
+
+__all__ = ["FAMILIES", "Config", "Family", "HeadFormat", "family_of"]
+
+FAMILIES = {
+    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, MODERNBERT)
+}
+
+
+def family_of(config: Config) -> Family:
+    """Return the family of a published configuration; raises `ConfigError` for an unknown one."""
+    name = config.get("model_type")
+    if name is None:
+        raise ConfigError("config.json has no model_type; it is not a Transformer's configuration")
+    if name not in FAMILIES:
+        raise ConfigError(
+            f"model_type {name!r} is not supported.{did_you_mean(str(name), FAMILIES)} "
+            f"Supported: {', '.join(FAMILIES)}"
+        )
+    return FAMILIES[name]

@@ -1,0 +1,147 @@
+"""BERT (Devlin et al. 2019): post-norm blocks, learned positions, two segments.
+
+Also the base of RoBERTa and ELECTRA, whose configurations share its keys.
+"""
+
+from __future__ import annotations
+
+from manyheads.core.spec import (
+    Activation,
+    AttentionSpec,
+    BlockSpec,
+    EmbedSpec,
+    FeedForwardSpec,
+    HeadSpec,
+    LayerNorm,
+    LearnedPositions,
+    NormSlots,
+    Spec,
+    StackSpec,
+)
+from manyheads.families.family import (
+    ACTIVATION_NAMES,
+    Config,
+    Family,
+    HeadFormat,
+    activation_of,
+    head_dim_of,
+    refuse,
+)
+from manyheads.families.rules import Fuse, Rename, Rules
+
+
+def to_spec(config: Config) -> Spec:
+    """Read a BERT configuration."""
+    count = config.get("max_position_embeddings", 512)
+    return bert_like_spec(config, LearnedPositions(count), segments=2)
+
+
+def bert_like_spec(config: Config, positions: LearnedPositions, segments: int) -> Spec:
+    """Read the keys that BERT, RoBERTa and ELECTRA share."""
+    refuse(config, "position_embedding_type", "absolute")
+    refuse(config, "is_decoder", False)
+    width: int = config.get("hidden_size", 768)
+    heads = config.get("num_attention_heads", 12)
+    dropout = config.get("hidden_dropout_prob", 0.1)
+    norm = LayerNorm(config.get("layer_norm_eps", 1e-12))
+    block = BlockSpec(
+        attention=AttentionSpec(
+            heads=heads,
+            kv_heads=heads,
+            head_dim=head_dim_of(width, heads),
+            dropout=config.get("attention_probs_dropout_prob", 0.1),
+            out_dropout=dropout,
+        ),
+        feedforward=FeedForwardSpec(
+            width=config.get("intermediate_size", 3072),
+            activation=activation_of(config.get("hidden_act", "gelu")),
+            out_dropout=dropout,
+        ),
+        attention_norms=NormSlots(residual=norm),
+        feedforward_norms=NormSlots(residual=norm),
+    )
+    return Spec(
+        width=width,
+        max_tokens=positions.count - positions.offset,
+        embed=EmbedSpec(
+            vocabulary=config.get("vocab_size", 30522),
+            width=int(config.get("embedding_size", width)),
+            positions=positions,
+            segments=config.get("type_vocab_size", segments),
+            norm=norm,
+            dropout=dropout,
+        ),
+        encoder=StackSpec(blocks=(block,) * config.get("num_hidden_layers", 12)),
+    )
+
+
+def to_config(spec: Spec) -> Config:
+    """Write the configuration that `to_spec` reads back to the same spec."""
+    block = spec.encoder.blocks[0]
+    positions, norm = spec.embed.positions, spec.embed.norm
+    assert isinstance(positions, LearnedPositions)
+    assert norm is not None
+    return {
+        "vocab_size": spec.embed.vocabulary,
+        "hidden_size": spec.width,
+        "num_hidden_layers": len(spec.encoder.blocks),
+        "num_attention_heads": block.attention.heads,
+        "intermediate_size": block.feedforward.width,
+        "hidden_act": ACTIVATION_NAMES[block.feedforward.activation],
+        "hidden_dropout_prob": spec.embed.dropout,
+        "attention_probs_dropout_prob": block.attention.dropout,
+        "max_position_embeddings": positions.count,
+        "type_vocab_size": spec.embed.segments,
+        "layer_norm_eps": norm.epsilon,
+    }
+
+
+def body_rules(prefix: str) -> Rules:
+    """The weight names of a BERT-like body, all behind `prefix`."""
+    theirs, ours = f"{prefix}encoder.layer.{{i}}", "encoder.blocks.{i}"
+    attention = f"{theirs}.attention.self"
+    return Rules(
+        Rename(f"{prefix}embeddings.word_embeddings", "embed.tokens"),
+        Rename(f"{prefix}embeddings.position_embeddings", "embed.positions"),
+        Rename(f"{prefix}embeddings.token_type_embeddings", "embed.segments"),
+        Rename(f"{prefix}embeddings.LayerNorm", "embed.norm"),
+        Fuse(
+            (f"{attention}.query", f"{attention}.key", f"{attention}.value"),
+            f"{ours}.attention.qkv",
+        ),
+        Rename(f"{theirs}.attention.output.dense", f"{ours}.attention.out"),
+        Rename(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norms.residual"),
+        Rename(f"{theirs}.intermediate.dense", f"{ours}.feedforward.up"),
+        Rename(f"{theirs}.output.dense", f"{ours}.feedforward.down"),
+        Rename(f"{theirs}.output.LayerNorm", f"{ours}.feedforward_norms.residual"),
+    )
+
+
+def classifier_dropout(config: Config) -> float:
+    """Return the dropout before the classifier, which defaults to the hidden one."""
+    own = config.get("classifier_dropout")
+    return float(config.get("hidden_dropout_prob", 0.1) if own is None else own)
+
+
+def head_spec(config: Config) -> HeadSpec:
+    """BERT's pooler (first token, dense, tanh) and classifier."""
+    return HeadSpec(
+        width=config.get("hidden_size", 768),
+        activation=Activation.TANH,
+        dropout=classifier_dropout(config),
+    )
+
+
+BERT = Family(
+    name="bert",
+    architecture="BertModel",
+    prefix="bert.",
+    to_spec=to_spec,
+    to_config=to_config,
+    rules=body_rules("bert."),
+    sequence_head=HeadFormat(
+        architecture="BertForSequenceClassification",
+        to_spec=head_spec,
+        rules=Rules(Rename("bert.pooler.dense", "dense"), Rename("classifier", "out")),
+    ),
+)

@@ -1,0 +1,52 @@
+"""ELECTRA (Clark et al. 2020): BERT with embeddings of their own width, projected up."""
+
+from __future__ import annotations
+
+from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, Spec
+from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import to_config as bert_config
+from manyheads.families.family import Config, Family, HeadFormat
+from manyheads.families.rules import Rename, Rules
+
+_DEFAULTS = {
+    "embedding_size": 128,
+    "hidden_size": 256,
+    "num_attention_heads": 4,
+    "intermediate_size": 1024,
+}
+
+
+def to_spec(config: Config) -> Spec:
+    """Read an ELECTRA configuration (discriminator or generator)."""
+    positions = LearnedPositions(config.get("max_position_embeddings", 512))
+    return bert_like_spec(_DEFAULTS | config, positions, segments=2)
+
+
+def to_config(spec: Spec) -> Config:
+    """Write the configuration that `to_spec` reads back to the same spec."""
+    return bert_config(spec) | {"embedding_size": spec.embed.width}
+
+
+def head_spec(config: Config) -> HeadSpec:
+    """First token, dropout, dense, gelu, dropout, projection."""
+    return HeadSpec(
+        width=config.get("hidden_size", _DEFAULTS["hidden_size"]),
+        activation=Activation.GELU,
+        pooled_dropout=classifier_dropout(config),
+        dropout=classifier_dropout(config),
+    )
+
+
+ELECTRA = Family(
+    name="electra",
+    architecture="ElectraModel",
+    prefix="electra.",
+    to_spec=to_spec,
+    to_config=to_config,
+    rules=body_rules("electra.") + Rules(Rename("electra.embeddings_project", "embed.project")),
+    sequence_head=HeadFormat(
+        architecture="ElectraForSequenceClassification",
+        to_spec=head_spec,
+        rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+    ),
+)

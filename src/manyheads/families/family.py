@@ -1,0 +1,87 @@
+"""What a published architecture is to us: data.
+
+A `Family` turns a published `config.json` into a `Spec` and back, and names its weights by one
+reversible table. There is no modelling code in a family: every family runs in `core.Transformer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from manyheads.core.spec import Activation, HeadSpec, Spec
+from manyheads.errors import ConfigError, did_you_mean
+from manyheads.families.rules import Rules
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HeadFormat:
+    """How a family publishes a task head: its architecture's name, its parts, its weight names."""
+
+    architecture: str
+    to_spec: Callable[[Config], HeadSpec]
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class Family:
+    """A published architecture: `name` is its `model_type`, `prefix` leads its body's weights."""
+
+    name: str
+    architecture: str
+    prefix: str
+    to_spec: Callable[[Config], Spec]
+    to_config: Callable[[Spec], Config]
+    rules: Rules
+    sequence_head: HeadFormat
+
+
+ACTIVATIONS = {
+    "gelu": Activation.GELU,
+    "gelu_python": Activation.GELU,
+    "gelu_new": Activation.GELU_TANH,
+    "gelu_pytorch_tanh": Activation.GELU_TANH,
+    "relu": Activation.RELU,
+    "silu": Activation.SILU,
+    "swish": Activation.SILU,
+    "tanh": Activation.TANH,
+}
+ACTIVATION_NAMES = {
+    Activation.GELU: "gelu",
+    Activation.GELU_TANH: "gelu_new",
+    Activation.RELU: "relu",
+    Activation.SILU: "silu",
+    Activation.TANH: "tanh",
+}
+
+
+def activation_of(name: str) -> Activation:
+    """Return the activation that a configuration names; raises `ConfigError` for an unknown one."""
+    if name not in ACTIVATIONS:
+        raise ConfigError(
+            f"activation {name!r} of the configuration is not known."
+            f"{did_you_mean(name, ACTIVATIONS)} Known: {', '.join(ACTIVATIONS)}"
+        )
+    return ACTIVATIONS[name]
+
+
+def head_dim_of(width: int, heads: int) -> int:
+    """Return K = D / H; raises `ConfigError` where the heads do not divide the width."""
+    if width % heads:
+        raise ConfigError(
+            f"hidden size {width} is not a multiple of {heads} attention heads; "
+            "correct the configuration"
+        )
+    return width // heads
+
+
+def refuse(config: Config, key: str, allowed: object) -> None:
+    """Raise `ConfigError` where the configuration asks for what `core` does not compute."""
+    if config.get(key, allowed) != allowed:
+        raise ConfigError(
+            f"{key}={config[key]!r} in the configuration is not supported, only {allowed!r}; "
+            "use a checkpoint without it"
+        )

@@ -1,0 +1,59 @@
+"""RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2020): BERT whose positions start at 2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, Spec
+from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import to_config as bert_config
+from manyheads.families.family import Config, Family, HeadFormat
+from manyheads.families.rules import Rename, Rules
+
+
+def to_spec(config: Config) -> Spec:
+    """Read a RoBERTa or XLM-R configuration."""
+    count = config.get("max_position_embeddings", 514)
+    # fairseq numbered positions from the padding id on; row `pad_token_id` itself stays unused.
+    offset = config.get("pad_token_id", 1) + 1
+    return bert_like_spec(config, LearnedPositions(count, offset), segments=1)
+
+
+def to_config(spec: Spec) -> Config:
+    """Write the configuration that `to_spec` reads back to the same spec."""
+    assert isinstance(spec.embed.positions, LearnedPositions)
+    return bert_config(spec) | {"pad_token_id": spec.embed.positions.offset - 1}
+
+
+def head_spec(config: Config) -> HeadSpec:
+    """First token, dropout, dense, tanh, dropout, projection."""
+    return HeadSpec(
+        width=config.get("hidden_size", 768),
+        activation=Activation.TANH,
+        pooled_dropout=classifier_dropout(config),
+        dropout=classifier_dropout(config),
+    )
+
+
+ROBERTA = Family(
+    name="roberta",
+    architecture="RobertaModel",
+    prefix="roberta.",
+    to_spec=to_spec,
+    to_config=to_config,
+    rules=body_rules("roberta."),
+    sequence_head=HeadFormat(
+        architecture="RobertaForSequenceClassification",
+        to_spec=head_spec,
+        rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+    ),
+)
+
+XLM_ROBERTA = replace(
+    ROBERTA,
+    name="xlm-roberta",
+    architecture="XLMRobertaModel",
+    sequence_head=replace(
+        ROBERTA.sequence_head, architecture="XLMRobertaForSequenceClassification"
+    ),
+)

@@ -1,0 +1,96 @@
+"""Reading and writing the weights of a model folder; never by pickle."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from manyheads.errors import CheckpointError, ConfigError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_TORCH = "pytorch_model.bin"
+_TORCH_INDEX = "pytorch_model.bin.index.json"
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the folder's config.json; raises `ConfigError` where it is missing or no JSON."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ConfigError(f"{folder} has no {CONFIG}; a model folder holds {CONFIG} and {WEIGHTS}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid JSON ({error}); restore it") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} holds no JSON object; restore it")
+    return config
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return all tensors of a model folder by their published names.
+
+    Reads safetensors, single or sharded, else an old `pytorch_model.bin` through torch's
+    weights-only loading, which runs no code of the file.
+    Raises `CheckpointError` naming a file that is missing or damaged.
+    """
+    for index in (_INDEX, _TORCH_INDEX):
+        if (folder / index).is_file() and not (folder / WEIGHTS).is_file():
+            return _read_shards(folder, index)
+    for name in (WEIGHTS, _TORCH):
+        if (folder / name).is_file():
+            return _read_file(folder / name)
+    raise CheckpointError(
+        f"{folder} holds no weights; expected {WEIGHTS}, {_INDEX} with its shards, or {_TORCH}"
+    )
+
+
+def _read_shards(folder: Path, index: str) -> dict[str, Tensor]:
+    shards = sorted(set(json.loads((folder / index).read_text())["weight_map"].values()))
+    missing = [shard for shard in shards if not (folder / shard).is_file()]
+    if missing:
+        raise CheckpointError(
+            f"{folder} lacks {len(missing)} of the {len(shards)} shards that {index} lists: "
+            f"{', '.join(missing)}; copy them there"
+        )
+    tensors: dict[str, Tensor] = {}
+    for shard in shards:
+        tensors |= _read_file(folder / shard)
+    return tensors
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (SafetensorError, RuntimeError, EOFError, OSError, struct.error) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size:,} bytes) is damaged or cut short ({reason}); "
+            "copy or download it again"
+        ) from error
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} holds more than weights and is not loaded, because that could run code of "
+            "the file; convert it to safetensors where you trust it"
+        ) from error
+    return {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
+
+
+def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write model.safetensors, with the metadata that readers of Hugging Face folders expect."""
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        folder / WEIGHTS,
+        metadata={"format": "pt"},
+    )

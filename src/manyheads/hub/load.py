@@ -1,0 +1,108 @@
+"""Open a Hugging Face model folder as a `Transformer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from manyheads.core.transformer import Transformer
+from manyheads.errors import CheckpointError, did_you_mean
+from manyheads.families import Config, Family, family_of
+from manyheads.families.rules import modern_name
+from manyheads.hub.checkpoint import read_config, read_weights
+from manyheads.hub.source import locate
+from manyheads.text import Tokenizer
+
+# Buffers that older releases stored and that follow from the configuration.
+_DERIVED = ("position_ids", "token_type_ids", "inv_freq")
+
+
+@dataclass
+class Pretrained:
+    """A model as it was published: body, tokenizer, configuration, and the weights of its heads.
+
+    `head_weights` keeps, under published names, what is not part of the body: a task head takes its
+    weights from there, and saving the model writes them back untouched.
+    """
+
+    transformer: Transformer
+    tokenizer: Tokenizer
+    family: Family
+    config: Config
+    head_weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+def load_model(
+    reference: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Pretrained:
+    """Open a model folder, `package:NAME/PATH` or Hub id.
+
+    Raises `ReferenceNotFound`, `ConfigError`, or `CheckpointError` listing every tensor that is
+    missing or of another shape than the configuration says.
+    """
+    folder = locate(reference)
+    config = read_config(folder)
+    family = family_of(config)
+    tensors = _with_prefix(read_weights(folder), family.prefix)
+    ours, rest = family.rules.to_ours(tensors)
+    with torch.device("meta"):
+        transformer = Transformer(family.to_spec(config))
+    fill(transformer, ours, device, dtype, source=str(folder))
+    return Pretrained(
+        transformer=transformer.eval(),
+        tokenizer=Tokenizer.from_folder(folder),
+        family=family,
+        config=config,
+        head_weights={name: t for name, t in rest.items() if not name.endswith(_DERIVED)},
+    )
+
+
+def fill(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    device: torch.device | str,
+    dtype: torch.dtype,
+    source: str,
+) -> None:
+    """Give a module made on the meta device its weights, without a second copy of them.
+
+    Raises `CheckpointError` listing together all that is missing or does not fit.
+    """
+    wanted = {name: parameter.shape for name, parameter in module.named_parameters()}
+    missing = [name for name in wanted if name not in tensors]
+    if missing:
+        raise CheckpointError(
+            f"{source} lacks {len(missing)} of {len(wanted)} weights: {_some(missing)}."
+            f"{did_you_mean(missing[0], tensors)} Is config.json the one of these weights?"
+        )
+    unfit = [
+        f"{name} is {tuple(tensors[name].shape)}, the configuration says {tuple(shape)}"
+        for name, shape in wanted.items()
+        if tensors[name].shape != shape
+    ]
+    if unfit:
+        raise CheckpointError(f"{source} has weights of other shapes: {_some(unfit, 12)}")
+    state = {name: tensors[name].to(device, dtype) for name in wanted}
+    module.load_state_dict(state, strict=True, assign=True)
+    for parameter in module.parameters():
+        parameter.requires_grad_(True)
+
+
+def _some(items: list[str], limit: int = 6) -> str:
+    rest = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return "; ".join(items[:limit]) + rest
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors under the names that a model with a head gives them."""
+    tensors = {modern_name(name): tensor for name, tensor in tensors.items()}
+    if any(name.startswith(prefix) for name in tensors):
+        return tensors
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
