@@ -50,8 +50,14 @@ class Attention(nn.Module):
         self.out = nn.Linear(spec.heads * spec.head_dim, width, bias=spec.out_bias)
         self.out_dropout = nn.Dropout(spec.out_dropout)
 
-    def forward(self, x_TD: Tensor, layout: Layout, bias_HLL: Tensor | None = None) -> Tensor:
-        """Return the attended tokens (T, D), without the residual."""
+    def forward(
+        self,
+        x_TD: Tensor,
+        layout: Layout,
+        bias_HLL: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """Return the attended tokens (T, D), or those at `rows` alone, without the residual."""
         spec = self.spec
         heads = self.qkv(x_TD).unflatten(-1, (-1, spec.head_dim))
         q_THK, k_TGK, v_TGK = heads.split((spec.heads, spec.kv_heads, spec.kv_heads), dim=1)
@@ -59,4 +65,6 @@ class Attention(nn.Module):
             angles = rotary_angles(spec.rotary, spec.head_dim, layout)
             q_THK, k_TGK = rotate(q_THK, *angles), rotate(k_TGK, *angles)
         context_THK = self.attend(q_THK, k_TGK, v_TGK, layout, bias_HLL)
+        if rows is not None:
+            context_THK = context_THK[rows]
         return self.out_dropout(self.out(context_THK.flatten(1)))

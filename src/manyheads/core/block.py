@@ -26,9 +26,15 @@ class Norms(nn.Module):
         self.after = make_norm(slots.after, width)
         self.residual = make_norm(slots.residual, width)
 
-    def forward(self, x_TD: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return residual(x + after(sublayer(before(x)))): no weight on the skip."""
-        return self.residual(x_TD + self.after(sublayer(self.before(x_TD))))
+    def forward(
+        self, x_TD: Tensor, sublayer: Callable[[Tensor], Tensor], rows: Tensor | None = None
+    ) -> Tensor:
+        """Return residual(x + after(sublayer(before(x)))): no weight on the skip.
+
+        With `rows`, the sub-layer returns only these tokens, and so does this.
+        """
+        skip_TD = x_TD if rows is None else x_TD[rows]
+        return self.residual(skip_TD + self.after(sublayer(self.before(x_TD))))
 
 
 class Block(nn.Module):
@@ -41,7 +47,13 @@ class Block(nn.Module):
         self.feedforward = make_feedforward(spec.feedforward, width)
         self.feedforward_norms = Norms(spec.feedforward_norms, width)
 
-    def forward(self, x_TD: Tensor, layout: Layout, bias_HLL: Tensor | None = None) -> Tensor:
-        """Return the hidden states (T, D) after this layer."""
-        x_TD = self.attention_norms(x_TD, lambda x: self.attention(x, layout, bias_HLL))
+    def forward(
+        self,
+        x_TD: Tensor,
+        layout: Layout,
+        bias_HLL: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """Return the hidden states after this layer: (T, D), or of the tokens at `rows` alone."""
+        x_TD = self.attention_norms(x_TD, lambda x: self.attention(x, layout, bias_HLL, rows), rows)
         return self.feedforward_norms(x_TD, self.feedforward)

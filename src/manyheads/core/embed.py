@@ -27,24 +27,30 @@ class Embedding(nn.Module):
     def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None = None) -> Tensor:
         """Return hidden states (T, D) of ids (T); segment ids default to 0.
 
-        Raises `LayoutError` where ids and layout disagree or an id is outside the vocabulary.
+        Raises `LayoutError` where ids and layout disagree or an id is outside its table.
         """
         layout.check(ids_T, "ids")
-        self._check_vocabulary(ids_T)
+        _check_ids(ids_T, self.spec.vocabulary, "token")
         hidden_TD = self.tokens(ids_T)
         if self.positions is not None:
             hidden_TD = hidden_TD + self.positions(layout)
         if self.segments is not None:
             if segments_T is None:
-                hidden_TD = hidden_TD + self.segments.weight[0]
+                segments_T = ids_T.new_zeros(())
             else:
-                hidden_TD = hidden_TD + self.segments(segments_T)
+                layout.check(segments_T, "segments")
+                _check_ids(segments_T, self.spec.segments, "segment")
+            hidden_TD = hidden_TD + self.segments(segments_T)
         return self.project(self.dropout(self.norm(hidden_TD)))
 
-    def _check_vocabulary(self, ids_T: Tensor) -> None:
-        # A wrong id is an opaque device assertion on GPU; there, asking would stall the stream.
-        if ids_T.device.type == "cpu" and int(ids_T.max()) >= self.spec.vocabulary:
+
+def _check_ids(ids_T: Tensor, count: int, kind: str) -> None:
+    # A wrong id is an opaque device assertion on GPU; there, asking would stall the stream.
+    if ids_T.device.type != "cpu":
+        return
+    for wrong in map(int, ids_T.aminmax()):
+        if not 0 <= wrong < count:
             raise LayoutError(
-                f"token id {int(ids_T.max())} is outside the vocabulary of {self.spec.vocabulary}; "
-                "use the tokenizer that belongs to this model"
+                f"{kind} id {wrong} is outside the {count} {kind}s of this model; "
+                "use the tokenizer that belongs to it"
             )

@@ -8,6 +8,20 @@ from manyheads.core.feedforward import make_activation
 from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
 from manyheads.core.spec import HeadSpec, Pooling
+from manyheads.core.transformer import Transformer
+
+
+def encode_pooled(
+    transformer: Transformer,
+    ids_T: Tensor,
+    layout: Layout,
+    segments_T: Tensor | None,
+    pooling: Pooling,
+) -> Tensor:
+    """Return one vector for each sequence, (B, D); the last layer computes only what is pooled."""
+    if pooling is Pooling.FIRST:
+        return transformer.encode(ids_T, layout, segments_T, rows=layout.offsets[:-1])
+    return pool(transformer.encode(ids_T, layout, segments_T), layout, pooling)
 
 
 def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
@@ -23,7 +37,7 @@ def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
 
 
 class SequenceHead(nn.Module):
-    """Pool, dense, activation, norm, projection: (T, D) → (B, C).
+    """Dense, activation, norm, projection of pooled sequences: (B, D) → (B, C).
 
     One module for the classification heads of all families; its spec says which parts are there.
     """
@@ -41,11 +55,7 @@ class SequenceHead(nn.Module):
         self.dropout = nn.Dropout(spec.dropout)
         self.out = nn.Linear(spec.width, outputs)
 
-    def features(self, hidden_TD: Tensor, layout: Layout) -> Tensor:
-        """Return what the last projection sees, (B, D)."""
-        pooled_BD = self.pooled_dropout(pool(hidden_TD, layout, self.spec.pooling))
-        return self.norm(self.activation(self.dense(pooled_BD)))
-
-    def forward(self, hidden_TD: Tensor, layout: Layout) -> Tensor:
-        """Return the outputs of each sequence, (B, C): logits, or values of a regression."""
-        return self.out(self.dropout(self.features(hidden_TD, layout)))
+    def forward(self, pooled_BD: Tensor) -> Tensor:
+        """Return the outputs (B, C) of pooled sequences: logits, or values of a regression."""
+        features_BD = self.norm(self.activation(self.dense(self.pooled_dropout(pooled_BD))))
+        return self.out(self.dropout(features_BD))

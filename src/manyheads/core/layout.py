@@ -23,6 +23,10 @@ from manyheads.errors import LayoutError
 
 Value = TypeVar("Value")
 
+# What a layout keeps may first be asked for in inference mode and later by a training step, which
+# refuses tensors made in that mode.
+_for_training_too = torch.inference_mode(False)
+
 
 class Run:
     """Neighbouring sequences of equal length: `count` of them, from token `start` on."""
@@ -96,17 +100,20 @@ class Layout:
         return (0, *accumulate(self.lengths[:-1]))
 
     @cached_property
+    @_for_training_too
     def offsets(self) -> Tensor:
         """(B + 1): the first token of each sequence, and T at the end."""
         return torch.tensor((*self.starts, self.tokens), device=self.device)
 
     @cached_property
+    @_for_training_too
     def owners(self) -> Tensor:
         """(T): the number of the sequence that each token belongs to."""
         lengths = torch.tensor(self.lengths, device=self.device)
         return torch.arange(len(self), device=self.device).repeat_interleave(lengths)
 
     @cached_property
+    @_for_training_too
     def positions(self) -> Tensor:
         """(T): the position of each token in its own sequence, from 0."""
         return torch.arange(self.tokens, device=self.device) - self.offsets[self.owners]
@@ -122,6 +129,7 @@ class Layout:
         return tuple(runs)
 
     @cached_property
+    @_for_training_too
     def slots(self) -> Tensor:
         """(T): where each token stands in a padded (B·L) grid; only attention may use it."""
         return self.owners * self.longest + self.positions
@@ -137,5 +145,5 @@ class Layout:
     def derive(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return `make()`, computed once for this layout and key: what every layer needs again."""
         if key not in self._derived:
-            self._derived[key] = make()
+            self._derived[key] = _for_training_too(make)()
         return cast(Value, self._derived[key])

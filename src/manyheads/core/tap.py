@@ -57,7 +57,7 @@ def _readers(model: nn.Module, values: dict[str, Activation]) -> dict[str, Insta
     """Return, by activation name, what installs its hook."""
     readers: dict[str, Installer] = {}
     for path, module in model.named_modules():
-        if path:
+        if path and not isinstance(module, nn.ModuleList):  # a list is never called
             readers[path] = _output_reader(path, module, values)
         if isinstance(module, Attention):
             readers[f"{path}.weights"] = _weights_reader(f"{path}.weights", module.attend, values)

@@ -26,13 +26,18 @@ class Encoder(nn.Module):
             else None
         )
 
-    def forward(self, hidden_TD: Tensor, layout: Layout) -> Tensor:
-        """Return the hidden states (T, D) after the last block and the final norm."""
+    def forward(self, hidden_TD: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
+        """Return the hidden states (T, D) after the last block and the final norm.
+
+        Where only the tokens at `rows` are wanted, the last block computes no others.
+        """
         bias_HLL = None
         if self.relative_bias is not None:
             bias_HLL = self.relative_bias(layout.longest, layout.longest)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             hidden_TD = block(hidden_TD, layout, bias_HLL)
+        hidden_TD = last(hidden_TD, layout, bias_HLL, rows)
         return self.norm(hidden_TD)
 
 
@@ -50,13 +55,20 @@ class Transformer(nn.Module):
         """Where the weights are."""
         return self.embed.tokens.weight.device
 
-    def encode(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None = None) -> Tensor:
+    def encode(
+        self,
+        ids_T: Tensor,
+        layout: Layout,
+        segments_T: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
         """Return one vector for each token, (T, D), of ids (T) laid end to end as `layout` says.
 
-        A sequence's vectors depend on that sequence alone, never on its batch.
+        With `rows`, the vectors of those tokens alone; the last layer then computes no others. A
+        sequence's vectors depend on that sequence alone, never on its batch.
         Raises `LayoutError` for ids outside the vocabulary or sequences beyond the positions.
         """
-        return self.encoder(self.embed(ids_T, layout, segments_T), layout)
+        return self.encoder(self.embed(ids_T, layout, segments_T), layout, rows)
 
     forward = encode
 

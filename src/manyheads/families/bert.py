@@ -33,10 +33,10 @@ from manyheads.families.rules import Fuse, Rename, Rules
 def to_spec(config: Config) -> Spec:
     """Read a BERT configuration."""
     count = config.get("max_position_embeddings", 512)
-    return bert_like_spec(config, LearnedPositions(count), segments=2)
+    return bert_like_spec(config, LearnedPositions(count))
 
 
-def bert_like_spec(config: Config, positions: LearnedPositions, segments: int) -> Spec:
+def bert_like_spec(config: Config, positions: LearnedPositions) -> Spec:
     """Read the keys that BERT, RoBERTa and ELECTRA share."""
     refuse(config, "position_embedding_type", "absolute")
     refuse(config, "is_decoder", False)
@@ -67,7 +67,7 @@ def bert_like_spec(config: Config, positions: LearnedPositions, segments: int) -
             vocabulary=config.get("vocab_size", 30522),
             width=int(config.get("embedding_size", width)),
             positions=positions,
-            segments=config.get("type_vocab_size", segments),
+            segments=config.get("type_vocab_size", 2),
             norm=norm,
             dropout=dropout,
         ),

@@ -19,7 +19,7 @@ _DEFAULTS = {
 def to_spec(config: Config) -> Spec:
     """Read an ELECTRA configuration (discriminator or generator)."""
     positions = LearnedPositions(config.get("max_position_embeddings", 512))
-    return bert_like_spec(_DEFAULTS | config, positions, segments=2)
+    return bert_like_spec(_DEFAULTS | config, positions)
 
 
 def to_config(spec: Spec) -> Config:

@@ -13,10 +13,10 @@ from manyheads.families.rules import Rename, Rules
 
 def to_spec(config: Config) -> Spec:
     """Read a RoBERTa or XLM-R configuration."""
-    count = config.get("max_position_embeddings", 514)
+    count = config.get("max_position_embeddings", 512)
     # fairseq numbered positions from the padding id on; row `pad_token_id` itself stays unused.
     offset = config.get("pad_token_id", 1) + 1
-    return bert_like_spec(config, LearnedPositions(count, offset), segments=1)
+    return bert_like_spec(config, LearnedPositions(count, offset))
 
 
 def to_config(spec: Spec) -> Config:

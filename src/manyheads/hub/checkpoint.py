@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def _read_shards(folder: Path, index: str) -> dict[str, Tensor]:
-    shards = sorted(set(json.loads((folder / index).read_text())["weight_map"].values()))
+    shards = _shards_of(folder / index)
     missing = [shard for shard in shards if not (folder / shard).is_file()]
     if missing:
         raise CheckpointError(
@@ -68,11 +69,25 @@ def _read_shards(folder: Path, index: str) -> dict[str, Tensor]:
     return tensors
 
 
+def _shards_of(index: Path) -> list[str]:
+    try:
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{index} is not the list of shards that it should be ({error}); copy it again"
+        ) from error
+    if not shards:
+        raise CheckpointError(f"{index} lists no shards; copy it again")
+    return shards
+
+
 def _read_file(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # Only the format since 2020, a zip file, can be mapped into memory.
+        mapped = zipfile.is_zipfile(path)
+        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (SafetensorError, RuntimeError, EOFError, OSError, struct.error) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(
@@ -84,13 +99,21 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than weights and is not loaded, because that could run code of "
             "the file; convert it to safetensors where you trust it"
         ) from error
+    if not isinstance(tensors, dict):
+        raise CheckpointError(
+            f"{path} holds a {type(tensors).__name__} instead of tensors by name; "
+            "it is not the weights of a model"
+        )
     return {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
 
 
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write model.safetensors, with the metadata that readers of Hugging Face folders expect."""
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        folder / WEIGHTS,
-        metadata={"format": "pt"},
-    )
+    written: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        # Tied weights are one memory under two names, which safetensors refuses to write.
+        written[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    save_file(written, folder / WEIGHTS, metadata={"format": "pt"})

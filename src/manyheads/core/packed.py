@@ -1,0 +1,112 @@
+"""Linear layers packed for inference on CPU: the same numbers, faster.
+
+oneDNN multiplies by a weight that lies in blocks of its own choosing, and applies an activation
+while a block of the result is still in the cache. `pack` puts such layers into a model:
+
+    feed-forward    up ─ activation ─ down    →    PackedLinear with activation ─ PackedLinear
+    elsewhere       nn.Linear                 →    PackedLinear
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from manyheads.core.feedforward import FeedForward, GatedFeedForward
+from manyheads.core.swap import swap
+from manyheads.errors import TrainingError
+
+# Tokens of a typical batch: oneDNN chooses its blocks for it, and they serve other batches too.
+_BATCH_TOKENS = 4096
+
+
+class PackedLinear(nn.Module):
+    """activation(x·Wᵀ + b) with W packed: (T, D) → (T, F), float32 on CPU, for inference alone.
+
+    Its `state_dict` is that of the `nn.Linear` it is made from.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
+        self._packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(
+            linear.weight.detach(), _BATCH_TOKENS
+        )
+        self._activation: tuple[str, str | None] = ("none", None)
+
+    @property
+    def weight(self) -> Tensor:
+        """A copy of the weight (F, D), unpacked."""
+        return self._packed.to_dense()
+
+    def fuse(self, activation: nn.Module) -> bool:
+        """Apply `activation` to the products from now on, if oneDNN knows it; return whether."""
+        match activation:
+            case nn.GELU():
+                self._activation = ("gelu", activation.approximate)
+            case nn.ReLU():
+                self._activation = ("relu", None)
+            case nn.SiLU():
+                self._activation = ("swish", None)
+            case nn.Tanh():
+                self._activation = ("tanh", None)
+            case _:
+                return False
+        return True
+
+    def forward(self, x_TD: Tensor) -> Tensor:
+        """Return the activated products (T, F).
+
+        Raises `TrainingError` where a gradient would have to flow through.
+        """
+        if x_TD.requires_grad and torch.is_grad_enabled():
+            raise TrainingError(
+                "no gradient flows through a packed layer; differentiate a model that is not packed"
+            )
+        name, formula = self._activation
+        return torch.ops.mkldnn._linear_pointwise(x_TD, self._packed, self.bias, name, [], formula)
+
+    def extra_repr(self) -> str:
+        """Describe the layer as `nn.Linear` does, with the activation that is fused into it."""
+        outputs, inputs = self._packed.shape
+        return f"{inputs}, {outputs}, bias={self.bias is not None}, fused={self._activation[0]}"
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Tensor], prefix: str, keep_vars: bool
+    ) -> None:
+        destination[f"{prefix}weight"] = self.weight
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+
+
+def pack(model: nn.Module) -> list[str]:
+    """Put packed layers in the place of a model's linear layers; return their paths.
+
+    The model answers and saves as before, but learns no more: none of its parameters asks for a
+    gradient. Layers that are not float32 on CPU stay as they are, and so does every layer where
+    torch was built without oneDNN. Raises `TrainingError` for a model in train mode.
+    """
+    if model.training:
+        raise TrainingError("a model in train mode cannot be packed; call model.eval() first")
+    replaced = swap(model, lambda _, module: PackedLinear(module) if _fits(module) else None)
+    for module in model.modules():
+        if isinstance(module, FeedForward) and not isinstance(module, GatedFeedForward):
+            _fuse_activation(module)
+    if replaced:
+        model.requires_grad_(False)
+    return replaced
+
+
+def _fits(module: nn.Module) -> bool:
+    """Whether this is a linear layer that oneDNN can take over; a subclass may do more."""
+    return (
+        type(module) is nn.Linear
+        and module.weight.device.type == "cpu"
+        and module.weight.dtype == torch.float32
+        and torch.backends.mkldnn.is_available()
+    )
+
+
+def _fuse_activation(feedforward: FeedForward) -> None:
+    up: nn.Module = feedforward.up
+    if isinstance(up, PackedLinear) and up.fuse(feedforward.activation):
+        feedforward.activation = nn.Identity()

@@ -1,0 +1,31 @@
+"""Labelled text: read it, split it, check it, batch it.
+
+    data = read("reviews.csv", text="review", label="rating")     # splits, and says what it found
+    print(data.summary())
+    print(check(data).text())                                     # what to mend before training
+
+``read`` takes files (CSV, TSV, JSON Lines, Parquet, plain text, gzipped or not), folders and
+dataframes; ``read_table`` gives a single table with all its columns.
+"""
+
+from manyheads.data.batch import shuffled_batches, token_budget_batches
+from manyheads.data.check import check
+from manyheads.data.dataset import Dataset, Split
+from manyheads.data.reader import read
+from manyheads.data.report import Finding, Histogram, Report, Severity
+from manyheads.data.table import Table, read_table
+
+__all__ = [
+    "Dataset",
+    "Finding",
+    "Histogram",
+    "Report",
+    "Severity",
+    "Split",
+    "Table",
+    "check",
+    "read",
+    "read_table",
+    "shuffled_batches",
+    "token_budget_batches",
+]

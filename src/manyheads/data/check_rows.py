@@ -1,0 +1,93 @@
+"""Checks of whole rows: empty, repeated, contradictory, or in two splits at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from manyheads.data.report import Finding, Severity
+from manyheads.data.scan import Scan, count_of, label_key, text_columns
+
+
+def empty_texts(scan: Scan) -> Iterator[Finding]:
+    """Rows whose text is empty or white space."""
+    found = {
+        name: [
+            position
+            for position, texts in enumerate(zip(*text_columns(split), strict=True))
+            if not all(text.strip() for text in texts)
+        ]
+        for name, split in scan.splits.items()
+    }
+    if total := sum(map(len, found.values())):
+        message = f"{count_of(total, 'row')} with an empty text"
+        yield scan.finding("empty", Severity.WARNING, message, "take these rows out", found)
+
+
+def duplicates(scan: Scan) -> Iterator[Finding]:
+    """Rows that repeat the text and the label of an earlier row of their split."""
+    found: dict[str, list[int]] = {}
+    for name, by_key in scan.positions.items():
+        labels = [label_key(label) for label in scan.labels(name)]
+        found[name] = sorted(
+            position
+            for first, *later in by_key.values()
+            for position in later
+            if not labels or labels[position] == labels[first]
+        )
+    if total := sum(map(len, found.values())):
+        message = (
+            f"{count_of(total, 'row')} repeating an earlier row of the same split "
+            "(equal up to case and white space)"
+        )
+        remedy = "take the repetitions out, unless their frequency means something"
+        yield scan.finding("duplicate", Severity.WARNING, message, remedy, found)
+
+
+def conflicts(scan: Scan) -> Iterator[Finding]:
+    """Rows of the same text with different labels, within a split or across splits."""
+    labels_of: dict[str, set[object]] = {}
+    for name, by_key in scan.positions.items():
+        labels = scan.labels(name)
+        for key, positions in by_key.items():
+            if labels:
+                labels_of.setdefault(key, set()).update(label_key(labels[i]) for i in positions)
+    torn = {key for key, labels in labels_of.items() if len(labels) > 1}
+    if torn:
+        found = {
+            name: [position for position, key in enumerate(keys) if key in torn]
+            for name, keys in scan.keys.items()
+        }
+        message = f"{count_of(len(torn), 'text')} with different labels"
+        remedy = "decide on one label for each of these texts, or take them out"
+        yield scan.finding("conflict", Severity.WARNING, message, remedy, found)
+
+
+def leakage(scan: Scan) -> Iterator[Finding]:
+    """Texts of one split that are also in another: the model has seen what it is judged by."""
+    for earlier, later in combinations(scan.splits, 2):
+        shared = scan.positions[earlier].keys() & scan.positions[later].keys()
+        if not shared:
+            continue
+        found = {
+            name: [position for position, key in enumerate(scan.keys[name]) if key in shared]
+            for name in (later, earlier)
+        }
+        leaked, total = len(found[later]), len(scan.splits[later])
+        seen = set(_exact_texts(scan, earlier, found[earlier]))
+        exact = sum(texts in seen for texts in _exact_texts(scan, later, found[later]))
+        message = (
+            f"{leaked:,} of {count_of(total, 'row')} in {later} ({leaked / total:.1%}) have a text "
+            f"of {earlier}: {count_of(len(shared), 'different text')}, {exact:,} rows letter for "
+            f"letter and {leaked - exact:,} up to case and white space"
+        )
+        remedy = (
+            f"take these rows out of {earlier}, or give every score with and without "
+            f"those of {later}"
+        )
+        yield scan.finding("leakage", Severity.WARNING, message, remedy, found)
+
+
+def _exact_texts(scan: Scan, split: str, positions: Sequence[int]) -> list[tuple[str, ...]]:
+    columns = text_columns(scan.splits[split])
+    return [tuple(column[position] for column in columns) for position in positions]

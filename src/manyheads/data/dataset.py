@@ -1,0 +1,136 @@
+"""Labelled text in memory: splits that remember where each row came from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+_SHOWN_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one split, column by column.
+
+    Attributes:
+        name: ``"train"``, ``"valid"`` or ``"test"``.
+        source: the file the rows came from, or ``"dataframe"``.
+        rows: the 1-based number of each row in its source. For CSV, TSV and JSON Lines it is the
+            line where the row begins: what an editor would show.
+        columns: the values by role: ``"text"``, and ``"pair"`` and ``"label"`` where there are any.
+        unit: what ``rows`` count: ``"line"`` or ``"row"``.
+        files: for a folder of text files, the path of each row's file within ``source``.
+    """
+
+    name: str
+    source: str
+    rows: Sequence[int]
+    columns: Mapping[str, list[Any]]
+    unit: str = "row"
+    files: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: Iterable[int]) -> Split:
+        """Return the rows at these 0-based positions, in this order."""
+        chosen = list(indices)
+        return replace(
+            self,
+            rows=[self.rows[i] for i in chosen],
+            columns={role: [values[i] for i in chosen] for role, values in self.columns.items()},
+            files=None if self.files is None else [self.files[i] for i in chosen],
+        )
+
+    def describe(self, index: int) -> str:
+        """Return where the row at a 0-based position stands, e.g. ``reviews.csv, line 17``."""
+        if self.files is not None:
+            return f"{self.source}/{self.files[index]}"
+        return f"{self.source}, {self.unit} {self.rows[index]}"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a task learns from, is tuned on and is judged by.
+
+    Attributes:
+        names: the column's name in the source by role, e.g. ``{"text": "review"}``.
+        notes: what was found out or assumed while reading, one sentence each.
+    """
+
+    train: Split
+    valid: Split | None
+    test: Split | None
+    names: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    def splits(self) -> list[Split]:
+        """Return the splits that exist: train, valid, test."""
+        return [split for split in (self.train, self.valid, self.test) if split is not None]
+
+    def summary(self) -> str:
+        """Say in a few lines what was found: columns, splits, labels with counts, assumptions."""
+        lines = [_column_line(role, name) for role, name in self.names.items()]
+        lines += [_split_line(split) for split in self.splits()]
+        lines += list(self.notes)
+        return printable("\n".join(lines))
+
+
+def label_items(labels: Iterable[Any]) -> Iterable[Any]:
+    """Return every single label; a row with a list of labels contributes each of them."""
+    for label in labels:
+        if isinstance(label, list | tuple):
+            yield from label
+        else:
+            yield label
+
+
+def are_numbers(labels: Sequence[Any]) -> bool:
+    """Whether labels are for regression: numbers, with at least one float among them."""
+    kinds = {type(label) for label in labels}
+    return float in kinds and kinds <= {int, float}
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a label is absent: None, NaN or blank. An empty list is a label: no class applies."""
+    if isinstance(label, str):
+        return not label.strip()
+    return label is None or label != label  # NaN is the value that differs from itself
+
+
+def printable(text: str) -> str:
+    """Escape lone surrogates, which no terminal and no file can take."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def shorten(value: object, limit: int = 40) -> str:
+    """Return a value on one line for a message, cut to ``limit`` characters."""
+    text = " ".join(str(value).split())
+    return printable(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def _column_line(role: str, name: str) -> str:
+    return f"{role:<6} column {name!r}"
+
+
+def _split_line(split: Split) -> str:
+    rows = "1 row" if len(split) == 1 else f"{len(split):,} rows"
+    line = f"{split.name:<6} {rows} of {split.source}"
+    labels = split.columns.get("label")
+    return line if labels is None else f"{line}: {describe_labels(labels)}"
+
+
+def describe_labels(labels: Sequence[Any]) -> str:
+    """Return the classes with their counts, the commonest first, or the range of numbers."""
+    present = [label for label in labels if not is_missing(label)]
+    items = list(label_items(present))
+    if are_numbers(items):
+        return f"numbers from {min(items):g} to {max(items):g}"
+    counts = Counter(map(str, items)).most_common()
+    if len(counts) > max(_SHOWN_CLASSES, len(items) / 2):
+        return f"{len(counts):,} different labels"
+    shown = ", ".join(f"{shorten(label)} ({count:,})" for label, count in counts[:_SHOWN_CLASSES])
+    rest = len(counts) - _SHOWN_CLASSES
+    return shown + (f", and {rest:,} more" if rest > 0 else "")

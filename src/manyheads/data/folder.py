@@ -1,0 +1,84 @@
+"""What a folder of data holds: one file per split, or one sub-folder of text files per class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.errors import DataError
+
+_SPLIT_OF = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "dev": "valid",
+    "val": "valid",
+    "test": "test",
+}
+TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".txt")
+
+
+def split_name(name: str) -> str | None:
+    """Return ``"train"``, ``"valid"`` or ``"test"`` for the usual names of a split, or None."""
+    return _SPLIT_OF.get(name.lower())
+
+
+def split_paths(folder: Path) -> dict[str, Path]:
+    """Return the file or sub-folder of each split, or nothing if the folder has no training split.
+
+    ``train.jsonl.gz`` and ``test.jsonl.gz`` are splits, and so are the sub-folders ``train`` and
+    ``test``.
+
+    Raises:
+        DataError: two files claim to be the same split.
+    """
+    found: dict[str, Path] = {}
+    for entry in _entries(folder):
+        if not entry.is_dir() and not _is_table(entry):
+            continue
+        split = split_name(entry.name.split(".")[0])
+        if split in found:
+            raise DataError(
+                f"{folder}: both {found[split].name} and {entry.name} are the {split} split; "
+                "move one of them away"
+            )
+        if split is not None:
+            found[split] = entry
+    return found if "train" in found else {}
+
+
+def class_files(folder: Path) -> dict[str, list[Path]]:
+    """Return the text files of each class, in order; the class is the name of the sub-folder."""
+    classes = {
+        entry.name: [path for path in _entries(entry) if path.suffix.lower() in ("", ".txt")]
+        for entry in _entries(folder)
+        if entry.is_dir()
+    }
+    return {name: files for name, files in classes.items() if files}
+
+
+def pick_file(folder: Path) -> Path:
+    """Return the only table in a folder.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    tables = [entry for entry in _entries(folder) if entry.is_file() and _is_table(entry)]
+    if len(tables) == 1:
+        return tables[0]
+    if tables:
+        names = ", ".join(path.name for path in tables[:5])
+        raise DataError(f"{folder}: holds several tables ({names}); name one of them")
+    raise DataError(
+        f"{folder}: holds no data; put a table there (train.csv, test.csv, …) "
+        "or one sub-folder of .txt files per class"
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _is_table(path: Path) -> bool:
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(TABLE_ENDINGS)

@@ -1,0 +1,116 @@
+"""What all checks look at: a dataset with the keys of its texts and the rows of its classes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
+from manyheads.data.report import Finding, Severity, describe_rows
+from manyheads.data.split import text_key
+
+_FEW_ROWS = 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A dataset under examination. Positions are 0-based indices into a split."""
+
+    dataset: Dataset
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name."""
+        return {split.name: split for split in self.dataset.splits()}
+
+    @cached_property
+    def keys(self) -> dict[str, list[str]]:
+        """One key per row; texts that are equal up to case and white space have equal keys."""
+        return {
+            name: [text_key(*texts) for texts in zip(*text_columns(split), strict=True)]
+            for name, split in self.splits.items()
+        }
+
+    @cached_property
+    def positions(self) -> dict[str, dict[str, list[int]]]:
+        """The positions of each key in each split."""
+        found = {}
+        for name, keys in self.keys.items():
+            by_key: dict[str, list[int]] = defaultdict(list)
+            for position, key in enumerate(keys):
+                by_key[key].append(position)
+            found[name] = by_key
+        return found
+
+    @cached_property
+    def classes(self) -> dict[str, dict[Any, list[int]]]:
+        """The positions of each class in each split; empty if the labels are not classes.
+
+        Floats are not classes, and neither are labels that hardly ever repeat.
+        """
+        found = {name: _positions_by_class(split) for name, split in self.splits.items()}
+        train = self.labels("train")
+        if not train or are_numbers(train):
+            return {}
+        if len(train) >= _FEW_ROWS and len(found["train"]) > len(train) / 2:
+            return {}
+        return found
+
+    def labels(self, split: str) -> list[Any]:
+        """The labels of a split, or nothing if it has none."""
+        return self.splits[split].columns.get("label", [])
+
+    def finding(
+        self,
+        kind: str,
+        severity: Severity,
+        message: str,
+        remedy: str = "",
+        positions: Mapping[str, Sequence[int]] | None = None,
+    ) -> Finding:
+        """Make a finding, turning positions into the row numbers of their sources."""
+        held = {name: found for name, found in (positions or {}).items() if found}
+        rows = {name: [self.splits[name].rows[i] for i in found] for name, found in held.items()}
+        places = tuple(describe_rows(self.splits[name], found) for name, found in held.items())
+        return Finding(kind, severity, message, rows, remedy, places)
+
+
+def text_columns(split: Split) -> list[list[str]]:
+    """Return the column of texts, and that of second texts where there is one."""
+    return [split.columns[role] for role in ("text", "pair") if role in split.columns]
+
+
+def label_key(label: Any) -> Hashable:
+    """Return a hashable value that is equal for equal labels, whatever the order of a list."""
+    if isinstance(label, list | tuple):
+        return tuple(sorted(map(str, label)))
+    return label if isinstance(label, Hashable) else str(label)
+
+
+def count_of(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun, e.g. ``1 row`` or ``2,000 rows``."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a text holds halves of surrogate pairs, which are no Unicode."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
+
+
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates by U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text) if has_surrogates(text) else text
+
+
+def _positions_by_class(split: Split) -> dict[Any, list[int]]:
+    by_class: dict[Any, list[int]] = defaultdict(list)
+    for position, label in enumerate(split.columns.get("label", [])):
+        if not is_missing(label):
+            for item in label_items([label]):
+                by_class[item if isinstance(item, Hashable) else str(item)].append(position)
+    return by_class

@@ -1,0 +1,268 @@
+"""Read one table: a file, a folder of classes, a dataframe or a mapping of lists.
+
+Every reader ends in a `Table`: columns of Python values and the place of each row in its source.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.data.delimited import parse_delimited
+from manyheads.data.encoding import Decoded, decode
+from manyheads.data.folder import TABLE_ENDINGS, class_files, pick_file
+from manyheads.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Table:
+    """All columns of one source.
+
+    Attributes:
+        source: the path as it was given, or ``"dataframe"``.
+        unit: what ``rows`` count: ``"line"`` or ``"row"``.
+        rows: the 1-based number of each row in its source.
+        columns: the values by column name.
+        note: what was found out about the file, e.g. ``UTF-8, comma-separated``.
+        untyped: the format knows only strings, so that a label such as ``1`` may mean a number.
+        files: for a folder of text files, the path of each row's file within ``source``.
+    """
+
+    source: str
+    unit: str
+    rows: Sequence[int]
+    columns: Mapping[str, list[Any]]
+    note: str
+    untyped: bool = False
+    files: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ArrowColumns(Mapping[str, list[Any]]):
+    """The columns of an Arrow table, each turned into Python values when it is asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> list[Any]:
+        values: list[Any] = self._table.column(name).to_pylist()
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.column_names)
+
+    def __len__(self) -> int:
+        return len(self._table.column_names)
+
+
+def read_table(source: Any, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """Read a table with all its columns.
+
+    Args:
+        source: the path of a CSV, TSV, JSON Lines, JSON, Parquet or text file (``.gz`` of each
+            too) or of a folder with one sub-folder of text files per class; a mapping of lists;
+            or a dataframe of pandas, polars, pyarrow, Hugging Face datasets or any library that
+            speaks the Arrow PyCapsule protocol.
+        encoding: of a text file; found out when None.
+        delimiter: of a CSV or TSV file; found out when None.
+
+    Raises:
+        DataError: the source is missing, empty, damaged or of an unknown kind; names the file and,
+            where there is one, the line.
+    """
+    if not isinstance(source, str | Path):
+        table = _from_memory(source)
+    elif (path := Path(source).expanduser()).is_dir():
+        table = _read_folder(path, encoding)
+    else:
+        table = _read_file(path, encoding, delimiter)
+    if not len(table):
+        raise DataError(
+            f"{table.source}: holds no rows" + (", only a header" if table.columns else "")
+        )
+    return table
+
+
+def _read_file(path: Path, encoding: str | None, delimiter: str | None) -> Table:
+    source = str(path)
+    if not path.exists():
+        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{source}: no such file or folder.{did_you_mean(path.name, siblings)}")
+    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    if ending not in TABLE_ENDINGS:
+        named = f"files named {ending}" if ending else "files without an ending"
+        raise DataError(
+            f"{source}: {named} are not read; save the table as one of "
+            f"{', '.join(TABLE_ENDINGS)} (.gz of each too)"
+        )
+    data = _read_bytes(path)
+    if not data.strip():
+        raise DataError(f"{source}: the file is empty")
+    if ending not in _TEXT_READERS:
+        return _read_parquet(data, source)
+    return _TEXT_READERS[ending](decode(data, source, encoding), source, delimiter)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if not data.startswith(_GZIP_MAGIC):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: damaged gzip file ({error}); copy it again") from None
+
+
+def _read_delimited(decoded: Decoded, source: str, delimiter: str | None, fallback: str) -> Table:
+    parsed = parse_delimited(decoded.text, source, delimiter, fallback)
+    note = f"{decoded.describe()}, {parsed.describe()}"
+    return Table(source, "line", parsed.lines, parsed.columns, note, untyped=True)
+
+
+def _read_csv(decoded: Decoded, source: str, delimiter: str | None) -> Table:
+    return _read_delimited(decoded, source, delimiter, ",")
+
+
+def _read_tsv(decoded: Decoded, source: str, delimiter: str | None) -> Table:
+    return _read_delimited(decoded, source, delimiter, "\t")
+
+
+def _read_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
+    """One text per line, unless a delimiter says that it is a table."""
+    if delimiter:
+        return _read_delimited(decoded, source, delimiter, delimiter)
+    numbered = [(n, line.rstrip("\r")) for n, line in enumerate(decoded.text.split("\n"), 1)]
+    kept = [(number, line) for number, line in numbered if line.strip()]
+    columns = {"text": [line for _, line in kept]}
+    note = f"{decoded.describe()}, one text per line"
+    return Table(source, "line", [number for number, _ in kept], columns, note)
+
+
+def _read_json_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
+    if decoded.text.lstrip().startswith("["):
+        return _read_json_array(decoded, source)
+    records, lines = [], []
+    # not str.splitlines: that also breaks at Unicode separators inside of texts
+    for number, line in enumerate(decoded.text.split("\n"), 1):
+        if line.strip():
+            records.append(_json_object(line, f"{source}, line {number}"))
+            lines.append(number)
+    return Table(source, "line", lines, _columns_of(records), decoded.describe())
+
+
+def _json_object(line: str, place: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{place}: not JSON ({error}); write one object per line") from None
+    if not isinstance(record, dict):
+        raise DataError(f'{place}: not a JSON object; write {{"text": …, "label": …}}')
+    return record
+
+
+def _read_json_array(decoded: Decoded, source: str) -> Table:
+    try:
+        records = json.loads(decoded.text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{source}: not JSON ({error}); write one object per line") from None
+    for number, record in enumerate(records, 1):
+        if not isinstance(record, dict):
+            raise DataError(f'{source}, row {number}: not an object; write {{"text": …}}')
+    rows = range(1, len(records) + 1)
+    return Table(source, "row", rows, _columns_of(records), decoded.describe())
+
+
+def _columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: [record.get(name) for record in records] for name in names}
+
+
+def _read_parquet(data: bytes, source: str) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        return _from_arrow(pyarrow.parquet.read_table(pa.BufferReader(data)), source, "Parquet")
+    except pa.ArrowException as error:
+        raise DataError(f"{source}: not a readable Parquet file ({_first_line(error)})") from None
+
+
+def _read_folder(folder: Path, encoding: str | None) -> Table:
+    by_class = class_files(folder)
+    if not by_class:
+        return _read_file(pick_file(folder), encoding, None)
+    labelled = [(label, path) for label, paths in by_class.items() for path in paths]
+    decoded = [decode(_read_bytes(path), str(path), encoding) for _, path in labelled]
+    columns = {
+        "text": [file.text for file in decoded],
+        "label": [label for label, _ in labelled],
+    }
+    files = [path.relative_to(folder).as_posix() for _, path in labelled]
+    encodings = dict.fromkeys(file.describe() for file in decoded)
+    note = f"{' and '.join(encodings)}, one folder per class"
+    return Table(str(folder), "row", range(1, len(files) + 1), columns, note, files=files)
+
+
+def _from_memory(source: Any) -> Table:
+    if isinstance(source, Mapping):
+        return _from_mapping(source)
+    import pyarrow as pa
+
+    if hasattr(source, "with_format"):  # Hugging Face datasets have Arrow inside, no PyCapsule
+        source = source.with_format("arrow")[:]
+    if not hasattr(source, "__arrow_c_stream__"):
+        raise DataError(
+            f"cannot read a table from {type(source).__name__!r}; "
+            "pass a path, a mapping of lists or a dataframe"
+        )
+    try:
+        return _from_arrow(pa.table(source), "dataframe", "")
+    except (pa.ArrowException, UnicodeError) as error:
+        raise DataError(
+            f"dataframe: cannot be read ({_first_line(error)}); give each column one type"
+        ) from None
+
+
+def _from_arrow(table: pa.Table, source: str, note: str) -> Table:
+    return Table(source, "row", range(1, table.num_rows + 1), ArrowColumns(table), note)
+
+
+def _from_mapping(source: Mapping[str, Any]) -> Table:
+    columns = {
+        str(name): values.tolist() if hasattr(values, "tolist") else list(values)
+        for name, values in source.items()
+    }
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"mapping: the columns must be of equal length, and are {lengths}")
+    return Table("mapping", "row", range(1, max(lengths.values(), default=0) + 1), columns, "")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+_TEXT_READERS: dict[str, Callable[[Decoded, str, str | None], Table]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".tab": _read_tsv,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".json": _read_json_lines,
+    ".txt": _read_lines,
+}

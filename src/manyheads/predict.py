@@ -1,0 +1,200 @@
+"""A model together with its task: callable, saved as a folder, opened in another process.
+
+The folder is a Hugging Face folder plus `manyheads.json`, which says how text becomes tokens and
+what the outputs mean. It is relocatable, needs no network, and holds no pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manyheads._version import __version__
+from manyheads.core.packed import pack
+from manyheads.data.batch import token_budget_batches
+from manyheads.errors import ConfigError
+from manyheads.hub import Pretrained, load_model, locate, save_with_sequence_head
+from manyheads.hub.load import fill
+from manyheads.tasks import Classification, Example, Reader, Task, TaskModel, task_type
+from manyheads.text import Cleaning, Head, truncation_from_json
+
+MANIFEST = "manyheads.json"
+FORMAT = 1
+# Enough for matrix products to run at full speed, little enough to stay in the caches.
+BATCH_TOKENS = 4096
+
+
+class Predictor:
+    """A trained model that answers: `predictor("a text")`, or a list of texts, or of pairs."""
+
+    def __init__(
+        self, model: TaskModel, task: Task, reader: Reader, pretrained: Pretrained
+    ) -> None:
+        self.model = model.eval()
+        self.task = task
+        self.reader = reader
+        self.pretrained = pretrained
+        pack(self.model)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the outputs, in the order of `probabilities`."""
+        return self.task.labels
+
+    @overload
+    def __call__(self, inputs: str, pairs: str | None = None) -> Any: ...
+    @overload
+    def __call__(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> list[Any]: ...
+    def __call__(self, inputs, pairs=None):  # type: ignore[no-untyped-def]
+        """Return the prediction of one text, or a list of predictions in the order of the texts."""
+        if isinstance(inputs, str):
+            return self([inputs], None if pairs is None else [pairs])[0]
+        return self.task.predict(self.outputs(inputs, pairs)) if len(inputs) else []
+
+    def probabilities(
+        self, inputs: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Return the probability of each label, (N, C), columns in the order of `labels`."""
+        if not len(inputs):
+            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        return self.task.probabilities(self.outputs(inputs, pairs)).numpy()
+
+    def truncated(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
+        """Return how many tokens of each text the model does not see: 0 where it sees all."""
+        return [encoded.dropped for encoded in self.reader.read(list(inputs), pairs)]
+
+    def outputs(
+        self,
+        inputs: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Tensor:
+        """Return the raw outputs (N, C); `progress` is told of every batch's number of texts."""
+        encoded = self.reader.read(list(inputs), None if pairs is None else list(pairs))
+        examples = [Example(row, one) for row, one in enumerate(encoded)]
+        return run(self.model, self.task, examples, progress=progress)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the predictor as a folder; a folder that is there already is replaced file by file.
+
+        All files are written beside it first, so that a failure leaves the old ones whole.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
+            self._write(Path(temporary))
+            # The manifest last: a folder that has it is complete.
+            for path in sorted(Path(temporary).iterdir(), key=lambda p: p.name == MANIFEST):
+                shutil.move(path, folder / path.name)
+        return folder
+
+    def _write(self, folder: Path) -> None:
+        save_with_sequence_head(
+            folder,
+            replace(self.pretrained, transformer=self.model.transformer),
+            self.model.head.state_dict(),
+            self.task.hub_settings(),
+        )
+        manifest = {
+            "format": FORMAT,
+            "manyheads": __version__,
+            "task": {"name": self.task.name, **self.task.to_json()},
+            "cleaning": self.reader.cleaning.to_json(),
+            "truncation": self.reader.truncation.to_json(),
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Predictor:
+    """Open a saved predictor, or any published sequence-classification model.
+
+    Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
+    """
+    folder = locate(reference)
+    pretrained = load_model(folder, device=device)
+    task, cleaning, truncation = _settings(folder, pretrained)
+    head_format = pretrained.family.sequence_head
+    tensors, _ = head_format.rules.to_ours(pretrained.head_weights)
+    head = task.head(pretrained)
+    fill(head, tensors, device, torch.float32, source=str(folder))
+    reader = Reader(pretrained.tokenizer, cleaning, truncation)
+    return Predictor(TaskModel(pretrained.transformer, head), task, reader, pretrained)
+
+
+def _settings(folder: Path, pretrained: Pretrained) -> tuple[Task, Cleaning, Any]:
+    """Return what the manifest says, or what follows from a published classifier's config.json."""
+    path = folder / MANIFEST
+    if path.is_file():
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{path} is not valid JSON ({error}); restore it") from error
+        if manifest.get("format") != FORMAT:
+            raise ConfigError(
+                f"{path} has format {manifest.get('format')!r}, this version reads {FORMAT}; "
+                "install the version of manyheads that wrote it, or a newer one"
+            )
+        task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
+        truncation = truncation_from_json(manifest["truncation"])
+        return task, Cleaning.from_json(manifest["cleaning"]), truncation
+    config = pretrained.config
+    if pretrained.family.sequence_head.architecture not in (config.get("architectures") or ()):
+        raise ConfigError(
+            f"{folder} is a model without a task ({MANIFEST} is missing); train one with "
+            "`manyheads train` first, or give the folder that training wrote"
+        )
+    names = sorted((config.get("id2label") or {}).items(), key=lambda item: int(item[0]))
+    return (
+        Classification(labels=tuple(name for _, name in names)),
+        Cleaning(),
+        Head(longest_input(pretrained)),
+    )
+
+
+def longest_input(pretrained: Pretrained) -> int:
+    """Return how many tokens the model can read: what its positions and its tokenizer allow."""
+    limits = (pretrained.transformer.spec.max_tokens, pretrained.tokenizer.max_tokens)
+    return min(limit for limit in limits if limit is not None)
+
+
+@torch.inference_mode()
+def run(
+    model: TaskModel,
+    task: Task,
+    examples: Sequence[Example],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Tensor:
+    """Return the outputs (N, C) of all examples on the CPU, in their order.
+
+    They are run in batches of similar length; which texts share a batch does not matter.
+    """
+    device = model.transformer.device
+    lengths = [example.tokens for example in examples]
+    outputs: list[Tensor] = []
+    order: list[int] = []
+    for indices in token_budget_batches(lengths, max_tokens=batch_tokens):
+        batch = task.collate([examples[i] for i in indices]).to(device)
+        outputs.append(model(batch).float().cpu())
+        order += indices
+        progress(len(indices))
+    return torch.cat(outputs)[torch.tensor(_inverse(order))]
+
+
+def _inverse(order: Iterable[int]) -> list[int]:
+    order = list(order)
+    inverse = [0] * len(order)
+    for position, index in enumerate(order):
+        inverse[index] = position
+    return inverse

@@ -1,0 +1,38 @@
+"""Tasks: what a model learns, from a column of labels to predictions with names."""
+
+from __future__ import annotations
+
+from manyheads.errors import ConfigError, did_you_mean
+from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.regress import Regression, Valued
+from manyheads.tasks.task import Batch, Example, Loss, Reader, Task, TaskModel, loss_of
+
+__all__ = [
+    "TASKS",
+    "Balance",
+    "Batch",
+    "Classification",
+    "Example",
+    "Labelled",
+    "Loss",
+    "MultiLabel",
+    "MultiLabelled",
+    "Reader",
+    "Regression",
+    "Task",
+    "TaskModel",
+    "Valued",
+    "loss_of",
+    "task_type",
+]
+
+TASKS = {task.name: task for task in (Classification, MultiLabel, Regression)}
+
+
+def task_type(name: str) -> type[Classification] | type[MultiLabel] | type[Regression]:
+    """Return the task of that name; raises `ConfigError` for an unknown one."""
+    if name not in TASKS:
+        raise ConfigError(
+            f"the task {name!r} is not known.{did_you_mean(name, TASKS)} Known: {', '.join(TASKS)}"
+        )
+    return TASKS[name]

@@ -1,0 +1,52 @@
+"""Labels by name: from a column of a table to the numbers of a loss."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from manyheads.errors import DataError, did_you_mean
+
+# Says where a row stands, for messages: "reviews.csv, line 17".
+Describe = Callable[[int], str]
+
+
+def label_name(value: Any) -> str:
+    """Return the name under which a label is stored: text as it is, numbers and truth as text."""
+    return value if isinstance(value, str) else str(value)
+
+
+def label_names(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return the distinct names in their order: numbers by size, text by its letters."""
+    distinct = {label_name(value): value for value in values}
+    numeric = all(isinstance(value, int) for value in distinct.values())
+    return tuple(sorted(distinct, key=(lambda name: int(distinct[name])) if numeric else None))
+
+
+def refuse_numbers(values: Sequence[Any], describe: Describe) -> None:
+    """Raise `DataError` where class labels are missing or fractional numbers."""
+    for row, value in enumerate(values):
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            raise DataError(f"{describe(row)} has no label; give it one or remove the row")
+        if isinstance(value, float):
+            raise DataError(
+                f"the labels are fractional numbers ({describe(row)}: {value}), not classes; "
+                "choose the task Regression (--task regression), or make them names"
+            )
+
+
+def index_labels(values: Sequence[Any], names: Sequence[str], describe: Describe) -> list[int]:
+    """Return the position of each label among the names; raises `DataError` for unknown ones."""
+    positions = {name: position for position, name in enumerate(names)}
+    unknown = Counter(label_name(v) for v in values if label_name(v) not in positions)
+    if unknown:
+        worst, count = unknown.most_common(1)[0]
+        row = next(i for i, value in enumerate(values) if label_name(value) == worst)
+        raise DataError(
+            f"{describe(row)} has the label {worst!r}, which the training data lacks "
+            f"({unknown.total()} such labels, {count} times this one).{did_you_mean(worst, names)} "
+            f"Known: {', '.join(names[:12])}. Correct it, or add such examples to the training"
+        )
+    return [positions[label_name(value)] for value in values]

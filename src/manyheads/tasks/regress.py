@@ -1,0 +1,102 @@
+"""Regression: a number for each text or text pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from manyheads.core.head import SequenceHead
+from manyheads.errors import DataError, ManyHeadsError
+from manyheads.tasks import metrics
+from manyheads.tasks.labels import Describe
+from manyheads.tasks.sequence import SequenceTask
+from manyheads.tasks.task import Columns
+
+
+@dataclass(frozen=True)
+class Valued:
+    """The prediction of one text: a number, in the units of the training labels."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g}"
+
+
+@dataclass(frozen=True)
+class Regression(SequenceTask):
+    """A number for each text: squared error on standardised values.
+
+    The model learns (y - mean) / deviation; both are folded into the last layer when it is saved,
+    so that whoever opens the folder reads values in the original units.
+    """
+
+    labels: tuple[str, ...] = ("value",)
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    name = "regression"
+    metric = "pearson"
+    problem_type = "regression"
+
+    def fit_to(self, columns: Columns, describe: Describe) -> Self:
+        """Find mean and deviation; raises `DataError` for values that are no numbers."""
+        values = torch.tensor(self.targets(columns["label"], describe))
+        deviation = float(values.std(correction=0))
+        if deviation == 0:
+            raise DataError(
+                f"all {len(values)} training values are {float(values[0]):g}; a regression needs "
+                "values that differ"
+            )
+        return replace(self, mean=float(values.mean()), deviation=deviation)
+
+    def targets(self, labels: Sequence[Any], describe: Describe) -> list[float]:
+        """Return each label as a number; raises `DataError` for one that is none."""
+        values = []
+        for row, label in enumerate(labels):
+            try:
+                value = float(label)
+            except (TypeError, ValueError):
+                value = float("nan")
+            if not -float("inf") < value < float("inf"):
+                raise DataError(
+                    f"{describe(row)}: the label {label!r} is not a finite number; "
+                    "correct it, or choose the task Classification"
+                )
+            values.append(value)
+        return values
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the squared error in units of the variance, and weight 1."""
+        standardised = (targets.float() - self.mean) / self.deviation
+        losses_N = (outputs.float()[:, 0] - standardised).square()
+        return losses_N, torch.ones_like(losses_N)
+
+    def values(self, outputs: Tensor) -> Tensor:
+        """Return the predicted values, (N), in the units of the labels."""
+        return outputs.float()[:, 0] * self.deviation + self.mean
+
+    def predict(self, outputs: Tensor) -> list[Valued]:
+        """Return the value of each row."""
+        return [Valued(value) for value in self.values(outputs).tolist()]
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Raise `ManyHeadsError`: a regression has none."""
+        raise ManyHeadsError("a regression predicts values, not probabilities; call the predictor")
+
+    def folded(self, head: SequenceHead) -> Self:
+        """Fold mean and deviation into the head's last layer; return the task that fits it."""
+        with torch.no_grad():
+            head.out.weight.mul_(self.deviation)
+            head.out.bias.mul_(self.deviation).add_(self.mean)
+        return replace(self, mean=0.0, deviation=1.0)
+
+    def score(self, labels: Sequence[Any], outputs: Tensor) -> metrics.Scores:
+        """Return errors in the units of the labels, and correlations."""
+        return metrics.regression_scores(
+            self.targets(labels, "example {}".format), self.values(outputs).tolist()
+        )

@@ -1,0 +1,45 @@
+"""Text: from characters to token ids, with nothing lost silently.
+
+    Cleaning             repairs what web pages and spreadsheets do to text
+    Tokenizer            turns texts into ids, offsets and segments, and back
+    Head, Tail, HeadTail, Windows
+                         say which tokens of a text that is too long are kept
+    learn_tokenizer      learns BytePair, WordPiece or Unigram from a corpus, Chinese included
+    Segmenter            finds the words in Chinese text (optional package jieba)
+
+Nothing here knows a model, and nothing imports torch.
+"""
+
+from __future__ import annotations
+
+from manyheads.text.clean import Cleaning
+from manyheads.text.learn import BytePair, Unigram, WordPiece, learn_tokenizer
+from manyheads.text.segment import Segmenter, Word
+from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
+from manyheads.text.truncate import (
+    Head,
+    HeadTail,
+    Tail,
+    Truncation,
+    Windows,
+    truncation_from_json,
+)
+
+__all__ = [
+    "BytePair",
+    "Cleaning",
+    "Encoded",
+    "Head",
+    "HeadTail",
+    "Piece",
+    "Segmenter",
+    "Tail",
+    "Tokenizer",
+    "Truncation",
+    "Unigram",
+    "Windows",
+    "Word",
+    "WordPiece",
+    "learn_tokenizer",
+    "truncation_from_json",
+]

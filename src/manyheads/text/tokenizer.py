@@ -1,0 +1,276 @@
+"""The tokenizer: texts to token ids, with every truncation counted.
+
+A thin layer over the ``tokenizers`` library, which does the splitting. The shared library object is
+never told to truncate or to pad, so one tokenizer serves any number of threads: texts are encoded
+whole, and only those that are too long are cut afterwards. Nothing here pads.
+
+A special token that stands in a text (a literal ``[SEP]``) is read as that token, as the library
+does by default. It counts as a token of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from tokenizers import Encoding
+from tokenizers import Tokenizer as Core
+
+from manyheads.errors import RecipeError, TextError
+from manyheads.text.folder import read_folder, write_folder
+from manyheads.text.truncate import Cut, Truncation, tokens_kept
+
+_Item = TypeVar("_Item")
+_NO_REAL_LIMIT = 1_000_000  # folders write 1e30 where a model has no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One sequence for a model: a whole text, or what a truncation keeps of it.
+
+    Attributes:
+        ids: The token ids, special tokens included, (T,).
+        segments: For each token the segment (type id) that the frame of special tokens gives it,
+            (T,): for BERT 0 for the first text of a pair and 1 for the second.
+        offsets: For each token the characters ``text[start:end]`` that it was read from, (T,), in
+            the text that was given, or in the second text of a pair; ``(0, 0)`` for special
+            tokens of the frame. None unless asked for.
+    """
+
+    ids: list[int]
+    segments: list[int]
+    offsets: list[tuple[int, int]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A text, or a pair of texts, as tokens.
+
+    Attributes:
+        pieces: The sequences that it became: one, or as many as it has windows.
+        tokens: How many tokens it has before any cut, special tokens included.
+        dropped: How many of its tokens no piece holds; 0 means that nothing was truncated.
+    """
+
+    pieces: tuple[Piece, ...]
+    tokens: int
+    dropped: int
+
+
+class Tokenizer:
+    """A vocabulary and its rules: texts to token ids and back.
+
+    Read one with :meth:`from_folder` or learn one with :func:`~manyheads.text.learn_tokenizer`.
+
+    Attributes:
+        vocabulary_size: How many tokens there are, V; ids run from 0 to V - 1.
+        max_tokens: The longest sequence that the folder allows, or None when it names no limit.
+        pad_id, unk_id, cls_id, sep_id, mask_id, bos_id, eos_id: The ids of the special tokens, None
+            where the tokenizer lacks one.
+        special_ids: The ids of all special tokens.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        special: dict[str, str],
+        max_tokens: int | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        """Wrap a tokenizer of the ``tokenizers`` library.
+
+        Args:
+            core: The tokenizer; it must not truncate or pad.
+            special: The special token of each role: pad, unk, cls, sep, mask, bos, eos.
+            max_tokens: The longest sequence that the model takes, if it has a limit.
+            settings: What ``tokenizer_config.json`` says besides; it is saved again.
+        """
+        self._core = core
+        self._special = special
+        self._settings = settings or {}
+        self.max_tokens = max_tokens
+        self.vocabulary_size: int = core.get_vocab_size(with_added_tokens=True)
+        self.pad_id = self._role_id("pad")
+        self.unk_id = self._role_id("unk")
+        self.cls_id = self._role_id("cls")
+        self.sep_id = self._role_id("sep")
+        self.mask_id = self._role_id("mask")
+        self.bos_id = self._role_id("bos")
+        self.eos_id = self._role_id("eos")
+        added = core.get_added_tokens_decoder()
+        self.special_ids = frozenset(number for number, token in added.items() if token.special)
+
+    @classmethod
+    def from_folder(cls, folder: Path | str) -> Self:
+        """Read the tokenizer of a Hugging Face folder.
+
+        The folder holds ``tokenizer.json``, or ``vocab.txt`` (WordPiece), or ``vocab.json`` with
+        ``merges.txt`` (byte-level BPE). Truncation and padding that ``tokenizer.json`` switches on
+        are switched off: both are for the caller to choose.
+
+        Raises:
+            ConfigError: The folder does not exist, holds no tokenizer, or holds a damaged one.
+        """
+        core, special, settings = read_folder(Path(folder))
+        limit = settings.get("model_max_length")
+        real = isinstance(limit, int | float) and 0 < limit < _NO_REAL_LIMIT
+        return cls(
+            core, special=special, max_tokens=int(limit) if real else None, settings=settings
+        )
+
+    def save(self, folder: Path | str) -> None:
+        """Write the tokenizer as files that ``transformers`` and this class read to equal ids."""
+        write_folder(Path(folder), self._core, self._special, self.max_tokens, self._settings)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        truncation: Truncation | None = None,
+        offsets: bool = False,
+    ) -> list[Encoded]:
+        """Turn texts into tokens, one :class:`Encoded` for each text.
+
+        Args:
+            texts: The texts; an empty one becomes its special tokens.
+            pairs: For each text the second text that stands beside it.
+            truncation: How to cut what is too long; None keeps every text whole.
+            offsets: Whether pieces say which characters each token was read from (slower).
+
+        Raises:
+            TextError: A text is not a string or holds a lone surrogate, or there are not as many
+                second texts as texts.
+            RecipeError: The truncation leaves no room beside the special tokens.
+        """
+        inputs = _inputs(texts, pairs)
+        paired = pairs is not None
+        if truncation is not None:
+            self._require_room(truncation, paired)
+        encode_batch = self._core.encode_batch if offsets else self._core.encode_batch_fast
+        try:
+            encodings = encode_batch(inputs)
+        except TypeError as error:  # the library does not say which text it refused
+            raise _refusal(texts, pairs) from error
+        return [
+            _whole(encoding, offsets)
+            if truncation is None or len(encoding) <= truncation.max_tokens
+            else _truncated(encoding, paired, truncation, offsets)
+            for encoding in encodings
+        ]
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        """Turn token ids back into text, as far as the rules of the tokenizer can be undone."""
+        return self._core.decode(list(ids), skip_special_tokens=skip_special)
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Return each id's token as the vocabulary spells it.
+
+        Raises:
+            TextError: An id that the vocabulary does not have.
+        """
+        tokens = [self._core.id_to_token(number) if number >= 0 else None for number in ids]
+        if None in tokens:
+            raise TextError(
+                f"token id {ids[tokens.index(None)]} is not in this vocabulary of "
+                f"{self.vocabulary_size} tokens"
+            )
+        return tokens
+
+    def id_of(self, token: str) -> int | None:
+        """Return the id of a token, or None when the vocabulary lacks it."""
+        return self._core.token_to_id(token)
+
+    def _role_id(self, role: str) -> int | None:
+        token = self._special.get(role)
+        return None if token is None else self._core.token_to_id(token)
+
+    def _require_room(self, truncation: Truncation, paired: bool) -> None:
+        """Refuse a truncation that cannot work, before a long text happens to need it."""
+        frame = self._core.num_special_tokens_to_add(paired)
+        room = truncation.max_tokens - frame
+        if room < 1:
+            raise RecipeError(
+                f"max_tokens={truncation.max_tokens} leaves no room beside the {frame} special "
+                f"tokens of this tokenizer; choose at least {frame + 1}"
+            )
+        truncation.cuts((0,) * (1 + paired), room)
+
+
+def _inputs(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
+    for given in (texts, pairs):
+        if isinstance(given, str):
+            raise TextError("encode takes a list of texts; put a single text into a list")
+    # Two texts in a tuple would be read as a pair, so that the type of each is looked at.
+    if not all(isinstance(text, str) for given in (texts, pairs or ()) for text in given):
+        raise _refusal(texts, pairs)
+    if pairs is None:
+        return list(texts)
+    if len(texts) != len(pairs):
+        raise TextError(f"{len(texts)} texts stand beside {len(pairs)} second texts; give one each")
+    return list(zip(texts, pairs, strict=True))
+
+
+def _refusal(texts: Sequence[str], pairs: Sequence[str] | None) -> TextError:
+    """Name the first text that cannot be encoded, and the remedy."""
+    for kind, given in (("text", texts), ("second text", pairs or ())):
+        for index, text in enumerate(given):
+            if not isinstance(text, str):
+                return TextError(
+                    f"{kind} {index} is {text!r}, which is not a string; drop the row or give ''"
+                )
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                return TextError(
+                    f"{kind} {index} holds a lone surrogate {text[error.start]!r} at character "
+                    f"{error.start}, which no encoding can write; clean it with "
+                    "Cleaning(surrogates=True)"
+                )
+    raise AssertionError("the library refused a text that is a valid string")
+
+
+def _whole(encoding: Encoding, offsets: bool) -> Encoded:
+    ids = encoding.ids
+    piece = Piece(ids, encoding.type_ids, encoding.offsets if offsets else None)
+    return Encoded((piece,), len(ids), 0)
+
+
+def _truncated(encoding: Encoding, paired: bool, truncation: Truncation, offsets: bool) -> Encoded:
+    """Cut the texts inside their frame of special tokens, wherever the frame puts them."""
+    owners = encoding.sequence_ids  # None for a token of the frame
+    lengths = [owners.count(sequence) for sequence in range(1 + paired)]
+    starts = [owners.index(i) if length else 0 for i, length in enumerate(lengths)]
+    cuts = truncation.cuts(lengths, truncation.max_tokens - (len(owners) - sum(lengths)))
+    ids, segments = encoding.ids, encoding.type_ids
+    places = encoding.offsets if offsets else None
+    pieces = []
+    for cut in cuts:
+        spans = _spans_with_frame(cut, starts, lengths, len(ids))
+        pieces.append(
+            Piece(
+                _select(ids, spans),
+                _select(segments, spans),
+                None if places is None else _select(places, spans),
+            )
+        )
+    return Encoded(tuple(pieces), len(ids), sum(lengths) - tokens_kept(cuts))
+
+
+def _spans_with_frame(
+    cut: Cut, starts: Sequence[int], lengths: Sequence[int], total: int
+) -> list[tuple[int, int]]:
+    """Return the spans of the framed sequence that one piece keeps: the cut and all the frame."""
+    spans, position = [], 0
+    for start, length, kept in sorted(zip(starts, lengths, cut, strict=True)):
+        spans.append((position, start))
+        spans += [(start + first, start + end) for first, end in kept]
+        position = start + length
+    return [*spans, (position, total)]
+
+
+def _select(items: list[_Item], spans: list[tuple[int, int]]) -> list[_Item]:
+    return [item for start, end in spans for item in items[start:end]]

@@ -1,0 +1,36 @@
+"""Training: how a task is learned.
+
+`Learner` is the front door; behind it, `fitting` is one run, `loop` the generator of steps, and
+`recipe`, `schedule`, `optim`, `checkpoint` its parts.
+"""
+
+from __future__ import annotations
+
+from manyheads.train.early_stopping import EarlyStopping
+from manyheads.train.learner import Learner
+from manyheads.train.loop import Step, train
+from manyheads.train.recipe import Recipe
+from manyheads.train.report import Evaluation
+from manyheads.train.schedule import (
+    SGDR,
+    Constant,
+    Cosine,
+    InverseSquareRoot,
+    Linear,
+    OneCycle,
+)
+
+__all__ = [
+    "SGDR",
+    "Constant",
+    "Cosine",
+    "EarlyStopping",
+    "Evaluation",
+    "InverseSquareRoot",
+    "Learner",
+    "Linear",
+    "OneCycle",
+    "Recipe",
+    "Step",
+    "train",
+]

@@ -1,0 +1,62 @@
+"""Files that are either whole or not there, whatever happens to the process or the power."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes the name `path` only when it is complete and on disk.
+
+    Written under a temporary name in the same folder, flushed to the disk, renamed, and the
+    folder's entry flushed too. After an exception the temporary file is gone and `path` is as it
+    was; after a kill a ``*.partial`` file may remain, which `remove_leftovers` deletes.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        with temporary.open("wb", buffering=0) as file:
+            yield file
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace the file at `path` by `content`, or leave it as it was."""
+    with atomic_file(path) as file:
+        write_all(file, content)
+
+
+def write_all(file: BinaryIO, content: bytes | memoryview) -> None:
+    """Write all of `content` to an unbuffered file, which may take it in several bites."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed writers left behind in `folder`."""
+    for leftover in folder.glob(f".*{PARTIAL}"):
+        leftover.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable, on systems where folders can be flushed."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

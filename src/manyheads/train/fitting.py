@@ -1,0 +1,200 @@
+"""One run from its first update to its last: epochs, validation, best weights, checkpoints.
+
+A run is a function of its weights, data and recipe. All that it needs to go on is in
+`TrainingState`, so a run that was killed and resumed ends with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from manyheads.data.batch import shuffled_batches
+from manyheads.errors import RecipeError
+from manyheads.tasks import Batch, Example, Task, TaskModel
+from manyheads.train.checkpoint import CheckpointStore
+from manyheads.train.history import History, Validation
+from manyheads.train.loop import Plan, Step, train
+from manyheads.train.optim import build_optimizer
+from manyheads.train.precision import choose_precision
+from manyheads.train.progress import Reporter
+from manyheads.train.recipe import Recipe
+from manyheads.train.settings import Steps
+from manyheads.train.state import TrainingState
+
+_BEST = "best."
+
+Weights = dict[str, Tensor]
+Validate = Callable[[], Mapping[str, float]]
+
+
+class Epochs:
+    """Which examples each update of a run sees: a pure function of the recipe and the lengths."""
+
+    def __init__(self, examples: Sequence[Example], recipe: Recipe) -> None:
+        self.examples = examples
+        self.recipe = recipe
+        self.lengths = [example.tokens for example in examples]
+        whole = math.ceil(recipe.epochs)
+        sizes = [len(self.updates(epoch)) for epoch in range(whole)]
+        missing = (whole - recipe.epochs) * sizes[-1]
+        self.starts = [0, *accumulate(sizes)]
+        self.total_steps = max(1, self.starts[-1] - int(missing))
+
+    def updates(self, epoch: int) -> list[list[list[int]]]:
+        """Return, for each update of an epoch, its batches of example numbers."""
+        batches = shuffled_batches(
+            self.lengths,
+            max_tokens=self.recipe.batch_tokens,
+            max_sequences=self.recipe.batch_size,
+            seed=self.recipe.seed,
+            epoch=epoch,
+        )
+        size = self.recipe.accumulate
+        return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+    def batches(self, epoch: int, task: Task, first: int, last: int) -> Iterator[list[Batch]]:
+        """Yield the batches of an epoch's updates from step `first` up to `last`."""
+        offset = self.starts[epoch]
+        for group in self.updates(epoch)[first - offset : last - offset]:
+            yield [task.collate([self.examples[i] for i in batch]) for batch in group]
+
+
+@dataclass
+class Fitting:
+    """A run over `examples`; `validate`, where given, scores the model after each epoch."""
+
+    model: TaskModel
+    task: Task
+    examples: Sequence[Example]
+    recipe: Recipe
+    validate: Validate | None = None
+    store: CheckpointStore | None = None
+    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+    describe: Callable[[int], str] = "example {}".format
+
+    def __post_init__(self) -> None:
+        self.epochs = Epochs(self.examples, self.recipe)
+        total = self.epochs.total_steps
+        self.plan = Plan(self.recipe.schedule, total, self.recipe.warmup_steps(total))
+        self.optimizer = build_optimizer(self.model, self.recipe)
+        self.precision = choose_precision(self.recipe.precision, self.model.transformer.device)
+        self.scaler = self.precision.scaler()
+        self.metric = self.recipe.metric or self.task.metric
+        self.history = History()
+        self.best: Weights = {}
+        self._saved_at = time.monotonic()
+
+    def run(self, resume: bool = False) -> History:
+        """Train to the end, leave the best weights in the model, and return what happened.
+
+        With `resume` the newest checkpoint is the beginning, where there is one.
+        """
+        self._begin(resume)
+        with self.reporter.steps(self.epochs.total_steps, len(self.history.steps)) as show:
+            for epoch in range(len(self.epochs.starts) - 1):
+                if len(self.history.validations) > epoch or self._finished(epoch):
+                    continue
+                self._epoch(epoch, show)
+                if self.validate is not None:
+                    self._validate(epoch)
+                if self._should_stop():
+                    self.reporter.say(f"stopped early after epoch {epoch + 1}")
+                    break
+        if self.best:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+        return self.history
+
+    def _begin(self, resume: bool) -> None:
+        torch.manual_seed(self.recipe.seed)
+        state = self.store.latest() if self.store and resume else None
+        if state is not None:
+            self._restore(state)
+        elif self.store:
+            self.store.clear()
+
+    def _finished(self, epoch: int) -> bool:
+        """Whether an epoch lies behind, in a run without validation."""
+        done = len(self.history.steps)
+        return self.validate is None and done >= self.epochs.starts[epoch + 1]
+
+    def _epoch(self, epoch: int, show: Callable[[Step], None]) -> None:
+        first = len(self.history.steps)
+        last = min(self.epochs.starts[epoch + 1], self.epochs.total_steps)
+        for step in train(
+            self.model,
+            self.task,
+            self.epochs.batches(epoch, self.task, first, last),
+            self.optimizer,
+            self.plan.set,
+            precision=self.precision,
+            scaler=self.scaler,
+            clip_norm=self.recipe.clip_norm,
+            first_step=first,
+            describe=self.describe,
+        ):
+            self.history.steps.append(step)
+            show(step)
+            self._save_when_due(step.number)
+
+    def _validate(self, epoch: int) -> None:
+        assert self.validate is not None
+        scores = self.validate()
+        if self.metric not in scores:
+            raise RecipeError(
+                f"metric={self.metric!r} is no score of this task; choose one of "
+                f"{', '.join(scores)}"
+            )
+        self.history.validations.append(Validation(len(self.history.steps), scores))
+        is_best = self.history.best(self.metric) == epoch
+        if is_best:
+            self.best = {n: t.detach().clone() for n, t in self.model.state_dict().items()}
+        self.reporter.validation(epoch + 1, scores, is_best)
+
+    def _should_stop(self) -> bool:
+        rule = self.recipe.early_stopping
+        if rule is None or self.validate is None:
+            return False
+        metric = rule.metric or self.metric
+        return rule.should_stop(metric, self.history.values(metric))
+
+    def _save_when_due(self, step: int) -> None:
+        every = self.recipe.checkpoint_every
+        if isinstance(every, Steps):
+            due = every.steps > 0 and step % every.steps == 0
+        else:
+            due = time.monotonic() - self._saved_at >= every.seconds
+        if self.store and due:
+            self.store.save(self._capture(step))
+            self._saved_at = time.monotonic()
+
+    def _capture(self, step: int) -> TrainingState:
+        facts = {"history": self.history.to_json(), "recipe": self.recipe.to_json()}
+        state = TrainingState.capture(step, self.model, self.optimizer, facts, self.scaler)
+        best = {_BEST + name: tensor for name, tensor in self.best.items()}
+        return replace(state, tensors=state.tensors | best)
+
+    def _restore(self, state: TrainingState) -> None:
+        """Go on from a checkpoint; raises `RecipeError` where it was made by another recipe."""
+        saved, mine = state.facts["recipe"], self.recipe.to_json()
+        changed = [f"{k}: {saved.get(k)!r} → {mine[k]!r}" for k in mine if saved.get(k) != mine[k]]
+        if changed:
+            raise RecipeError(
+                f"the run to resume was begun with another recipe ({'; '.join(changed)}); resume "
+                "with the same one, or begin anew without resume"
+            )
+        state.restore(self.model, self.optimizer, self.scaler)
+        self.history = History.from_json(state.facts["history"])
+        self.best = {
+            name.removeprefix(_BEST): tensor
+            for name, tensor in state.tensors.items()
+            if name.startswith(_BEST)
+        }
+        self.reporter.say(f"resumed after step {state.step} of {self.epochs.total_steps}")

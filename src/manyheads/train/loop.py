@@ -1,0 +1,141 @@
+"""Training as a generator of steps: whoever iterates decides when to stop, save or look."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.optim import Optimizer
+
+from manyheads.errors import TrainingError
+from manyheads.tasks import Batch, Task, TaskModel, loss_of
+from manyheads.train.precision import MixedPrecision
+from manyheads.train.schedule import OneCycle, Schedule, apply
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One update of the weights. `loss` is of an average example; `seconds` of the update."""
+
+    number: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    examples: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The learning rate over a whole run."""
+
+    schedule: Schedule
+    total_steps: int
+    warmup_steps: int
+
+    def set(self, optimizer: Optimizer, step: int) -> None:
+        """Set learning rates (and one-cycle's momentum) for the update number `step`, from 0."""
+        at = (step, self.total_steps, self.warmup_steps)
+        momentum = self.schedule.momentum(*at) if isinstance(self.schedule, OneCycle) else None
+        apply(optimizer, self.schedule.factor(*at), momentum)
+
+
+def train(
+    model: TaskModel,
+    task: Task,
+    updates: Iterable[Sequence[Batch]],
+    optimizer: Optimizer,
+    set_rate: Callable[[Optimizer, int], None],
+    *,
+    precision: MixedPrecision,
+    scaler: GradScaler,
+    clip_norm: float | None = None,
+    first_step: int = 0,
+    describe: Callable[[int], str] = "example {}".format,
+) -> Iterator[Step]:
+    """Update the weights once for each group of batches, and yield what happened.
+
+    The gradient is that of the mean over all examples of the group, however they are spread over
+    its batches. The step is complete when it is yielded. Raises `TrainingError` naming the rows of
+    the group whose loss or gradient is not a number; the weights are then those before the step.
+    """
+    for step, group in enumerate(updates, start=first_step):
+        begun = time.perf_counter()
+        model.train()
+        set_rate(optimizer, step)
+        loss = accumulate_gradient(model, task, group, precision, scaler)
+        norm = _unscaled_norm(model, optimizer, scaler, clip_norm)
+        if not math.isfinite(loss) or not (math.isfinite(norm) or scaler.is_enabled()):
+            raise TrainingError(_why_not_a_number(step, loss, norm, optimizer, group, describe))
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+        yield Step(
+            number=step + 1,
+            loss=loss,
+            learning_rate=max(float(group["lr"]) for group in optimizer.param_groups),
+            gradient_norm=norm,
+            examples=sum(len(batch) for batch in group),
+            tokens=sum(batch.layout.tokens for batch in group),
+            seconds=time.perf_counter() - begun,
+        )
+
+
+def accumulate_gradient(
+    model: TaskModel,
+    task: Task,
+    group: Sequence[Batch],
+    precision: MixedPrecision,
+    scaler: GradScaler,
+) -> float:
+    """Add the gradient of the group's mean loss to the parameters; return that loss."""
+    total, weight = 0.0, 0.0
+    for batch in group:
+        batch = batch.to(model.transformer.device)
+        with precision.autocast():
+            loss = loss_of(task, model, batch)
+        # Sums now, one division at the end: the weight of later batches is not known yet.
+        scaler.scale(loss.mean if len(group) == 1 else loss.total).backward()
+        total += float(loss.total.detach())
+        weight += loss.weight
+    if len(group) > 1:
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        torch._foreach_mul_(gradients, 1.0 / weight)
+    return total / weight
+
+
+def _unscaled_norm(
+    model: nn.Module, optimizer: Optimizer, scaler: GradScaler, clip_norm: float | None
+) -> float:
+    """Return the norm of the gradient, clipped to `clip_norm` where one is given."""
+    scaler.unscale_(optimizer)
+    limit = math.inf if clip_norm is None else clip_norm
+    parameters: list[Tensor] = [p for p in model.parameters() if p.grad is not None]
+    if math.isinf(limit):
+        return float(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+    return float(nn.utils.clip_grad_norm_(parameters, limit))
+
+
+def _why_not_a_number(
+    step: int,
+    loss: float,
+    norm: float,
+    optimizer: Optimizer,
+    group: Sequence[Batch],
+    describe: Callable[[int], str],
+) -> str:
+    rows = [row for batch in group for row in batch.rows]
+    shown = "; ".join(describe(row) for row in rows[:8])
+    more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
+    rate = max(float(group["lr"]) for group in optimizer.param_groups)
+    return (
+        f"step {step + 1}: the loss is {loss:g} and the gradient norm {norm:g} at learning rate "
+        f"{rate:.3g}; the batch holds {shown}{more}. Lower learning_rate or set clip_norm; the "
+        "weights of the step before are kept"
+    )

@@ -1,0 +1,140 @@
+"""The learning-rate range test: one short run in which the rate grows until the loss does.
+
+Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3. For a pretrained
+model the steepest fall of the loss lies where the head is still learning to guess the class
+frequencies, far above what its body bears; a tenth of the rate at which the loss is lowest is
+the safe reading.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from manyheads.errors import TrainingError
+from manyheads.tasks import Batch
+from manyheads.train.fitting import Fitting
+from manyheads.train.loop import train
+from manyheads.train.plots import draw_learning_rate_search
+from manyheads.train.schedule import apply
+from manyheads.train.state import TrainingState
+
+_LOWEST, _HIGHEST = 1e-7, 1e-1
+_SMOOTHING = 0.9
+_DIVERGED = 2.0
+_MARGIN = 10.0
+_EARLIEST = 10  # steps before a smoothed loss says anything
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """The losses of a range test, raw and smoothed, and the rate that follows from them."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    suggestion: float
+
+    def __str__(self) -> str:
+        return f"suggested learning rate {self.suggestion:.1e} ({len(self.rates)} steps)"
+
+    def draw(self, path: str | Path) -> Path:
+        """Save the curve as a picture."""
+        draw_learning_rate_search(self.rates, self.losses, self.suggestion, path)
+        return Path(path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the curve and the suggestion as JSON."""
+        return {
+            "suggestion": self.suggestion,
+            "rates": list(self.rates),
+            "losses": list(self.losses),
+        }
+
+
+def range_test(fitting: Fitting, steps: int = 100) -> LearningRates:
+    """Raise the rate from 1e-7 to 1e-1 over `steps` updates, and put everything back.
+
+    Ends early when the smoothed loss doubles its lowest value. Raises `TrainingError` where the
+    loss never falls.
+    """
+    model, optimizer = fitting.model, fitting.optimizer
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    randomness = TrainingState.capture(0, model, optimizer, {}).tensors["random.cpu"].clone()
+
+    def set_rate(optimizer: Optimizer, step: int) -> None:
+        rate = _LOWEST * (_HIGHEST / _LOWEST) ** (step / (steps - 1))
+        apply(optimizer, rate / fitting.recipe.learning_rate)
+
+    rates: list[float] = []
+    losses: list[float] = []
+    smoothed: list[float] = []
+    try:
+        for step in train(
+            model,
+            fitting.task,
+            _endless(fitting, steps),
+            optimizer,
+            set_rate,
+            precision=fitting.precision,
+            scaler=fitting.scaler,
+            clip_norm=fitting.recipe.clip_norm,
+        ):
+            rates.append(step.learning_rate)
+            losses.append(step.loss)
+            smoothed.append(_smooth(losses))
+            if step.number > _EARLIEST and smoothed[-1] > _DIVERGED * min(smoothed[_EARLIEST:]):
+                break
+    except TrainingError:
+        pass  # a loss that is not a number is how a range test may end
+    finally:
+        model.load_state_dict(before)
+        model.eval()
+        torch.set_rng_state(randomness)
+    return LearningRates(tuple(rates), tuple(losses), tuple(smoothed), suggest(rates, smoothed))
+
+
+def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float:
+    """Return a tenth of the rate where the smoothed loss is lowest, to one digit.
+
+    Raises `TrainingError` where the lowest loss is the first one that counts.
+    """
+    if len(smoothed) <= _EARLIEST + 1:
+        raise TrainingError(
+            f"the range test ended after {len(smoothed)} steps, too early to read; "
+            "check the labels, or set learning_rate yourself (5e-5 is usual)"
+        )
+    lowest = min(range(_EARLIEST, len(smoothed)), key=smoothed.__getitem__)
+    if lowest == _EARLIEST:
+        raise TrainingError(
+            "the loss never fell during the range test; check the labels, or set learning_rate "
+            "yourself (5e-5 is usual)"
+        )
+    rate = rates[lowest] / _MARGIN
+    digit = 10 ** math.floor(math.log10(rate))
+    return max(1, math.floor(rate / digit)) * digit
+
+
+def _smooth(losses: Sequence[float]) -> float:
+    """Return the bias-corrected exponential mean of the losses so far."""
+    weights = [_SMOOTHING**age for age in range(len(losses))]
+    total = sum(weight * loss for weight, loss in zip(weights, reversed(losses), strict=True))
+    return total / sum(weights)
+
+
+def _endless(fitting: Fitting, steps: int) -> Iterator[list[Batch]]:
+    """Yield the batches of `steps` updates, epoch after epoch."""
+    left = steps
+    for epoch in count():
+        for group in fitting.epochs.updates(epoch)[:left]:
+            left -= 1
+            yield [fitting.task.collate([fitting.examples[i] for i in one]) for one in group]
+        if left <= 0:
+            return

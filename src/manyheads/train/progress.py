@@ -1,0 +1,81 @@
+"""What a person sees while training: a bar with loss, speed and time left, validation lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from manyheads.train.loop import Step
+
+_SMOOTHING = 0.95
+_SHOWN = ("accuracy", "micro_f1", "macro_f1", "pearson", "spearman", "root_mean_squared_error")
+
+
+@dataclass
+class Reporter:
+    """Writes progress to standard error, or nowhere where `quiet`."""
+
+    quiet: bool = False
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+
+    def say(self, message: str) -> None:
+        """Write one line."""
+        if not self.quiet:
+            self.console.print(message, highlight=False, markup=False)
+
+    @contextmanager
+    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
+        """Show a bar over the steps of a run; the block gets what each step is told to."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[facts]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(
+            *columns, console=self.console, disable=self.quiet, transient=True
+        ) as progress:
+            bar = progress.add_task("training", total=total, completed=done, facts="")
+            smooth = _Smooth()
+
+            def show(step: Step) -> None:
+                facts = (
+                    f"loss {smooth.add(step.loss):.3f} · {step.tokens / step.seconds:,.0f} tok/s"
+                )
+                progress.update(bar, completed=step.number, facts=facts)
+
+            yield show
+
+    @contextmanager
+    def rows(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a bar over rows; the block gets what each finished number of rows is told to."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(
+            *columns, console=self.console, disable=self.quiet, transient=True
+        ) as progress:
+            bar = progress.add_task(what, total=total)
+            yield lambda rows: progress.advance(bar, rows)
+
+    def validation(self, epoch: int, scores: Mapping[str, float], best: bool) -> None:
+        """Write the line of one validation."""
+        shown = [f"{name} {scores[name]:.4f}" for name in _SHOWN if name in scores][:2]
+        facts = "   ".join([f"loss {scores['loss']:.4f}", *shown])
+        self.say(f"epoch {epoch:>3}   validation   {facts}{'   ← best' if best else ''}")
+
+
+@dataclass
+class _Smooth:
+    """An exponential mean that is right from its first value on."""
+
+    total: float = 0.0
+    weight: float = 0.0
+
+    def add(self, value: float) -> float:
+        self.total = _SMOOTHING * self.total + value
+        self.weight = _SMOOTHING * self.weight + 1.0
+        return self.total / self.weight

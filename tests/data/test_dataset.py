@@ -1,0 +1,57 @@
+import pytest
+
+from manyheads.data import Dataset, Split
+from manyheads.data.dataset import describe_labels, is_missing, label_items, printable, shorten
+
+
+def split_of(**columns):
+    count = len(columns["text"])
+    return Split("train", "x.csv", range(1, count + 1), columns)
+
+
+def test_take_keeps_rows_and_columns_together():
+    split = Split("train", "x.csv", [2, 5, 6], {"text": list("abc"), "label": [1, 2, 3]}, "line")
+    taken = split.take([2, 0])
+    assert len(taken) == 2
+    assert taken.rows == [6, 2]
+    assert taken.columns == {"text": ["c", "a"], "label": [3, 1]}
+    assert [taken.describe(i) for i in range(2)] == ["x.csv, line 6", "x.csv, line 2"]
+    assert split_of(text=["a"]).describe(0) == "x.csv, row 1"
+
+
+def test_the_summary_can_be_printed():
+    data = Dataset(split_of(text=["a"], label=["\ud800"]), None, None, {"text": "t\udfff"})
+    assert data.splits() == [data.train]
+    assert data.summary().encode()
+
+
+@pytest.mark.parametrize(
+    ("labels", "described"),
+    [
+        (["a", "b", "a"], "a (2), b (1)"),
+        ([1, 1, 0], "1 (2), 0 (1)"),
+        ([["x", "y"], [], ["x"]], "x (2), y (1)"),
+        ([0.5, 2, -1.0], "numbers from -1 to 2"),
+        ([str(i // 2) for i in range(40)], None),
+        ([f"sentence {i}" for i in range(40)], "40 different labels"),
+        ([None, "a"], "a (1)"),
+        ([], ""),
+    ],
+)
+def test_labels_in_words(labels, described):
+    if described is None:
+        assert describe_labels(labels).endswith("and 8 more")
+    else:
+        assert describe_labels(labels) == described
+
+
+def test_small_helpers():
+    assert list(label_items(["a", ["b", "c"], []])) == ["a", "b", "c"]
+    assert [x for x in [None, float("nan"), "", " ", 0, False, [], "no"] if not is_missing(x)] == [
+        0,
+        False,
+        [],
+        "no",
+    ]
+    assert printable("a\ud800") == "a\\ud800"
+    assert shorten("one\ntwo  three", 8) == "one two…"

@@ -1,0 +1,325 @@
+"""The parity harness: what every family is held to, written once.
+
+A `Case` names a family and a tiny configuration of its original. `publish` saves a randomly
+initialised original with a tokenizer, as anyone publishes a model; `open_folder` opens it here with
+its classification head. Every parameter is random, norms and biases too, so that no difference
+hides behind a zero or a one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import Tensor, nn
+
+from manyheads.core import attend
+from manyheads.core.attention import Attend
+from manyheads.core.head import SequenceHead
+from manyheads.core.layout import Layout
+from manyheads.core.mask import Window
+from manyheads.core.swap import swap
+from manyheads.families import (
+    BERT,
+    DISTILBERT,
+    ELECTRA,
+    MODERNBERT,
+    ROBERTA,
+    XLM_ROBERTA,
+    Config,
+    Family,
+)
+from manyheads.hub import Pretrained, load_model
+from manyheads.hub.load import fill
+
+VOCABULARY = 60
+CLASSES = 3
+FIRST_WORD = 5  # smaller ids are special tokens
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family, its original's classes and configuration, and lengths that exercise it."""
+
+    family: Family
+    config: type[transformers.PreTrainedConfig]
+    settings: Config
+    dropouts: tuple[str, ...]
+    base: type[transformers.PreTrainedModel]
+    classifier: type[transformers.PreTrainedModel]
+    masked: type[transformers.PreTrainedModel]
+    lengths: tuple[int, ...] = (5, 1, 9, 9, 3)
+
+    def configure(self, dropout: float = 0.0) -> transformers.PreTrainedConfig:
+        """The original's configuration, all its dropouts set to one rate."""
+        rates = dict.fromkeys(self.dropouts, dropout)
+        return self.config(**self.settings, **rates, vocab_size=VOCABULARY, num_labels=CLASSES)
+
+
+_BERT_LIKE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 40,
+}
+_BERT_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+_MODERNBERT = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 200,
+    "local_attention": 8,
+    "global_attn_every_n_layers": 2,
+    **{f"{name}_token_id": i for i, name in enumerate(("pad", "bos", "eos", "cls", "sep"))},
+}
+
+CASES = {
+    "bert": Case(
+        BERT,
+        transformers.BertConfig,
+        _BERT_LIKE,
+        _BERT_DROPOUTS,
+        transformers.BertModel,
+        transformers.BertForSequenceClassification,
+        transformers.BertForMaskedLM,
+    ),
+    "roberta": Case(
+        ROBERTA,
+        transformers.RobertaConfig,
+        _BERT_LIKE | {"type_vocab_size": 1, "layer_norm_eps": 1e-5},
+        _BERT_DROPOUTS,
+        transformers.RobertaModel,
+        transformers.RobertaForSequenceClassification,
+        transformers.RobertaForMaskedLM,
+    ),
+    "xlm-roberta": Case(
+        XLM_ROBERTA,
+        transformers.XLMRobertaConfig,
+        _BERT_LIKE | {"hidden_act": "gelu_new"},
+        _BERT_DROPOUTS,
+        transformers.XLMRobertaModel,
+        transformers.XLMRobertaForSequenceClassification,
+        transformers.XLMRobertaForMaskedLM,
+    ),
+    "distilbert": Case(
+        DISTILBERT,
+        transformers.DistilBertConfig,
+        {
+            "dim": 32,
+            "n_layers": 2,
+            "n_heads": 4,
+            "hidden_dim": 48,
+            "max_position_embeddings": 40,
+        },
+        ("dropout", "attention_dropout", "seq_classif_dropout"),
+        transformers.DistilBertModel,
+        transformers.DistilBertForSequenceClassification,
+        transformers.DistilBertForMaskedLM,
+    ),
+    "electra": Case(
+        ELECTRA,
+        transformers.ElectraConfig,
+        _BERT_LIKE | {"embedding_size": 20},
+        _BERT_DROPOUTS,
+        transformers.ElectraModel,
+        transformers.ElectraForSequenceClassification,
+        transformers.ElectraForMaskedLM,
+    ),
+    # Sequences beyond the window, and two beyond the blocks in which a window is computed.
+    "modernbert": Case(
+        MODERNBERT,
+        transformers.ModernBertConfig,
+        _MODERNBERT,
+        ("embedding_dropout", "mlp_dropout", "attention_dropout", "classifier_dropout"),
+        transformers.ModernBertModel,
+        transformers.ModernBertForSequenceClassification,
+        transformers.ModernBertForMaskedLM,
+        lengths=(5, 140, 1, 30, 30, 150),
+    ),
+    "modernbert-mean": Case(
+        MODERNBERT,
+        transformers.ModernBertConfig,
+        _MODERNBERT
+        | {
+            "classifier_pooling": "mean",
+            "classifier_bias": True,
+            "classifier_activation": "silu",
+            "norm_bias": True,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "global_attn_every_n_layers": 3,
+        },
+        ("embedding_dropout", "mlp_dropout", "attention_dropout", "classifier_dropout"),
+        transformers.ModernBertModel,
+        transformers.ModernBertForSequenceClassification,
+        transformers.ModernBertForMaskedLM,
+        lengths=(12, 3, 70),
+    ),
+}
+
+
+def windowed(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    layout: Layout,
+    reach: attend.Reach,
+    scale: float,
+    dropout: float,
+    bias_HLL: Tensor | None,
+) -> Tensor:
+    """Blocks of a window wherever there is one, however short the sequence."""
+    if not isinstance(reach, Window):
+        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, reach, scale, dropout, bias_HLL)
+    context = []
+    for run in layout.runs:
+        q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
+        out = attend.windowed(q, k, v, reach, scale, dropout)
+        context.append(out.transpose(1, 2).flatten(0, 1))
+    return torch.cat(context)
+
+
+WAYS = {
+    "attend": attend.attend,
+    "reference": attend.reference,
+    "by_runs": attend.by_runs,
+    "padded": attend.padded,
+    "windowed": windowed,
+}
+Way = Callable[..., Tensor]
+
+
+class AttendBy(Attend):
+    """Attention that always goes one way."""
+
+    def __init__(self, usual: Attend, way: Way) -> None:
+        nn.Module.__init__(self)
+        self.reach, self.scale, self.dropout = usual.reach, usual.scale, usual.dropout
+        self.way = way
+
+    def forward(
+        self, q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
+    ) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        return self.way(q_THK, k_TGK, v_TGK, layout, self.reach, self.scale, dropout, bias_HLL)
+
+
+def force(model: nn.Module, way: Way) -> None:
+    """Let every attention of the model go one way."""
+    paths = swap(model, lambda _, m: AttendBy(m, way) if isinstance(m, Attend) else None)
+    assert paths
+
+
+def perturb(model: nn.Module) -> None:
+    """Add noise to every parameter."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+
+
+def tokenizer() -> transformers.PreTrainedTokenizerFast:
+    """A tokenizer of VOCABULARY words, so that a folder is complete."""
+    specials = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
+    tokens = {f"[{name.upper()}]": i for name, i in specials.items()}
+    words = tokens | {f"w{i}": i for i in range(FIRST_WORD, VOCABULARY)}
+    inner = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner, **{f"{name}_token": f"[{name.upper()}]" for name in specials}
+    )
+
+
+def publish(model: transformers.PreTrainedModel, folder: Path) -> Path:
+    """Save the original as a complete Hugging Face folder."""
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def original(
+    kind: type[transformers.PreTrainedModel], config: transformers.PreTrainedConfig
+) -> transformers.PreTrainedModel:
+    """A random original, every parameter perturbed, dropout at rest."""
+    config._attn_implementation = "eager"
+    model = kind(config)
+    perturb(model)
+    return model.eval()
+
+
+class Classifier(nn.Module):
+    """A published classifier, opened here: body and head."""
+
+    def __init__(self, pretrained: Pretrained) -> None:
+        super().__init__()
+        self.family = pretrained.family
+        self.transformer = pretrained.transformer
+        weights, self.unused = self.family.sequence_head.rules.to_ours(pretrained.head_weights)
+        with torch.device("meta"):
+            self.head = SequenceHead(
+                self.family.sequence_head.to_spec(pretrained.config), len(weights["out.weight"])
+            )
+        dtype = self.transformer.embed.tokens.weight.dtype
+        fill(self.head, weights, "cpu", dtype, source="the head")
+        self.eval()
+
+    def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None) -> Tensor:
+        """Logits (B, C)."""
+        return self.head(self.transformer.encode(ids_T, layout, segments_T), layout)
+
+    def published(self, read: Callable[[nn.Parameter], Tensor]) -> dict[str, Tensor]:
+        """What `read` says of each parameter, by the original's names."""
+        body = {name: read(p) for name, p in self.transformer.named_parameters()}
+        head = {name: read(p) for name, p in self.head.named_parameters()}
+        return self.family.rules.to_theirs(body) | self.family.sequence_head.rules.to_theirs(head)
+
+
+def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> Classifier:
+    """Open a published classifier here."""
+    return Classifier(load_model(folder, dtype=dtype))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The same texts, ragged for us and padded for the original."""
+
+    ids: Tensor
+    segments: Tensor | None
+    layout: Layout
+    padded: dict[str, Tensor]
+
+    @classmethod
+    def random(cls, config: transformers.PreTrainedConfig, lengths: tuple[int, ...]) -> Batch:
+        """Random words, and random segments where the original knows more than one."""
+        layout = Layout(lengths)
+        ids_T = torch.randint(FIRST_WORD, VOCABULARY, (layout.tokens,))
+        mask = torch.zeros(len(layout) * layout.longest, dtype=torch.long)
+        mask[layout.slots] = 1
+        ids = torch.full_like(mask, config.pad_token_id)
+        ids[layout.slots] = ids_T
+        grid = {"input_ids": ids, "attention_mask": mask}
+        segments_T = None
+        if getattr(config, "type_vocab_size", 0) > 1:
+            segments_T = torch.randint(0, config.type_vocab_size, (layout.tokens,))
+            grid["token_type_ids"] = torch.zeros_like(mask)
+            grid["token_type_ids"][layout.slots] = segments_T
+        return cls(
+            ids_T,
+            segments_T,
+            layout,
+            {name: rows.view(len(layout), layout.longest) for name, rows in grid.items()},
+        )
+
+    def real(self, hidden_BLD: Tensor) -> Tensor:
+        """The original's hidden states without its padding: (T, D)."""
+        return hidden_BLD.flatten(0, 1)[self.layout.slots]

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manyheads.train.atomic import atomic_file, remove_leftovers, write_atomically
+
+
+def test_content_replaces_what_was_there(tmp_path: Path):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new" * 1_000_000)
+    assert path.read_bytes() == b"new" * 1_000_000
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_exception_leaves_everything_as_it_was(tmp_path: Path):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_file(path) as file:
+        file.write(b"new")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_name_appears_only_when_the_file_is_complete(tmp_path: Path):
+    path = tmp_path / "file"
+    with atomic_file(path) as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+
+
+def test_leftovers_go_and_nothing_else(tmp_path: Path):
+    for name in (".a.1.partial", ".b.2.partial", ".hidden", "file.partial", "file"):
+        (tmp_path / name).write_bytes(b"")
+    remove_leftovers(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".hidden", "file", "file.partial"]
