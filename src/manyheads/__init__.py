@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from manyheads.hub.scratch import Scratch
     from manyheads.predict import Predictor, load
     from manyheads.tasks import Balance, Classification, MultiLabel, Regression
-    from manyheads.text import Cleaning, Head, HeadTail, Tail, Tokenizer, Windows, learn_tokenizer
+    from manyheads.text import (
+        BytePair,
+        Cleaning,
+        Head,
+        HeadTail,
+        Tail,
+        Tokenizer,
+        Unigram,
+        Windows,
+        WordPiece,
+        learn_tokenizer,
+    )
     from manyheads.train import Learner, Recipe
 
 _HOMES = {
@@ -36,12 +47,15 @@ _HOMES = {
     "manyheads.predict": ("Predictor", "load"),
     "manyheads.tasks": ("Balance", "Classification", "MultiLabel", "Regression"),
     "manyheads.text": (
+        "BytePair",
         "Cleaning",
         "Head",
         "HeadTail",
         "Tail",
         "Tokenizer",
+        "Unigram",
         "Windows",
+        "WordPiece",
         "learn_tokenizer",
     ),
     "manyheads.train": ("Learner", "Recipe"),

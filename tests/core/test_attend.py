@@ -105,6 +105,31 @@ def test_every_way_equals_the_reference_with_its_gradients(
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@given(lengths=batches, reach=reaches, shape=heads_and_groups, biased=st.booleans())
+def test_with_dropout_nothing_else_changes(
+    way: Callable[..., Tensor],
+    lengths: list[int],
+    reach: Reach,
+    shape: tuple[int, int],
+    biased: bool,
+) -> None:
+    """A rate too small to drop anything takes the same path as one that drops."""
+    layout = Layout(lengths)
+    inputs = draw(layout, *shape)
+    bias = draw_bias(layout, shape[0]) if biased else None
+    expected = ways.reference(*inputs, layout, reach, SCALE, bias_HLL=bias)
+    found = way(*inputs, layout, reach, SCALE, 1e-9, bias)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+    wanted = [*inputs, bias] if bias is not None else [*inputs]
+    for gradient, by_formula in zip(
+        torch.autograd.grad(found.pow(2).sum(), wanted),
+        torch.autograd.grad(expected.pow(2).sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(gradient, by_formula, atol=5e-5, rtol=1e-4)
+
+
 @given(
     lengths=st.lists(st.integers(1, 200), min_size=1, max_size=3),
     window=st.builds(Window, st.integers(0, 40), st.integers(0, 40)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from manyheads.core.head import SequenceHead, pool
+from manyheads.core.head import SequenceHead, encode_pooled, pool
 from manyheads.core.layout import Layout
-from manyheads.core.spec import Activation, HeadSpec, LayerNorm, Pooling
+from manyheads.core.spec import Activation, HeadSpec, LayerNorm, Pooling, Spec
 from manyheads.errors import LayoutError
+
+from . import small
 
 LENGTHS = [3, 1, 4]
 
@@ -36,31 +38,48 @@ def test_pool_refuses_tokens_of_another_batch() -> None:
 
 
 @pytest.mark.parametrize("pooling", Pooling)
-def test_a_full_head_is_out_of_norm_of_act_of_dense(pooling: Pooling) -> None:
-    spec = HeadSpec(6, pooling, activation=Activation.TANH, norm=LayerNorm(1e-5), dropout=0.5)
+@pytest.mark.parametrize("spec", [small.post_norm(), small.pre_norm()], ids=["post", "pre"])
+def test_encoding_for_a_head_is_pooling_what_was_encoded(spec: Spec, pooling: Pooling) -> None:
+    """The shortcut, a last layer of pooled tokens alone, changes neither values nor learning."""
+    model, layout = small.make(spec), Layout(LENGTHS)
+    ids_T = torch.randint(0, small.VOCABULARY, (8,))
+    wanted = list(model.parameters())
+    found = encode_pooled(model, ids_T, layout, None, pooling)
+    expected = pool(model.encode(ids_T, layout), layout, pooling)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    upstream = torch.randn_like(found)
+    for gradient, by_detour in zip(
+        torch.autograd.grad((found * upstream).sum(), wanted),
+        torch.autograd.grad((expected * upstream).sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(gradient, by_detour, atol=1e-4, rtol=1e-4)
+
+
+def test_a_full_head_is_out_of_norm_of_act_of_dense() -> None:
+    spec = HeadSpec(6, activation=Activation.TANH, norm=LayerNorm(1e-5), dropout=0.5)
     head = SequenceHead(spec, outputs=3).eval().requires_grad_(False)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter)
-    hidden_TD = torch.randn(8, 6)
-    x = torch.tanh(by_hand(hidden_TD, pooling) @ head.dense.weight.T + head.dense.bias)
+    pooled_BD = torch.randn(4, 6)
+    x = torch.tanh(pooled_BD @ head.dense.weight.T + head.dense.bias)
     x = (x - x.mean(-1, keepdim=True)) / (x.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
     x = x * head.norm.weight + head.norm.bias
-    torch.testing.assert_close(head.features(hidden_TD, Layout(LENGTHS)), x, atol=1e-5, rtol=1e-5)
     expected = x @ head.out.weight.T + head.out.bias
-    torch.testing.assert_close(head(hidden_TD, Layout(LENGTHS)), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(head(pooled_BD), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_head_without_dense_has_no_activation_either() -> None:
-    head = SequenceHead(HeadSpec(6, Pooling.MEAN, dense=False), outputs=2)
+    head = SequenceHead(HeadSpec(6, dense=False), outputs=2)
     assert [name for name, _ in head.named_parameters()] == ["out.weight", "out.bias"]
-    hidden_TD = torch.randn(8, 6)
-    expected = by_hand(hidden_TD, Pooling.MEAN)
-    torch.testing.assert_close(head.features(hidden_TD, Layout(LENGTHS)), expected)
+    pooled_BD = torch.randn(4, 6)
+    torch.testing.assert_close(head(pooled_BD), head.out(pooled_BD))
 
 
-def test_dropout_acts_in_training_only() -> None:
-    head = SequenceHead(HeadSpec(64, pooled_dropout=0.3, dropout=0.3), outputs=2)
-    hidden_TD, layout = torch.randn(8, 64), Layout(LENGTHS)
-    assert not torch.equal(head(hidden_TD, layout), head(hidden_TD, layout))
+@pytest.mark.parametrize("place", ["pooled_dropout", "dropout"])
+def test_dropout_acts_in_training_only(place: str) -> None:
+    head = SequenceHead(HeadSpec(64, **{place: 0.3}), outputs=2)
+    pooled_BD = torch.randn(4, 64)
+    assert not torch.equal(head(pooled_BD), head(pooled_BD))
     head.eval()
-    assert torch.equal(head(hidden_TD, layout), head(hidden_TD, layout))
+    assert torch.equal(head(pooled_BD), head(pooled_BD))

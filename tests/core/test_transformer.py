@@ -66,6 +66,22 @@ def test_every_parameter_learns(spec: Spec) -> None:
         assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@given(texts=texts_of_a_batch, data=st.data())
+def test_asking_for_some_rows_gives_those_of_all(
+    spec: Spec, texts: list[list[int]], data: st.DataObject
+) -> None:
+    torch.manual_seed(0)
+    model = small.make(spec)
+    ids_T, layout = Layout.flatten(texts)
+    chosen = st.lists(st.integers(0, layout.tokens - 1), min_size=1, max_size=5)
+    rows = torch.tensor(data.draw(chosen))
+    with torch.no_grad():
+        everything = model.encode(ids_T, layout)
+        some = model.encode(ids_T, layout, rows=rows)
+    torch.testing.assert_close(some, everything[rows], atol=2e-6, rtol=1e-5)
+
+
 def test_segments_default_to_the_first() -> None:
     model = small.make(small.post_norm())
     ids_T, layout = torch.randint(0, small.VOCABULARY, (6,)), Layout([2, 4])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from manyheads.core import attend
 from manyheads.core.attention import Attend
-from manyheads.core.head import SequenceHead
+from manyheads.core.head import SequenceHead, encode_pooled
 from manyheads.core.layout import Layout
 from manyheads.core.mask import Window
 from manyheads.core.swap import swap
@@ -275,7 +275,8 @@ class Classifier(nn.Module):
 
     def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None) -> Tensor:
         """Logits (B, C)."""
-        return self.head(self.transformer.encode(ids_T, layout, segments_T), layout)
+        pooling = self.head.spec.pooling
+        return self.head(encode_pooled(self.transformer, ids_T, layout, segments_T, pooling))
 
     def published(self, read: Callable[[nn.Parameter], Tensor]) -> dict[str, Tensor]:
         """What `read` says of each parameter, by the original's names."""

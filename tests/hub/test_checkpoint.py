@@ -78,7 +78,7 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path, how: str
     trace, path = tmp_path / "it ran", tmp_path / "pytorch_model.bin"
     content = small.tensors() | {"evil": Malicious(trace)}
     if how == "bare pickle":
-        path.write_bytes(pickle.dumps({"evil": Malicious(trace)}))
+        path.write_bytes(pickle.dumps({"evil": Malicious(trace)}, protocol=2))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "torch zip")
     message = refusal(tmp_path)

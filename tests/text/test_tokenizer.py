@@ -156,7 +156,7 @@ def test_empty_and_unknown_texts(any_tokenizer: Tokenizer) -> None:
 def test_lone_surrogates_name_the_text_and_the_remedy(minilm: Tokenizer) -> None:
     with pytest.raises(TextError, match=r"^text 1 holds .* at character 2.*surrogates=True"):
         minilm.encode(["fine", "ab\ud800"])
-    with pytest.raises(TextError, match="^second text 0 holds"):
+    with pytest.raises(TextError, match=r"^second text 0 holds"):
         minilm.encode(["fine"], ["\udc00"], offsets=True)
     assert minilm.encode([Cleaning(surrogates=True)("ab\ud800")])
 
@@ -165,14 +165,14 @@ def test_what_is_not_a_list_of_strings_is_refused(minilm: Tokenizer) -> None:
     with pytest.raises(TextError, match="put a single text into a list"):
         minilm.encode("a single text")
     for wrong in (None, float("nan"), ("a", "pair"), b"bytes"):
-        with pytest.raises(TextError, match="^text 1 is .* not a string"):
+        with pytest.raises(TextError, match=r"^text 1 is .* not a string"):
             minilm.encode(["fine", wrong])  # type: ignore[list-item]
     with pytest.raises(TextError, match="2 texts stand beside 1 second"):
         minilm.encode(["a", "b"], ["c"])
 
 
 def test_truncation_without_room_is_refused_before_any_text_needs_it(minilm: Tokenizer) -> None:
-    with pytest.raises(RecipeError, match="max_tokens=2 .* choose at least 3"):
+    with pytest.raises(RecipeError, match=r"max_tokens=2 .* choose at least 3"):
         minilm.encode(["short"], truncation=Head(2))
     with pytest.raises(RecipeError, match="choose at least 4"):
         minilm.encode([""], [""], truncation=Tail(3))

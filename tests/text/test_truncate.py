@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_windows_cover_every_token_and_share_the_stride(
     windows = [cut[0][0] for cut in Windows(room, stride).cuts([length], room)]
     assert windows[0][0] == 0
     assert windows[-1][1] == length
-    for (_, end), (start, _) in zip(windows, windows[1:], strict=False):
+    for (_, end), (start, _) in pairwise(windows):
         assert end - start == stride
     assert all(end - start == room for start, end in windows[:-1])
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 
+from manyheads.core.dropout import drop
 from manyheads.core.layout import Layout
 from manyheads.core.mask import Causal, Full, Reach, Window
 
@@ -77,7 +77,7 @@ def reference(
     """The formula, one sequence after the other, in float32: what every other way must equal."""
     v_THK = v_TGK.repeat_interleave(q_THK.shape[1] // v_TGK.shape[1], dim=1)
     context = [
-        torch.einsum("hqt,thk->qhk", drop(weight, dropout, dropout > 0), v_one.float())
+        torch.einsum("hqt,thk->qhk", drop(weight, dropout), v_one.float())
         for weight, v_one in zip(
             weights(q_THK, k_TGK, layout, reach, scale, bias_HLL),
             v_THK.split(layout.lengths),
@@ -193,10 +193,20 @@ def _dense(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, dropout: float
 ) -> Tensor:
     """Attention of dense (N, H, L, K) tensors under a bool or additive mask."""
-    grouped = q.shape[1] != k.shape[1]
-    return scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale, enable_gqa=grouped
-    )
+    groups = q.shape[1] // k.shape[1]
+    if dropout == 0.0 or q.is_cuda:
+        return scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale, enable_gqa=groups > 1
+        )
+    # torch has no fused attention with dropout on CPU, and its own plain one is slower than this.
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    scores = (q * scale) @ k.mT
+    if mask is not None:
+        scores = (
+            scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        )
+    return drop(scores.softmax(dim=-1), dropout) @ v
 
 
 def _square_mask(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from manyheads.core.attend import attend, weights
+from manyheads.core.dropout import Dropout
 from manyheads.core.layout import Layout
 from manyheads.core.position import rotary_angles, rotate
 from manyheads.core.spec import AttentionSpec
@@ -48,7 +49,7 @@ class Attention(nn.Module):
         )
         self.attend = Attend(spec)
         self.out = nn.Linear(spec.heads * spec.head_dim, width, bias=spec.out_bias)
-        self.out_dropout = nn.Dropout(spec.out_dropout)
+        self.out_dropout = Dropout(spec.out_dropout)
 
     def forward(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from manyheads.core.dropout import Dropout
 from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
 from manyheads.core.position import PositionEmbedding
@@ -21,7 +22,7 @@ class Embedding(nn.Module):
         self.positions = PositionEmbedding(spec.positions, spec.width) if spec.positions else None
         self.segments = nn.Embedding(spec.segments, spec.width) if spec.segments else None
         self.norm = make_norm(spec.norm, spec.width)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         self.project = nn.Linear(spec.width, width) if spec.width != width else nn.Identity()
 
     def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from manyheads.core.dropout import Dropout
 from manyheads.core.spec import Activation, FeedForwardSpec
 
 
@@ -29,9 +30,9 @@ class FeedForward(nn.Module):
         super().__init__()
         self.up = nn.Linear(width, spec.width, bias=spec.bias)
         self.activation = make_activation(spec.activation)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         self.down = nn.Linear(spec.width, width, bias=spec.bias)
-        self.out_dropout = nn.Dropout(spec.out_dropout)
+        self.out_dropout = Dropout(spec.out_dropout)
 
     def forward(self, x_TD: Tensor) -> Tensor:
         """Return the transformed tokens (T, D), without the residual."""

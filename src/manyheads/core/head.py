@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from manyheads.core.dropout import Dropout
 from manyheads.core.feedforward import make_activation
 from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
@@ -45,14 +46,14 @@ class SequenceHead(nn.Module):
     def __init__(self, spec: HeadSpec, outputs: int) -> None:
         super().__init__()
         self.spec = spec
-        self.pooled_dropout = nn.Dropout(spec.pooled_dropout)
+        self.pooled_dropout = Dropout(spec.pooled_dropout)
         self.dense: nn.Module = nn.Identity()
         self.activation: nn.Module = nn.Identity()
         if spec.dense:
             self.dense = nn.Linear(spec.width, spec.width, bias=spec.dense_bias)
             self.activation = make_activation(spec.activation)
         self.norm = make_norm(spec.norm, spec.width)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         self.out = nn.Linear(spec.width, outputs)
 
     def forward(self, pooled_BD: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ while a block of the result is still in the cache. `pack` puts such layers into 
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 
@@ -96,7 +98,7 @@ def pack(model: nn.Module) -> list[str]:
     return replaced
 
 
-def _fits(module: nn.Module) -> bool:
+def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
     """Whether this is a linear layer that oneDNN can take over; a subclass may do more."""
     return (
         type(module) is nn.Linear

@@ -89,7 +89,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         mapped = zipfile.is_zipfile(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (SafetensorError, RuntimeError, EOFError, OSError, struct.error) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"{path} ({path.stat().st_size:,} bytes) is damaged or cut short ({reason}); "
             "copy or download it again"

@@ -98,20 +98,18 @@ def write_folder(
 
 
 def _read_core(folder: Path, settings: Settings) -> Core:
-    whole, words, pairs, merges = (
-        folder / name for name in ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt")
-    )
-    for build, files in (
-        (_read_whole, (whole,)),
-        (_read_word_pieces, (words,)),
-        (_read_byte_pairs, (pairs, merges)),
+    for build, names in (
+        (_read_whole, ("tokenizer.json",)),
+        (_read_word_pieces, ("vocab.txt",)),
+        (_read_byte_pairs, ("vocab.json", "merges.txt")),
     ):
-        if all(file.is_file() for file in files):
+        if all((folder / name).is_file() for name in names):
             try:
-                return build(*files, settings)
+                return build(folder, settings)
             except Exception as error:  # the library raises plain Exception for damaged files
-                names = " and ".join(file.name for file in files)
-                raise ConfigError(f"{names} in {folder} cannot be read: {error}") from error
+                raise ConfigError(
+                    f"{' and '.join(names)} in {folder} cannot be read: {error}"
+                ) from error
     remedy = ""
     if any(folder.glob("*.model")):
         remedy = "; open its SentencePiece model with transformers and save it as tokenizer.json"
@@ -121,13 +119,13 @@ def _read_core(folder: Path, settings: Settings) -> Core:
     )
 
 
-def _read_whole(file: Path, settings: Settings) -> Core:
-    del settings  # everything is in the file
-    return Core.from_file(str(file))
+def _read_whole(folder: Path, _: Settings) -> Core:
+    return Core.from_file(str(folder / "tokenizer.json"))
 
 
-def _read_word_pieces(file: Path, settings: Settings) -> Core:
-    lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+def _read_word_pieces(folder: Path, settings: Settings) -> Core:
+    text = (folder / "vocab.txt").read_text(encoding="utf-8")
+    lines = text.removesuffix("\n").split("\n")
     vocabulary = {token.rstrip("\r"): number for number, token in enumerate(lines)}
     special = {role: _content(settings.get(f"{role}_token")) for role in ROLES}
     cls, sep = special["cls"] or "[CLS]", special["sep"] or "[SEP]"
@@ -148,8 +146,8 @@ def _read_word_pieces(file: Path, settings: Settings) -> Core:
     return core
 
 
-def _read_byte_pairs(file: Path, merges: Path, settings: Settings) -> Core:
-    vocabulary, pairs = models.BPE.read_file(str(file), str(merges))
+def _read_byte_pairs(folder: Path, settings: Settings) -> Core:
+    vocabulary, pairs = models.BPE.read_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
     core = Core(models.BPE(vocabulary, pairs))
     prefix = settings.get("add_prefix_space", False)
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)

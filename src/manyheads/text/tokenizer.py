@@ -116,10 +116,9 @@ class Tokenizer:
         """
         core, special, settings = read_folder(Path(folder))
         limit = settings.get("model_max_length")
-        real = isinstance(limit, int | float) and 0 < limit < _NO_REAL_LIMIT
-        return cls(
-            core, special=special, max_tokens=int(limit) if real else None, settings=settings
-        )
+        real = limit if isinstance(limit, int | float) and 0 < limit < _NO_REAL_LIMIT else None
+        max_tokens = None if real is None else int(real)
+        return cls(core, special=special, max_tokens=max_tokens, settings=settings)
 
     def save(self, folder: Path | str) -> None:
         """Write the tokenizer as files that ``transformers`` and this class read to equal ids."""
@@ -172,12 +171,14 @@ class Tokenizer:
         Raises:
             TextError: An id that the vocabulary does not have.
         """
-        tokens = [self._core.id_to_token(number) if number >= 0 else None for number in ids]
-        if None in tokens:
-            raise TextError(
-                f"token id {ids[tokens.index(None)]} is not in this vocabulary of "
-                f"{self.vocabulary_size} tokens"
-            )
+        tokens = []
+        for number in ids:
+            token = self._core.id_to_token(number) if number >= 0 else None
+            if token is None:
+                raise TextError(
+                    f"token id {number} is not in this vocabulary of {self.vocabulary_size} tokens"
+                )
+            tokens.append(token)
         return tokens
 
     def id_of(self, token: str) -> int | None:

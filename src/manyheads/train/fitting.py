@@ -18,6 +18,7 @@ from torch import Tensor
 from manyheads.data.batch import shuffled_batches
 from manyheads.errors import RecipeError
 from manyheads.tasks import Batch, Example, Task, TaskModel
+from manyheads.train.augment import drop_tokens
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
@@ -63,7 +64,12 @@ class Epochs:
         """Yield the batches of an epoch's updates from step `first` up to `last`."""
         offset = self.starts[epoch]
         for group in self.updates(epoch)[first - offset : last - offset]:
-            yield [task.collate([self.examples[i] for i in batch]) for batch in group]
+            yield [self._batch(task, indices) for indices in group]
+
+    def _batch(self, task: Task, indices: Sequence[int]) -> Batch:
+        batch = task.collate([self.examples[i] for i in indices])
+        share = self.recipe.token_dropout
+        return drop_tokens(batch, share) if share else batch
 
 
 @dataclass

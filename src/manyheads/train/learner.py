@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from manyheads.core.attention import Attend
+from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
@@ -307,7 +308,7 @@ def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
 
 def _set_dropout(model: TaskModel, probability: float) -> None:
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, Dropout):
             module.p = probability
         elif isinstance(module, Attend):
             module.dropout = probability

@@ -104,6 +104,7 @@ class Recipe(BaseModel):
 
     # The model and the machine.
     dropout: float | None = Field(None, ge=0, lt=1)  # None: as the model's configuration says
+    token_dropout: float = Field(0.0, ge=0, lt=1)  # share of the tokens left out in training
     precision: Precision = Precision.AUTO
     threads: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)

@@ -1,0 +1,85 @@
+"""Packed linear layers: the same numbers, and no silent loss of gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from manyheads.core.feedforward import make_feedforward
+from manyheads.core.layout import Layout
+from manyheads.core.packed import PackedLinear, pack
+from manyheads.core.spec import Activation, FeedForwardSpec, Spec
+from manyheads.errors import TrainingError
+
+from . import small
+
+pytestmark = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN"
+)
+SPECS = {"post-norm": small.post_norm(), "pre-norm": small.pre_norm()}
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_a_packed_model_computes_the_same(spec: Spec) -> None:
+    model = small.make(spec)
+    batch = (torch.randint(0, small.VOCABULARY, (12,)), Layout([4, 1, 7]))
+    with torch.no_grad():
+        expected = model.encode(*batch)
+        linears = [name for name, m in model.named_modules() if isinstance(m, nn.Linear)]
+        assert pack(model) == linears
+        torch.testing.assert_close(model.encode(*batch), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 700])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("activation", Activation)
+def test_every_activation_is_fused_rightly(
+    activation: Activation, gated: bool, bias: bool, tokens: int
+) -> None:
+    layer = make_feedforward(FeedForwardSpec(24, activation, gated, bias), 16)
+    small.perturb(layer)
+    layer.eval()
+    x_TD = torch.randn(tokens, 16) * 3
+    with torch.no_grad():
+        expected = layer(x_TD)
+        pack(layer)
+        torch.testing.assert_close(layer(x_TD), expected, atol=1e-5, rtol=1e-5)
+    assert isinstance(layer.up, PackedLinear)
+    assert isinstance(layer.activation, nn.Identity) is not gated
+
+
+def test_the_state_is_that_of_the_plain_model() -> None:
+    model = small.make(small.post_norm())
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    pack(model)
+    after = model.state_dict()
+    assert sorted(after) == sorted(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_a_gradient_through_a_packed_layer_is_refused() -> None:
+    layer = PackedLinear(nn.Linear(4, 3))
+    with pytest.raises(TrainingError, match="no gradient flows through a packed layer"):
+        layer(torch.randn(2, 4, requires_grad=True))
+    with torch.no_grad():
+        layer(torch.randn(2, 4, requires_grad=True))
+
+
+def test_a_packed_model_no_longer_asks_for_gradients() -> None:
+    model = small.make(small.post_norm())
+    pack(model)
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    model.encode(torch.tensor([1, 2]), Layout([2]))
+
+
+def test_a_model_in_training_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"call model.eval\(\) first"):
+        pack(small.make(small.post_norm()).train())
+
+
+def test_other_precisions_stay_as_they_are() -> None:
+    model = small.make(small.post_norm()).double()
+    assert pack(model) == []
+    assert all(parameter.requires_grad for parameter in model.parameters())
