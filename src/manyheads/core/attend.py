@@ -38,7 +38,7 @@ def attend(
     """
     if q_THK.is_cuda and bias_HLL is None and dropout == 0.0 and q_THK.element_size() == 2:
         return varlen(q_THK, k_TGK, v_TGK, layout, reach, scale)
-    way = padded if _padding_pays(layout, reach) else by_runs
+    way = padded if _padding_pays(layout, reach, dropout) else by_runs
     return way(q_THK, k_TGK, v_TGK, layout, reach, scale, dropout, bias_HLL)
 
 
@@ -98,9 +98,12 @@ def by_runs(
     bias_HLL: Tensor | None = None,
 ) -> Tensor:
     """One dense attention for each run of equal lengths: no padding, no copies in."""
+    # Split at once: a slice for each run would cost a whole gradient tensor each.
+    sizes = [run.tokens for run in layout.runs]
+    parts = zip(*(tensor.split(sizes) for tensor in (q_THK, k_TGK, v_TGK)), strict=True)
     context = []
-    for run in layout.runs:
-        q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
+    for run, part in zip(layout.runs, parts, strict=True):
+        q, k, v = (tensor.unflatten(0, (run.count, run.length)).transpose(1, 2) for tensor in part)
         if isinstance(reach, Window) and bias_HLL is None and _long(run.length, reach):
             out = windowed(q, k, v, reach, scale, dropout)
         else:
@@ -226,17 +229,19 @@ def _square_mask(
     return bias if mask is None else bias.masked_fill(~mask, float("-inf"))
 
 
-def _padding_pays(layout: Layout, reach: Reach) -> bool:
+def _padding_pays(layout: Layout, reach: Reach, dropout: float = 0.0) -> bool:
     """Whether one call over a padded grid is cheaper than one small call for each run.
 
-    A call costs about as much as the attention of `call` query-key pairs of one sequence.
+    Costs are in query-key pairs, fitted to measurements on CPU: 64 for each token beside its pairs,
+    as much again for its way into the grid and back, and a fixed price for each call, which is
+    higher where dropout keeps the attention from being fused.
     """
     if isinstance(reach, Window) and _long(layout.longest, reach):
         return False
-    call = 16_384
-    by_runs_cost = sum(run.count * run.length**2 + call for run in layout.runs)
-    padded_cost = len(layout) * layout.longest**2 + call
-    return padded_cost < by_runs_cost
+    token, call = 64, 1_500 if dropout == 0.0 else 8_000
+    in_runs = sum(run.tokens * (run.length + token) + call for run in layout.runs)
+    in_grid = len(layout) * layout.longest * (layout.longest + 2 * token) + call
+    return in_grid < in_runs
 
 
 def _block(window: Window) -> int:

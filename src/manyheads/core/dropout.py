@@ -1,9 +1,9 @@
 """Dropout: x · mask / (1 - p), with masks that are cheap to draw on a CPU.
 
-torch draws one random number of the Mersenne twister for each element, on one core; in a small model
-that is a fifth of a training step. Here sixteen random bits decide over an element, four elements
-are decided by one step of a faster generator, and torch's own generator only gives the seed, so that
-runs repeat as they do elsewhere. p is met to 1/65536.
+torch draws one random number of the Mersenne twister for each element, on one core; in a small
+model that is a fifth of a training step. Here sixteen random bits decide over an element, one step
+of a faster generator decides over four elements, and torch's own generator only gives the seed, so
+that runs repeat as they do elsewhere. p is met to 1/65536.
 """
 
 from __future__ import annotations

@@ -37,9 +37,14 @@ class Run:
         self.start, self.count, self.length = start, count, length
 
     @property
+    def tokens(self) -> int:
+        """How many tokens the run holds."""
+        return self.count * self.length
+
+    @property
     def stop(self) -> int:
         """The token after the last one of the run."""
-        return self.start + self.count * self.length
+        return self.start + self.tokens
 
     def view(self, tensor_T: Tensor) -> Tensor:
         """Return the run's tokens as a dense view: (T, …) → (count, length, …), without a copy."""

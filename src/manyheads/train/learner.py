@@ -191,6 +191,11 @@ class Learner:
         draw_training_curve(losses, validations, metric, path)
         return Path(path)
 
+    def clear_checkpoints(self) -> None:
+        """Delete the checkpoints in `folder`; what was trained is not touched."""
+        if (store := self._store()) is not None:
+            store.clear()
+
     def truncated(self) -> dict[str, Truncated]:
         """Return, by split, how many texts and tokens the maximum length cuts."""
         return {name: _truncated(examples) for name, examples in self.examples.items()}
@@ -198,21 +203,23 @@ class Learner:
     def _fit(self, recipe: Recipe, resume: bool) -> History:
         for name, cut in self.truncated().items():
             self.reporter.say(f"{name:<5}  {cut}")
-        store = None
-        if self.folder is not None:
-            store = CheckpointStore(self.folder / "checkpoints", recipe.keep_checkpoints)
         fitting = Fitting(
             self.model,
             self.task,
             self.examples["train"],
             recipe,
             validate=self._validate if self.data.valid is not None else None,
-            store=store,
+            store=self._store(),
             reporter=self.reporter,
             describe=self.data.train.describe,
         )
         self.history = fitting.run(resume)
         return self.history
+
+    def _store(self) -> CheckpointStore | None:
+        if self.folder is None:
+            return None
+        return CheckpointStore(self.folder / "checkpoints", self.recipe.keep_checkpoints)
 
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None
@@ -292,13 +299,7 @@ def _read(reader: Reader, split: Split, targets: Sequence[Any]) -> list[Example]
 
 
 def _truncated(examples: Sequence[Example]) -> Truncated:
-    dropped = [example.encoded.dropped for example in examples]
-    return Truncated(
-        texts=sum(1 for tokens in dropped if tokens),
-        of=len(examples),
-        dropped_tokens=sum(dropped),
-        tokens=sum(example.encoded.tokens for example in examples),
-    )
+    return Truncated.of([example.encoded for example in examples])
 
 
 def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:

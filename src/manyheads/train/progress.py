@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from manyheads.train.loop import Step
 
 _SMOOTHING = 0.95
-_SHOWN = ("accuracy", "micro_f1", "macro_f1", "pearson", "spearman", "root_mean_squared_error")
+_SHOWN = ("accuracy", "macro_f1", "micro_f1", "pearson", "spearman", "root_mean_squared_error")
 
 
 @dataclass
@@ -22,10 +22,15 @@ class Reporter:
     quiet: bool = False
     console: Console = field(default_factory=lambda: Console(stderr=True))
 
+    @property
+    def _no_bars(self) -> bool:
+        """Whether bars would only fill a log."""
+        return self.quiet or not self.console.is_terminal
+
     def say(self, message: str) -> None:
         """Write one line."""
         if not self.quiet:
-            self.console.print(message, highlight=False, markup=False)
+            self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
@@ -38,7 +43,7 @@ class Reporter:
             TimeRemainingColumn(),
         )
         with Progress(
-            *columns, console=self.console, disable=self.quiet, transient=True
+            *columns, console=self.console, disable=self._no_bars, transient=True
         ) as progress:
             bar = progress.add_task("training", total=total, completed=done, facts="")
             smooth = _Smooth()
@@ -56,7 +61,7 @@ class Reporter:
         """Show a bar over rows; the block gets what each finished number of rows is told to."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(
-            *columns, console=self.console, disable=self.quiet, transient=True
+            *columns, console=self.console, disable=self._no_bars, transient=True
         ) as progress:
             bar = progress.add_task(what, total=total)
             yield lambda rows: progress.advance(bar, rows)

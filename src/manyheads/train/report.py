@@ -8,10 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from manyheads.tasks import Classification, MultiLabel, Regression, Task
+from manyheads.data import Split
+from manyheads.errors import DataError
+from manyheads.predict import Predictor, run
+from manyheads.tasks import Classification, Example, MultiLabel, Regression, Task
 from manyheads.tasks.labels import label_name
 from manyheads.tasks.metrics import (
     ClassificationScores,
@@ -23,8 +27,10 @@ from manyheads.tasks.metrics import (
     regression_scores,
 )
 from manyheads.tasks.task import Columns
+from manyheads.text import Encoded
 from manyheads.train import baseline
 from manyheads.train.plots import draw_confusion_matrix
+from manyheads.train.progress import Reporter
 
 BASELINE = "bag of words"
 _WIDTH = 96
@@ -35,15 +41,28 @@ class Truncated:
     """How many texts of a split were cut, and how many of their tokens no piece holds."""
 
     texts: int
-    of: int
+    rows: int
     dropped_tokens: int
     tokens: int
 
+    @classmethod
+    def of(cls, encoded: Sequence[Encoded]) -> Truncated:
+        """Count what truncation took from texts."""
+        dropped = [one.dropped for one in encoded]
+        return cls(
+            texts=sum(1 for tokens in dropped if tokens),
+            rows=len(encoded),
+            dropped_tokens=sum(dropped),
+            tokens=sum(one.tokens for one in encoded),
+        )
+
     def __str__(self) -> str:
         if not self.texts:
-            return f"none of {self.of:,} texts was cut"
+            return f"none of {self.rows:,} texts was cut"
         share = self.dropped_tokens / max(self.tokens, 1)
-        return f"{self.texts:,} of {self.of:,} texts were cut; they lost {share:.1%} of all tokens"
+        return (
+            f"{self.texts:,} of {self.rows:,} texts were cut; they lost {share:.1%} of all tokens"
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,7 @@ class Evaluation:
 
     def __str__(self) -> str:
         console = Console(file=io.StringIO(), width=_WIDTH, highlight=False)
-        console.print(f"{self.split}: {self.truncated.of:,} rows of {self.source}", markup=False)
+        console.print(f"{self.split}: {self.truncated.rows:,} rows of {self.source}", markup=False)
         console.print(self._summary())
         labels = getattr(self.scores, "per_label", ())
         if labels:
@@ -120,6 +139,29 @@ def _per_label(labels: Sequence[LabelScores]) -> Table:
         cells = (f"{value:.3f}" for value in (one.precision, one.recall, one.f1))
         table.add_row(one.label, *cells, f"{one.support:,}")
     return table
+
+
+def evaluate_predictor(predictor: Predictor, split: Split, reporter: Reporter) -> Evaluation:
+    """Score a saved predictor on a split; without training rows there is no baseline.
+
+    Raises `DataError` where the split has no labels, or labels that the predictor does not know.
+    """
+    task, columns = predictor.task, split.columns
+    if "label" not in columns:
+        raise DataError(f"{split.source} has no label column to compare with; name it")
+    targets = task.targets(columns["label"], split.describe)
+    encoded = predictor.reader.read(columns["text"], columns.get("pair"))
+    examples = [Example(row, one) for row, one in enumerate(encoded)]
+    with reporter.rows("evaluating", len(examples)) as advance:
+        outputs = run(predictor.model, task, examples, progress=advance)
+    return Evaluation(
+        split=split.name,
+        source=split.source,
+        scores=task.score(columns["label"], outputs),
+        baseline=None,
+        truncated=Truncated.of(encoded),
+        loss=float(task.losses(outputs, torch.tensor(targets))[0].mean()),
+    )
 
 
 def baseline_scores(task: Task, train: Columns, split: Columns) -> Scores:
