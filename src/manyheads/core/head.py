@@ -56,7 +56,10 @@ class SequenceHead(nn.Module):
         self.dropout = Dropout(spec.dropout)
         self.out = nn.Linear(spec.width, outputs)
 
+    def features(self, pooled_BD: Tensor) -> Tensor:
+        """Return what the last projection sees of pooled sequences, (B, D)."""
+        return self.norm(self.activation(self.dense(self.pooled_dropout(pooled_BD))))
+
     def forward(self, pooled_BD: Tensor) -> Tensor:
         """Return the outputs (B, C) of pooled sequences: logits, or values of a regression."""
-        features_BD = self.norm(self.activation(self.dense(self.pooled_dropout(pooled_BD))))
-        return self.out(self.dropout(features_BD))
+        return self.out(self.dropout(self.features(pooled_BD)))

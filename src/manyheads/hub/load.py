@@ -9,11 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from manyheads.core.spec import Pooling
 from manyheads.core.transformer import Transformer
 from manyheads.errors import CheckpointError, did_you_mean
 from manyheads.families import Config, Family, family_of
 from manyheads.families.rules import modern_name
 from manyheads.hub.checkpoint import read_config, read_weights
+from manyheads.hub.pooling import published_pooling
 from manyheads.hub.source import locate
 from manyheads.text import Tokenizer
 
@@ -26,7 +28,8 @@ class Pretrained:
     """A model as it was published: body, tokenizer, configuration, and the weights of its heads.
 
     `head_weights` keeps, under published names, what is not part of the body: a task head takes its
-    weights from there, and saving the model writes them back untouched.
+    weights from there, and saving the model writes them back untouched. `pooling` is how the body
+    was trained to be pooled, where its folder says so.
     """
 
     transformer: Transformer
@@ -34,6 +37,7 @@ class Pretrained:
     family: Family
     config: Config
     head_weights: dict[str, Tensor] = field(default_factory=dict)
+    pooling: Pooling | None = None
 
 
 def load_model(
@@ -61,6 +65,7 @@ def load_model(
         family=family,
         config=config,
         head_weights={name: t for name, t in rest.items() if not name.endswith(_DERIVED)},
+        pooling=published_pooling(folder),
     )
 
 

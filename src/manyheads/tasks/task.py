@@ -107,15 +107,25 @@ class TaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the outputs (N, C) of a batch's examples."""
-        pooled_BD = encode_pooled(
+        return _mean_over_pieces(self.head(self._pooled(batch)), batch)
+
+    def features(self, batch: Batch) -> Tensor:
+        """Return what the head's last layer sees, (N, D): its outputs are linear in it."""
+        return _mean_over_pieces(self.head.features(self._pooled(batch)), batch)
+
+    def _pooled(self, batch: Batch) -> Tensor:
+        return encode_pooled(
             self.transformer, batch.ids, batch.layout, batch.segments, self.head.spec.pooling
         )
-        outputs_BC = self.head(pooled_BD)
-        if len(batch.layout) == len(batch):
-            return outputs_BC
-        sums_NC = outputs_BC.new_zeros(len(batch), outputs_BC.shape[1])
-        pieces = torch.bincount(batch.owners, minlength=len(batch))[:, None]
-        return sums_NC.index_add(0, batch.owners, outputs_BC) / pieces
+
+
+def _mean_over_pieces(rows_BD: Tensor, batch: Batch) -> Tensor:
+    """Return one row for each example, (N, D), of one row for each piece, (B, D)."""
+    if len(batch.layout) == len(batch):
+        return rows_BD
+    sums_ND = rows_BD.new_zeros(len(batch), rows_BD.shape[1])
+    pieces = torch.bincount(batch.owners, minlength=len(batch))[:, None]
+    return sums_ND.index_add(0, batch.owners, rows_BD) / pieces
 
 
 class Task(Protocol):

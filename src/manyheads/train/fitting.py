@@ -24,6 +24,7 @@ from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
 from manyheads.train.optim import build_optimizer
 from manyheads.train.precision import choose_precision
+from manyheads.train.probe import probe
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.settings import Steps
@@ -119,12 +120,15 @@ class Fitting:
         return self.history
 
     def _begin(self, resume: bool) -> None:
-        torch.manual_seed(self.recipe.seed)
         state = self.store.latest() if self.store and resume else None
         if state is not None:
             self._restore(state)
-        elif self.store:
+            return
+        if self.store:
             self.store.clear()
+        if self.recipe.probe_examples:
+            probe(self.model, self.task, self.examples[: self.recipe.probe_examples])
+        torch.manual_seed(self.recipe.seed)
 
     def _finished(self, epoch: int) -> bool:
         """Whether an epoch lies behind, in a run without validation."""

@@ -16,6 +16,7 @@ from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
+from manyheads.hub.mean_block import append_mean_block
 from manyheads.hub.scratch import Scratch
 from manyheads.predict import Predictor, longest_input, run
 from manyheads.tasks import Example, Reader, Task, TaskModel
@@ -76,6 +77,9 @@ class Learner:
         self.data = data
         self.recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
+        if isinstance(model, Scratch):
+            # The features of an untrained body are not worth reading.
+            self.recipe = _changed(self.recipe, {"probe_examples": 0})
         self.reporter = Reporter(quiet)
         self.history = History()
         if self.recipe.threads is not None:
@@ -273,11 +277,11 @@ def _open(
     model: str | Path | Pretrained | Scratch, train: Split, cleaning: Cleaning, recipe: Recipe
 ) -> Pretrained:
     if isinstance(model, Pretrained):
-        return replace(model, transformer=copy.deepcopy(model.transformer))
+        return append_mean_block(replace(model, transformer=copy.deepcopy(model.transformer)))
     if isinstance(model, Scratch):
         texts = [*train.columns["text"], *train.columns.get("pair", ())]
         return model.build([cleaning(text) for text in texts], seed=recipe.seed)
-    return load_model(model)
+    return append_mean_block(load_model(model))
 
 
 def _truncation(pretrained: Pretrained, recipe: Recipe) -> Any:

@@ -103,6 +103,7 @@ class Recipe(BaseModel):
     clip_norm: float | None = Field(1.0, gt=0)
 
     # The model and the machine.
+    probe_examples: int = Field(2000, ge=0)  # set the head of a pretrained body first; 0: do not
     dropout: float | None = Field(None, ge=0, lt=1)  # None: as the model's configuration says
     token_dropout: float = Field(0.0, ge=0, lt=1)  # share of the tokens left out in training
     precision: Precision = Precision.AUTO
