@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,12 @@ class Classification(SequenceTask):
         if self.class_weights is None or isinstance(self.class_weights, Balance):
             return None
         index_labels(list(self.class_weights), names, lambda _: "class_weights")
+        for name, weight in self.class_weights.items():
+            if not 0 < weight < math.inf:
+                raise DataError(
+                    f"class_weights[{name!r}]={weight} is no positive number; "
+                    "leave out the label's rows, or choose a small weight"
+                )
         return self.class_weights
 
     def targets(self, labels: Sequence[Any], describe: Describe) -> list[int]:
@@ -154,6 +161,10 @@ class MultiLabel(SequenceTask):
     name = "multi-label"
     metric = "micro_f1"
     problem_type = "multi_label_classification"
+
+    def __post_init__(self) -> None:
+        if not self.separator:
+            raise DataError("separator='' separates nothing; choose a character such as '|'")
 
     def split(self, value: Any) -> list[str]:
         """Return the names of one cell's labels."""
