@@ -13,9 +13,9 @@ Names are imported when first used, so that `import manyheads` itself takes no t
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from manyheads._lazy import lazy
 from manyheads._version import __version__
 
 if TYPE_CHECKING:
@@ -39,37 +39,28 @@ if TYPE_CHECKING:
     )
     from manyheads.train import Learner, Recipe
 
-_HOMES = {
-    "manyheads.data": ("Dataset", "check", "read"),
-    "manyheads.errors": ("ManyHeadsError",),
-    "manyheads.hub": ("load_model",),
-    "manyheads.hub.scratch": ("Scratch",),
-    "manyheads.predict": ("Predictor", "load"),
-    "manyheads.tasks": ("Balance", "Classification", "MultiLabel", "Regression"),
-    "manyheads.text": (
-        "BytePair",
-        "Cleaning",
-        "Head",
-        "HeadTail",
-        "Tail",
-        "Tokenizer",
-        "Unigram",
-        "Windows",
-        "WordPiece",
-        "learn_tokenizer",
-    ),
-    "manyheads.train": ("Learner", "Recipe"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = ["__version__", *sorted(_HOME_OF)]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'manyheads' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME_OF[name]), name)
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "manyheads.data": ("Dataset", "check", "read"),
+        "manyheads.errors": ("ManyHeadsError",),
+        "manyheads.hub": ("load_model",),
+        "manyheads.hub.scratch": ("Scratch",),
+        "manyheads.predict": ("Predictor", "load"),
+        "manyheads.tasks": ("Balance", "Classification", "MultiLabel", "Regression"),
+        "manyheads.text": (
+            "BytePair",
+            "Cleaning",
+            "Head",
+            "HeadTail",
+            "Tail",
+            "Tokenizer",
+            "Unigram",
+            "Windows",
+            "WordPiece",
+            "learn_tokenizer",
+        ),
+        "manyheads.train": ("Learner", "Recipe"),
+    },
+)
+__all__ = __dir__()

@@ -157,10 +157,6 @@ def test_another_separator():
     assert again == task
 
 
-def test_numbered_label_sets_are_sorted_by_size_in_lists():
-    assert fitted_sets([[10, 2], [2]]).labels == ("2", "10")
-
-
 def test_an_unknown_label_of_a_set_names_its_row():
     with pytest.raises(DataError, match=r"line 2 has the label 'x'"):
         fitted_sets(["a|b"]).targets(["a", "b", "a|x"], DESCRIBE)

@@ -104,8 +104,7 @@ class Classification(SequenceTask):
         for name, weight in self.class_weights.items():
             if not 0 < weight < math.inf:
                 raise DataError(
-                    f"class_weights[{name!r}]={weight} is no positive number; "
-                    "leave out the label's rows, or choose a small weight"
+                    f"class_weights[{name!r}]={weight} is no positive number; choose one above 0"
                 )
         return self.class_weights
 

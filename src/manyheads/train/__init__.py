@@ -6,19 +6,24 @@
 
 from __future__ import annotations
 
-from manyheads.train.early_stopping import EarlyStopping
-from manyheads.train.learner import Learner
-from manyheads.train.loop import Step, train
-from manyheads.train.recipe import Recipe
-from manyheads.train.report import Evaluation
-from manyheads.train.schedule import (
-    SGDR,
-    Constant,
-    Cosine,
-    InverseSquareRoot,
-    Linear,
-    OneCycle,
-)
+from typing import TYPE_CHECKING
+
+from manyheads._lazy import lazy
+
+if TYPE_CHECKING:
+    from manyheads.train.early_stopping import EarlyStopping
+    from manyheads.train.learner import Learner
+    from manyheads.train.loop import Step, train
+    from manyheads.train.recipe import Recipe
+    from manyheads.train.report import Evaluation
+    from manyheads.train.schedule import (
+        SGDR,
+        Constant,
+        Cosine,
+        InverseSquareRoot,
+        Linear,
+        OneCycle,
+    )
 
 __all__ = [
     "SGDR",
@@ -34,3 +39,22 @@ __all__ = [
     "Step",
     "train",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "manyheads.train.early_stopping": ("EarlyStopping",),
+        "manyheads.train.learner": ("Learner",),
+        "manyheads.train.loop": ("Step", "train"),
+        "manyheads.train.recipe": ("Recipe",),
+        "manyheads.train.report": ("Evaluation",),
+        "manyheads.train.schedule": (
+            "SGDR",
+            "Constant",
+            "Cosine",
+            "InverseSquareRoot",
+            "Linear",
+            "OneCycle",
+        ),
+    },
+)

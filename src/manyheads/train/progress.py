@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from manyheads.train.loop import Step
+if TYPE_CHECKING:
+    from manyheads.train.loop import Step
 
 _SMOOTHING = 0.95
 _SHOWN = ("accuracy", "macro_f1", "micro_f1", "pearson", "spearman", "root_mean_squared_error")
