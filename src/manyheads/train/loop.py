@@ -65,6 +65,7 @@ def train(
     its batches. The step is complete when it is yielded. Raises `TrainingError` naming the rows of
     the group whose loss or gradient is not a number; the weights are then those before the step.
     """
+    model.zero_grad(set_to_none=True)  # of what a run that failed may have left behind
     for step, group in enumerate(updates, start=first_step):
         begun = time.perf_counter()
         model.train()
