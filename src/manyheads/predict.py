@@ -24,7 +24,16 @@ from manyheads.data.batch import token_budget_batches
 from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model, locate, save_with_sequence_head
 from manyheads.hub.load import fill
-from manyheads.tasks import Classification, Example, Reader, Task, TaskModel, task_type
+from manyheads.tasks import (
+    Classification,
+    Example,
+    MultiLabel,
+    Reader,
+    Regression,
+    Task,
+    TaskModel,
+    task_type,
+)
 from manyheads.text import Cleaning, Head, Truncation, truncation_from_json
 
 MANIFEST = "manyheads.json"
@@ -110,7 +119,7 @@ class Predictor:
         return run(self.model, self.task, self._examples(inputs, pairs))
 
     def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
-        encoded = self.reader.read(list(inputs), None if pairs is None else list(pairs))
+        encoded = self.reader.read(inputs, pairs)
         return [Example(row, one) for row, one in enumerate(encoded)]
 
     def save(self, folder: str | Path) -> Path:
@@ -173,24 +182,45 @@ def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
     """
     path = folder / MANIFEST
     if path.is_file():
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{path} is not valid JSON ({error}); restore it") from error
-        if manifest.get("format") != FORMAT:
-            raise ConfigError(
-                f"{path} has format {manifest.get('format')!r}, this version reads {FORMAT}; "
-                "install the version of manyheads that wrote it, or a newer one"
-            )
+        return _saved_settings(path)
+    architectures = pretrained.config.get("architectures") or ()
+    if pretrained.family.sequence_head.architecture not in architectures:
+        return None
+    return Settings(_published_task(pretrained), Cleaning(), Head(longest_input(pretrained)))
+
+
+def _saved_settings(path: Path) -> Settings:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid JSON ({error}); restore it") from error
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if version != FORMAT:
+        raise ConfigError(
+            f"{path} has format {version!r}, this version reads {FORMAT}; "
+            "install the version of manyheads that wrote it, or a newer one"
+        )
+    try:
         task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
         cleaning = Cleaning.from_json(manifest["cleaning"])
         return Settings(task, cleaning, truncation_from_json(manifest["truncation"]))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error
+
+
+def _published_task(pretrained: Pretrained) -> Task:
+    """Return the task of a published head, which its config.json need not spell out."""
     config = pretrained.config
-    if pretrained.family.sequence_head.architecture not in (config.get("architectures") or ()):
-        return None
-    names = sorted((config.get("id2label") or {}).items(), key=lambda item: int(item[0]))
-    task = Classification(labels=tuple(name for _, name in names))
-    return Settings(task, Cleaning(), Head(longest_input(pretrained)))
+    tensors, _ = pretrained.family.sequence_head.rules.to_ours(pretrained.head_weights)
+    names = {int(number): name for number, name in (config.get("id2label") or {}).items()}
+    outputs = len(names) or len(tensors.get("out.bias", ()))
+    labels = tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))
+    kind = config.get("problem_type")
+    if kind == MultiLabel.problem_type:
+        return MultiLabel(labels=labels)
+    if kind == Regression.problem_type or (kind is None and outputs == 1):
+        return Regression()
+    return Classification(labels=labels)
 
 
 def longest_input(pretrained: Pretrained) -> int:

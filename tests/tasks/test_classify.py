@@ -70,9 +70,7 @@ def test_the_loss_is_torchs_weighted_cross_entropy_without_smoothing(
     named = dict(zip("abc", weights, strict=True))
     task = Classification(("a", "b", "c"), class_weights=named, label_smoothing=smoothing)
     losses, scale = task.losses(outputs, targets)
-    plain = functional.cross_entropy(
-        outputs, targets, reduction="none", label_smoothing=smoothing
-    )
+    plain = functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
     torch.testing.assert_close(losses, plain)
     torch.testing.assert_close(scale, torch.tensor(weights)[targets])
     if not smoothing:
@@ -102,9 +100,7 @@ def test_balance_lets_every_class_weigh_the_same():
 
 
 def test_balance_bears_a_given_label_without_examples():
-    task = fitted(
-        ["a", "b"], Classification(labels=("a", "b", "c"), class_weights=Balance.INVERSE)
-    )
+    task = fitted(["a", "b"], Classification(labels=("a", "b", "c"), class_weights=Balance.INVERSE))
     assert isinstance(task.class_weights, dict)
     assert all(0 < weight < float("inf") for weight in task.class_weights.values())
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests import tiny
 
+from manyheads.errors import TextError
 from manyheads.hub import Pretrained
 from manyheads.tasks import Classification, Example, MultiLabel, Reader, Regression, TaskModel
 from manyheads.tasks.task import loss_of
-from manyheads.errors import TextError
 from manyheads.text import Cleaning, Head, Windows
-
-from .. import tiny
 
 TEXTS = ["short", "a text of a few words", "it was lovely and great and superb " * 6, "x"]
 

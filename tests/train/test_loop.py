@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tests import tiny
 from torch.optim import SGD
 
 from manyheads.core.spec import Pooling
@@ -17,8 +18,6 @@ from manyheads.train.optim import build_optimizer
 from manyheads.train.precision import MixedPrecision
 from manyheads.train.recipe import Recipe
 from manyheads.train.schedule import Linear, OneCycle
-
-from .. import tiny
 
 PLAIN = MixedPrecision(torch.device("cpu"), torch.float32)
 TASK = Classification(("bad", "good"), class_weights={"bad": 3.0})
@@ -172,9 +171,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_touches_the_weights(
     assert all(torch.equal(after[n].nan_to_num(7), kept[n].nan_to_num(7)) for n in kept)
 
 
-def test_what_a_failed_run_left_behind_does_not_poison_the_next(
-    body: Pretrained, model: TaskModel
-):
+def test_what_a_failed_run_left_behind_does_not_poison_the_next(body: Pretrained, model: TaskModel):
     start = weights(model)
     with torch.no_grad():
         model.head.out.weight[0, 0] = torch.nan

@@ -1,80 +1,69 @@
-"""The command line: results to standard output, progress to standard error, one line when wrong.
+"""The command line: every command writes its result to stdout and all else to stderr.
 
-Each command is a file; all that is slow to import is imported inside the commands, so that
-`manyheads --help` answers at once.
+Each command is one function in one file, and imports what is slow when it is called, so that
+`manyheads --help` answers at once. `options` holds the options that commands share, `output` what
+they have in common when they answer or fail.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
+from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
-from typer.main import get_command
 
 from manyheads._version import __version__
 from manyheads.cli.check import check
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.find_lr import find_lr
-from manyheads.cli.info import info
+from manyheads.cli.info import info, version
+from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
 from manyheads.cli.train import train
-from manyheads.errors import ManyHeadsError
 
+# The control character keeps the lines of its paragraph from being filled.
 EXAMPLES = """
+\b
 Examples:
-
   manyheads check reviews.csv --text review --label rating
-
   manyheads train reviews.csv --text review --label rating --out reviews-model
-
+  manyheads evaluate reviews-model more.csv --text review --label rating
   manyheads predict reviews-model "Worked within a day, no side effects."
-
   manyheads predict reviews-model --file new.csv --text review --out answers.csv
 """
 
 app = typer.Typer(
-    name="manyheads",
-    help="Understand, train, shrink and serve Transformers.\n" + EXAMPLES,
-    no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # panels and colours would double the time that help takes
 )
-for command in (check, train, evaluate, predict, find_lr, info):
+for command in (train, evaluate, predict, check, find_lr, info, version):
     app.command()(command)
 
 
-@app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(__version__)
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 findings, 2 something to mend, 130 interrupted."""
-    try:
-        status = get_command(app).main(
-            None if arguments is None else list(arguments), "manyheads", standalone_mode=False
-        )
-    except TyperException as error:
-        status = _complain(error.format_message())
-    except ManyHeadsError as error:
-        status = _complain(str(error))
-    except KeyboardInterrupt:
-        _complain("interrupted; a training run with --out goes on with --resume")
-        status = 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain on the way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    sys.exit(status)
+@app.callback(invoke_without_command=True, epilog=EXAMPLES)
+def overview(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Train, understand and use Transformer models on your own text.
+
+    Results go to stdout, progress and notices to stderr; every command has --json. The exit code is
+    2 where something is to be mended, which stderr says in one line, and 130 after Ctrl-C.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-def _complain(message: str) -> int:
-    """Write the one line that says what is wrong; return the exit code for it."""
-    line = " ".join(message.split())
-    sys.stderr.write(f"manyheads: {line}\n".encode(errors="backslashreplace").decode())
-    return 2
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(exit_code_of(typer.main.get_command(app)))

@@ -1,4 +1,4 @@
-"""`manyheads check`: what to know of the data before training."""
+"""`manyheads check`: what to know and to mend in labelled text before training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from manyheads.cli import options
+from manyheads.cli.learning import busy, share_or_source
 from manyheads.cli.output import show
+
+Reference = Annotated[
+    str | None,
+    typer.Option("--model", metavar="REF", help="Also count tokens, by this model's tokenizer."),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(help="Say how much a limit of so many tokens would cut."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are errors.")]
 
 
 def check(
@@ -19,36 +30,36 @@ def check(
     test: options.Test = None,
     seed: options.Seed = 0,
     encoding: options.Encoding = None,
-    model: Annotated[
-        str | None, typer.Option(help="Also count the tokens of this model's tokenizer.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Say how much this maximum length would cut.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on errors.")] = False,
+    model: Reference = None,
+    max_tokens: MaxTokens = None,
+    strict: Strict = False,
     as_json: options.Json = False,
 ) -> None:
-    """Report what is wrong or noteworthy in the data, with row numbers and remedies."""
-    from manyheads.data import check, read
-    from manyheads.data.report import Severity
+    """Say what to mend in labelled text before training.
 
-    dataset = read(
-        data,
-        text=text,
-        label=label,
-        pair=pair,
-        valid=options.share_or_source(valid),
-        test=options.share_or_source(test),
-        seed=seed,
-        encoding=encoding,
-    )
-    tokenizer = None
-    if model is not None or max_tokens is not None:
-        from manyheads.hub.source import locate
-        from manyheads.text import Tokenizer
+    Finds rows that are empty, double, contradicting or in two splits, gaps and imbalance of labels,
+    a mix of languages, and what a maximum length would cut; with row numbers and remedies.
+    """
+    with busy("reading", quiet=False):
+        from manyheads import data as tables
 
-        tokenizer = Tokenizer.from_folder(locate(model or options.DEFAULT_MODEL))
-    report = check(dataset, tokenizer=tokenizer, max_tokens=max_tokens)
+        dataset = tables.read(
+            data,
+            text=text,
+            label=label,
+            pair=pair,
+            valid=share_or_source(valid),
+            test=share_or_source(test),
+            seed=seed,
+            encoding=encoding,
+        )
+        tokenizer = None
+        if model is not None or max_tokens is not None:
+            from manyheads.hub import locate
+            from manyheads.text import Tokenizer
+
+            tokenizer = Tokenizer.from_folder(locate(model or options.MINILM))
+        report = tables.check(dataset, tokenizer=tokenizer, max_tokens=max_tokens)
     show(report.text(), report.to_json(), as_json)
-    if strict and any(finding.severity is Severity.ERROR for finding in report.findings):
+    if strict and report.worst is tables.Severity.ERROR:
         raise typer.Exit(1)

@@ -1,31 +1,64 @@
-"""`manyheads evaluate`: score a saved predictor on labelled text."""
+"""`manyheads evaluate`: how good a saved predictor is on labelled text."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
-from manyheads.cli import options
+import typer
+
+from manyheads.cli import learning, options
 from manyheads.cli.output import show
+from manyheads.errors import DataError
+
+if TYPE_CHECKING:
+    from manyheads.data import Dataset, Split
+
+SplitName = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="Of a folder with several: train, valid or test; by default test, else valid.",
+    ),
+]
 
 
 def evaluate(
-    model: Path,
+    predictor: options.Predictor,
     data: options.Data,
     text: options.Text = None,
     label: options.Label = None,
     pair: options.Pair = None,
     encoding: options.Encoding = None,
+    split: SplitName = None,
     device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Score the predictor in the folder MODEL on DATA (its test split, if it has one)."""
-    from manyheads.data import read
-    from manyheads.predict import load
-    from manyheads.train.progress import Reporter
-    from manyheads.train.report import evaluate_predictor
+    """Score a saved predictor on labelled text."""
+    learning.require_scores()
+    with learning.busy("reading", quiet):
+        from manyheads.data import read
+        from manyheads.predict import load
+        from manyheads.train.progress import Reporter
+        from manyheads.train.report import evaluate_predictor
 
-    dataset = read(data, text=text, label=label, pair=pair, valid=0, encoding=encoding)
-    predictor = load(model, device=device or "cpu")
-    evaluation = evaluate_predictor(predictor, dataset.test or dataset.train, Reporter(quiet))
+        dataset = read(data, text=text, label=label, pair=pair, valid=0, encoding=encoding)
+        chosen = _split(dataset, split)
+        opened = load(predictor, device=learning.device_of(device))
+    evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))
     show(evaluation, evaluation.to_json(), as_json)
+
+
+def _split(dataset: Dataset, name: str | None) -> Split:
+    """Return the split that is asked for; a table without splits is one to test on."""
+    splits = {split.name: split for split in dataset.splits()}
+    if name is None:
+        name = next(one for one in ("test", "valid", "train") if one in splits)
+    if name not in splits:
+        raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
+    chosen = splits[name]
+    if "label" not in chosen.columns:
+        raise DataError(f"{chosen.source}: which column holds the labels? Choose --label COL")
+    return replace(chosen, name="test") if len(splits) == 1 else chosen

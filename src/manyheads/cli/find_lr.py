@@ -1,4 +1,4 @@
-"""`manyheads find-lr`: a learning-rate range test."""
+"""`manyheads find-lr`: which learning rate suits a model and its data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-from manyheads.cli import options
+from manyheads.cli import learning, options
 from manyheads.cli.output import notice, show
+
+Plot = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Where to draw the loss over the learning rate."),
+]
+Steps = Annotated[int, typer.Option(help="How many updates the test makes.")]
 
 
 def find_lr(
@@ -17,35 +23,42 @@ def find_lr(
     label: options.Label = None,
     pair: options.Pair = None,
     encoding: options.Encoding = None,
-    task: options.TaskChoice = None,
-    model: options.Model = options.DEFAULT_MODEL,
+    clean: options.Cleaning = None,
+    task: options.Task = None,
+    class_weights: options.ClassWeights = None,
+    label_smoothing: options.LabelSmoothing = 0.0,
+    model: options.Model = options.MINILM,
+    layers: options.Layers = None,
+    width: options.Width = None,
+    heads: options.Heads = None,
+    vocabulary: options.Vocabulary = None,
     recipe: options.RecipeFile = None,
-    settings: options.Settings = None,
-    clean: options.Clean = None,
-    steps: Annotated[int, typer.Option(help="Updates of the test.")] = 100,
-    plot: Annotated[Path | None, typer.Option(help="Save the curve as this picture.")] = None,
+    assignments: options.Assignments = None,
+    steps: Steps = 100,
+    plot: Plot = None,
     device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Suggest a learning rate from one short run in which the rate grows until the loss does."""
-    plan = options.recipe_of(recipe, settings)
-    cleaning = options.cleaning_of(clean)
+    """Suggest a learning rate after a short range test."""
+    with learning.busy("trying learning rates", quiet):
+        from manyheads.data import read
 
-    from manyheads.data import read
-    from manyheads.train import Learner
+        dataset = read(data, text=text, label=label, pair=pair, valid=0, encoding=encoding)
+        from manyheads.train import Learner
 
-    dataset = read(data, text=text, label=label, pair=pair, valid=0, encoding=encoding)
-    learner = Learner(
-        model,
-        options.task_of(task, dataset, {}),
-        dataset,
-        plan,
-        cleaning=cleaning,
-        device=device,
-        quiet=quiet,
-    )
-    rates = learner.find_lr(steps)
+        chosen = learning.recipe_of(recipe, assignments)
+        learner = Learner(
+            learning.model_of(model, chosen, layers, width, heads, vocabulary),
+            learning.task_of(task, dataset, class_weights, label_smoothing),
+            dataset,
+            chosen,
+            cleaning=learning.cleaning_of(clean),
+            device=learning.device_of(device),
+            quiet=quiet,
+        )
+        found = learner.find_lr(steps)
     if plot is not None:
-        notice(f"drew {rates.draw(plot)}", quiet)
-    show(rates, rates.to_json(), as_json)
+        found.draw(plot)
+        notice(f"drawn in {plot}", quiet)
+    show(found, found.to_json(), as_json)

@@ -1,54 +1,111 @@
-"""`manyheads info`: what a model or predictor is."""
+"""`manyheads info` and `manyheads version`: what a model is, and what runs it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from manyheads._version import __version__
 from manyheads.cli import options
 from manyheads.cli.output import show
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def info(
-    model: Annotated[str, typer.Argument(help="Folder, package:NAME/PATH or Hub id.")],
-    as_json: options.Json = False,
-) -> None:
-    """Say what a model is: family, sizes, labels, what it reads."""
+    from manyheads.hub import Pretrained
+
+_PARTS = ("torch", "tokenizers", "safetensors", "pyarrow", "scikit-learn", "matplotlib", "jieba")
+
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="DIR|REF",
+        help="A folder, package:NAME/PATH or Hub id.",
+        show_default=False,
+    ),
+]
+
+
+def info(reference: Reference, as_json: options.Json = False) -> None:
+    """Say what a model or a saved predictor is."""
     from manyheads.hub import load_model, locate
+
+    folder = locate(reference)
+    facts = facts_of(folder, load_model(folder))
+    show(_lines(facts), facts, as_json)
+
+
+def version(as_json: options.Json = False) -> None:
+    """Say the version."""
+    facts: dict[str, str | None] = {
+        "manyheads": __version__,
+        "python": platform.python_version(),
+    }
+    for name in _PARTS:
+        try:
+            facts[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            facts[name] = None
+    show(__version__, facts, as_json)
+
+
+def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
+    """Return what there is to know of a model folder, by name."""
     from manyheads.predict import longest_input, settings_of
 
-    folder = locate(model)
-    pretrained = load_model(folder)
-    spec = pretrained.transformer.spec
-    attention = spec.encoder.blocks[0].attention
+    spec = model.transformer.spec
+    block = spec.encoder.blocks[0]
+    parameters = [*model.transformer.parameters(), *model.head_weights.values()]
     facts: dict[str, Any] = {
         "folder": str(folder),
-        "family": pretrained.family.name,
+        "family": model.family.name,
         "layers": len(spec.encoder.blocks),
         "width": spec.width,
-        "heads": attention.heads,
+        "heads": block.attention.heads,
+        "feedforward": block.feedforward.width,
         "vocabulary": spec.embed.vocabulary,
-        "parameters": sum(one.numel() for one in pretrained.transformer.parameters()),
-        "max_tokens": longest_input(pretrained),
-        "head_weights": sorted(pretrained.head_weights),
-        "files": sorted(path.name for path in folder.iterdir() if path.is_file()),
+        "parameters": sum(tensor.numel() for tensor in parameters),
+        "max_tokens": longest_input(model),
     }
-    settings = settings_of(folder, pretrained)
-    if settings is not None:
-        facts |= {
-            "task": settings.task.name,
-            "labels": list(settings.task.labels),
-            "cleaning": settings.cleaning.to_json(),
-            "truncation": settings.truncation.to_json(),
-        }
-    lines = (f"{name:<13} {_plain(value)}" for name, value in facts.items())
-    show("\n".join(lines), facts, as_json)
+    settings = settings_of(folder, model)
+    if settings is None:
+        return {**facts, "task": None, "labels": [], "files": _files(folder)}
+    return {
+        **facts,
+        "task": settings.task.name,
+        "labels": list(settings.task.labels),
+        "cleaning": settings.cleaning.to_json(),
+        "truncation": settings.truncation.to_json(),
+        "files": _files(folder),
+    }
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(value) or "–"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={one}" for key, one in value.items())
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _files(folder: Path) -> dict[str, int]:
+    """Return the sizes in bytes of the files in a folder, by name."""
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _lines(facts: dict[str, Any]) -> str:
+    lines = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {_shown(one)}" for key, one in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(value)
+        lines.append(f"{name.replace('_', ' '):<15}{_shown(value)}")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)

@@ -1,115 +1,170 @@
-"""`manyheads predict`: what a saved predictor says of texts, a file or standard input."""
+"""`manyheads predict`: what a saved predictor says of texts, a table, or what stdin brings."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from manyheads.cli import options
-from manyheads.cli.output import notice, show, write_table
-from manyheads.errors import DataError, did_you_mean
+from manyheads.cli import options, tables
+from manyheads.cli.learning import device_of
+from manyheads.cli.output import notice, show
+from manyheads.errors import DataError
 
 if TYPE_CHECKING:
-    from manyheads.predict import Predictor
+    from manyheads.data import Table
+    from manyheads.predict import Answer, Predictor
 
-_SHOWN = 100
+_SHOWN = 100  # characters of a text
+_MANY = 100  # texts from which on progress is worth a line
+
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TEXT", help="Texts; without any, the lines of stdin."),
+]
+File = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A table with a column of texts; - for JSON Lines."),
+]
+Text = Annotated[
+    str | None, typer.Option(metavar="COL", help="Its column of texts, if not 'text'.")
+]
+Pair = Annotated[str | None, typer.Option(metavar="COL", help="Its column of second texts.")]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Where to write all columns of the table with prediction, probability and truncated "
+        "(tokens that the model did not see) behind: .csv, .tsv, .jsonl, .parquet; - for JSON "
+        "Lines on stdout.",
+    ),
+]
 
 
 def predict(
-    model: Path,
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; none: lines of stdin.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A table with a column of texts, of any format.")
-    ] = None,
-    text: Annotated[str, typer.Option(help="Its column of texts.")] = "text",
-    pair: options.Pair = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write all columns and the predictions to this table.")
-    ] = None,
+    predictor: options.Predictor,
+    texts: Texts = None,
+    file: File = None,
+    text: Text = None,
+    pair: Pair = None,
+    out: Out = None,
     encoding: options.Encoding = None,
     device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Predict by the model in the folder MODEL, or any published classifier."""
-    from manyheads.predict import load
+    """Classify or value texts with a saved predictor.
 
+    \b
+    Examples:
+      manyheads predict reviews-model "Worked within a day." "Never again."
+      manyheads predict reviews-model < texts.txt
+      manyheads predict reviews-model --file new.parquet --text review --out answers.csv
+      cat new.jsonl | manyheads predict reviews-model --file - --out - | head
+    """
     if texts and file is not None:
         raise DataError("texts and --file are both given; give one of them")
-    columns, seconds = _columns(texts, file, text, pair, encoding)
-    predictor = load(model, device=device or "cpu")
-    rows = _predictions(predictor, columns[text], seconds, quiet)
+    if pair is not None and file is None:
+        raise DataError("--pair names a column; it needs --file")
     if out is not None:
-        answers = {name: [row.get(name) for row in rows] for name in _names(rows)}
-        write_table({**columns, **answers}, out)
-        notice(f"wrote {len(rows):,} predictions to {out}", quiet)
+        tables.require_writable(out)
+        if as_json and out == tables.PIPE:
+            raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
+    columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
+    from manyheads.predict import load
+
+    opened = load(predictor, device=device_of(device))
+    answers = _answers(opened, first, second, quiet)
+    cut = sum(1 for answer in answers if answer.truncated)
+    if cut:
+        notice(f"{cut:,} of {len(answers):,} texts were longer than the model reads", quiet)
+    if out is None:
+        documents = [{"text": one, **_row(a)} for one, a in zip(first, answers, strict=True)]
+        lines = map(_line, documents)
+        show("\n".join(lines), {"predictions": documents}, as_json)
         return
-    lines = (_line(row, one) for row, one in zip(rows, columns[text], strict=True))
-    documents = [{"text": one, **row} for row, one in zip(rows, columns[text], strict=True)]
-    show("\n".join(lines), documents, as_json)
+    tables.write_any(_with_answers(columns, answers), out)
+    if out != tables.PIPE:
+        document = {"out": out, "rows": len(answers), "truncated": cut}
+        show(f"{len(answers):,} predictions in {out}", document, as_json)
 
 
-def _columns(
-    texts: list[str] | None, file: Path | None, text: str, pair: str | None, encoding: str | None
-) -> tuple[dict[str, list[Any]], list[str] | None]:
-    """Return the columns of the input, and the second texts where there are any."""
+def _inputs(
+    texts: Sequence[str] | None,
+    file: str | None,
+    text: str | None,
+    pair: str | None,
+    encoding: str | None,
+    quiet: bool,
+) -> tuple[tables.Columns, list[str], list[str] | None]:
+    """Return the columns of the input, its texts, and its second texts where there are any."""
     if file is None:
-        if pair is not None:
-            raise DataError("--pair names a column; it needs --file")
-        lines = texts if texts else [line.rstrip("\n") for line in sys.stdin]
-        return {text: lines}, None
-    from manyheads.data.table import read_table
-
-    table = read_table(file, encoding=encoding)
-    for name in (text, pair):
-        if name is not None and name not in table.columns:
-            known = list(table.columns)
-            raise DataError(
-                f"{file} has no column {name!r}.{did_you_mean(name, known)} "
-                f"It has {', '.join(known)}"
-            )
-    columns = {name: list(values) for name, values in table.columns.items()}
-    for row, value in enumerate(columns[text]):
-        if not isinstance(value, str):
-            place = f"{file}, {table.unit} {table.rows[row]}"
-            raise DataError(f"{place}: {text}={value!r} is no text; correct it or remove the row")
-    return columns, None if pair is None else columns[pair]
+        if not texts and sys.stdin.isatty():
+            notice("reading texts from the keyboard, one per line; Ctrl-D ends them", quiet)
+        lines = list(texts) if texts else tables.read_lines()
+        return {"text": lines}, lines, None
+    table = tables.read_any(file, encoding)
+    first = tables.texts_of(table, text or _only_column(table) or "text")
+    return table.columns, first, None if pair is None else tables.texts_of(table, pair)
 
 
-def _predictions(
+def _only_column(table: Table) -> str | None:
+    names = list(table.columns)
+    return names[0] if len(names) == 1 else None
+
+
+def _answers(
     predictor: Predictor, texts: list[str], pairs: list[str] | None, quiet: bool
-) -> list[dict[str, Any]]:
-    """Return a row of plain values for each text."""
-    from dataclasses import asdict
-
+) -> list[Answer]:
+    if len(texts) < _MANY:
+        return predictor.answers(texts, pairs)
     from manyheads.train.progress import Reporter
 
-    if not texts:
-        return []
     with Reporter(quiet).rows("predicting", len(texts)) as advance:
-        answers = predictor.answers(texts, pairs, advance)
-    rows = [{**asdict(one.prediction), "truncated_tokens": one.truncated} for one in answers]
-    cut = sum(1 for row in rows if row["truncated_tokens"])
-    if cut:
-        notice(f"{cut:,} of {len(rows):,} texts were longer than the model reads, and cut", quiet)
-    return rows
+        return predictor.answers(texts, pairs, advance)
 
 
-def _names(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the columns of a table of predictions: all but the probabilities of every label."""
-    return [name for name in (rows[0] if rows else {}) if name != "probabilities"]
+def _row(answer: Answer) -> dict[str, Any]:
+    """Return an answer as JSON values, under the same names for every task."""
+    from manyheads.tasks import Labelled, MultiLabelled
+
+    prediction = answer.prediction
+    facts: dict[str, Any]
+    match prediction:
+        case Labelled():
+            facts = {"prediction": prediction.label, "probability": prediction.probability}
+            facts["probabilities"] = prediction.probabilities
+        case MultiLabelled():
+            shares = prediction.probabilities
+            facts = {"prediction": list(prediction.labels)}
+            facts["probability"] = [shares[name] for name in prediction.labels]
+            facts["probabilities"] = shares
+        case _:
+            facts = {"prediction": prediction.value}
+    return {**facts, "truncated": answer.truncated}
 
 
-def _line(row: dict[str, Any], text: str) -> str:
+def _with_answers(columns: tables.Columns, answers: Sequence[Answer]) -> tables.Columns:
+    """Return a table with the answers behind; raises `DataError` where it has such columns."""
+    rows = [_row(answer) for answer in answers]
+    names = [name for name in (rows[0] if rows else {}) if name != "probabilities"]
+    taken = [name for name in names if name in columns]
+    if taken:
+        raise DataError(
+            f"the table already has a column {taken[0]!r}, which would be lost; rename it first"
+        )
+    return {**columns, **{name: [row[name] for row in rows] for name in names}}
+
+
+def _line(document: dict[str, Any]) -> str:
     """Return one prediction for a person."""
-    answer = row.get("label", row.get("value", row.get("labels")))
-    if isinstance(answer, list | tuple):
+    answer, share = document["prediction"], document.get("probability")
+    if isinstance(answer, list):
         answer = ", ".join(answer) or "(none)"
     if isinstance(answer, float):
         answer = f"{answer:.4g}"
-    share = f"{row['probability']:.3f}\t" if "probability" in row else ""
-    shown = " ".join(text.split())
-    return f"{answer}\t{share}{shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + '…'}"
+    text = " ".join(document["text"].split())
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return "\t".join([answer, *([f"{share:.3f}"] if isinstance(share, float) else []), shown])

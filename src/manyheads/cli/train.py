@@ -1,23 +1,30 @@
-"""`manyheads train`: from a table of labelled text to a saved predictor."""
+"""`manyheads train`: from a table of text to a folder with a predictor."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from manyheads.cli import options
+from manyheads.cli import learning, options
 from manyheads.cli.output import notice, show
+from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
-    from manyheads.hub.scratch import Scratch
     from manyheads.train import Evaluation, Learner
 
-RUN = "run"
-HISTORY = "history.json"
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder for the predictor, its pictures and the run; nothing is kept without it.",
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")
+]
 
 
 def train(
@@ -29,127 +36,156 @@ def train(
     test: options.Test = None,
     seed: options.Seed = 0,
     encoding: options.Encoding = None,
-    task: options.TaskChoice = None,
-    model: options.Model = options.DEFAULT_MODEL,
-    layers: Annotated[int, typer.Option(help="Layers of a model from scratch.")] = 4,
-    width: Annotated[int, typer.Option(help="Width of a model from scratch.")] = 256,
-    heads: Annotated[int, typer.Option(help="Attention heads of a model from scratch.")] = 4,
-    vocabulary: Annotated[int, typer.Option(help="Tokens that its tokenizer learns.")] = 8000,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the predictor, its pictures and the run.")
-    ] = None,
+    clean: options.Cleaning = None,
+    task: options.Task = None,
+    class_weights: options.ClassWeights = None,
+    label_smoothing: options.LabelSmoothing = 0.0,
+    model: options.Model = options.MINILM,
+    layers: options.Layers = None,
+    width: options.Width = None,
+    heads: options.Heads = None,
+    vocabulary: options.Vocabulary = None,
     recipe: options.RecipeFile = None,
-    settings: options.Settings = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run that was stopped in --out.")
-    ] = False,
-    clean: options.Clean = None,
-    balanced: Annotated[
-        bool, typer.Option("--balanced", help="Let every class weigh the same.")
-    ] = False,
-    label_smoothing: Annotated[
-        float | None, typer.Option(help="Probability to move to the other labels.")
-    ] = None,
+    assignments: options.Assignments = None,
+    out: Out = None,
+    resume: Resume = False,
     device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a model on labelled text, evaluate it beside a baseline, and save the predictor."""
-    plan = options.recipe_of(recipe, settings)
-    cleaning = options.cleaning_of(clean)
-    _check_folder(out, resume)
-    if resume and out is not None and (out / RUN / HISTORY).is_file():
-        notice(f"the run in {out} is finished; there is nothing to resume", quiet)
-        report = json.loads((out / RUN / "report.json").read_text(encoding="utf-8"))
-        show((out / RUN / "report.txt").read_text(encoding="utf-8"), report, as_json)
-        return
+    """Train a model on labelled text, evaluate it and save it.
 
-    from manyheads.data import read
-    from manyheads.tasks import Balance
-    from manyheads.train import Learner
+    \b
+    Examples:
+      manyheads train reviews.csv --text review --label rating --out reviews-model
+      manyheads train mails/ --clean html --recipe recipe.toml --set epochs=5 --out mails-model
+      manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
 
-    dataset = read(
-        data,
-        text=text,
-        label=label,
-        pair=pair,
-        valid=options.share_or_source(valid),
-        test=options.share_or_source(test),
-        seed=seed,
-        encoding=encoding,
-    )
+    DIR also gets training-curve.png, confusion-matrix.png, and run/ with the recipe, the report,
+    every step, and the checkpoints until training is over. A run that was stopped goes on with the
+    same command and --resume.
+    """
+    arguments = {
+        "data": str(Path(data).resolve()),
+        "text": text,
+        "label": label,
+        "pair": pair,
+        "valid": valid,
+        "test": test,
+        "split_seed": seed,
+        "encoding": encoding,
+        "clean": sorted(clean or ()),
+        "task": task,
+        "class_weights": class_weights,
+        "label_smoothing": label_smoothing,
+        "model": model,
+        "layers": layers,
+        "width": width,
+        "heads": heads,
+        "vocabulary": vocabulary,
+    }
+    folder = None if out is None else RunFolder(out)
+    if folder is not None:
+        folder.require_ours()
+    elif resume:
+        raise DataError("--resume needs --out, the folder of the run that was stopped")
+    learning.require_scores()
+    with learning.busy("reading", quiet):
+        from manyheads.data import read
+
+        dataset = read(
+            data,
+            text=text,
+            label=label,
+            pair=pair,
+            valid=learning.share_or_source(valid),
+            test=learning.share_or_source(test),
+            seed=seed,
+            encoding=encoding,
+        )
+        # What is wrong with the data is said before torch is imported, which takes seconds.
+        from manyheads.train import Learner
+
+        chosen = learning.recipe_of(recipe, assignments)
+        learner = Learner(
+            learning.model_of(model, chosen, layers, width, heads, vocabulary),
+            learning.task_of(task, dataset, class_weights, label_smoothing),
+            dataset,
+            chosen,
+            cleaning=learning.cleaning_of(clean),
+            folder=None if folder is None else folder.run,
+            device=learning.device_of(device),
+            quiet=quiet,
+        )
+    if folder is not None and resume:
+        resume = _can_resume(folder, arguments, learner.recipe.to_json())
+        if folder.progress is Progress.FINISHED:
+            _show_finished(folder, as_json)
+            return
+    # Only now, so that whatever is wrong with data and model is the only line on stderr.
     notice(dataset.summary(), quiet)
-    weights = Balance.INVERSE if balanced else None
-    chosen = {"class_weights": weights, "label_smoothing": label_smoothing}
-    learner = Learner(
-        _scratch(layers, width, heads, vocabulary, plan.max_tokens)
-        if model == "scratch"
-        else model,
-        options.task_of(task, dataset, chosen),
-        dataset,
-        plan,
-        cleaning=cleaning,
-        folder=None if out is None else out / RUN,
-        device=device,
-        quiet=quiet,
-    )
-    learner.fit(resume=resume)
-    evaluation = learner.evaluate() if dataset.test or dataset.valid else None
-    if out is None:
+    if folder is None:
+        learner.fit()
+        evaluation = _evaluate(learner)
         notice("nothing was saved; give --out DIR to keep the predictor", quiet)
     else:
-        _save(learner, evaluation, out, quiet)
-    document = {"out": out, "evaluation": None if evaluation is None else evaluation.to_json()}
-    show(evaluation or "There is no validation or test split to evaluate on.", document, as_json)
+        evaluation = _fit_into(folder, learner, None if resume else arguments)
+        notice(f"saved in {folder.out}", quiet)
+    show(evaluation or "", _document(out, learner, evaluation), as_json)
 
 
-def _check_folder(out: Path | None, resume: bool) -> None:
-    """Refuse to write into a folder that is somebody else's, before any work is done."""
-    if resume and out is None:
-        raise DataError("--resume needs --out, the folder of the run that was stopped")
-    if out is None or not out.exists():
-        return
-    ours = (out / RUN).is_dir() or (out / "manyheads.json").is_file()
-    if not out.is_dir() or (any(out.iterdir()) and not ours):
-        raise DataError(f"--out {out} holds something that is no run of manyheads; name another")
+def _fit_into(
+    folder: RunFolder, learner: Learner, arguments: dict[str, Any] | None
+) -> Evaluation | None:
+    """Train from the start as `arguments` say, or go on where there are none; save everything."""
+    with folder.guarded():
+        if arguments is not None:
+            folder.begin(arguments, learner.recipe.to_json())
+        learner.fit(resume=arguments is None)
+        evaluation = _evaluate(learner)
+        learner.predictor().save(folder.out)
+        _draw(learner, evaluation, folder.out)
+        folder.finish(learner, evaluation)
+    return evaluation
 
 
-def _scratch(
-    layers: int, width: int, heads: int, vocabulary: int, max_tokens: int | None
-) -> Scratch:
-    from manyheads.hub.scratch import Scratch
-    from manyheads.text import BytePair
-
-    return Scratch(
-        layers=layers,
-        width=width,
-        heads=heads,
-        max_tokens=max_tokens or 512,
-        tokenizer=BytePair(vocabulary=vocabulary),
-    )
+def _can_resume(folder: RunFolder, arguments: dict[str, Any], recipe: dict[str, Any]) -> bool:
+    """Whether there is a run to go on with; raises `ConfigError` where it is another one."""
+    if folder.progress is Progress.NONE:
+        notice(f"{folder.out} holds no checkpoint to resume from; training begins from the start")
+        return False
+    folder.require_same(arguments, recipe)
+    return True
 
 
-def _save(learner: Learner, evaluation: Evaluation | None, out: Path, quiet: bool) -> None:
-    """Write the predictor, the pictures and the record of the run; then drop its checkpoints."""
-    learner.predictor().save(out)
-    run = out / RUN
-    run.mkdir(exist_ok=True)
-    _write_json(run / "recipe.json", learner.recipe.to_json())
-    if evaluation is not None:
-        _write_json(run / "report.json", {"out": out, "evaluation": evaluation.to_json()})
-        (run / "report.txt").write_text(f"{evaluation}\n", encoding="utf-8")
+def _show_finished(folder: RunFolder, as_json: bool) -> None:
+    notice(f"the run in {folder.out} is finished; there is nothing left to do")
+    folder.tidy()
+    show(folder.report(), {"out": str(folder.out), "evaluation": folder.document()}, as_json)
+
+
+def _evaluate(learner: Learner) -> Evaluation | None:
+    """Return the evaluation on the test split, else the validation split, if there is either."""
+    if learner.data.test is None and learner.data.valid is None:
+        notice("there are too few rows to hold any out, so the model is not evaluated")
+        return None
+    return learner.evaluate()
+
+
+def _draw(learner: Learner, evaluation: Evaluation | None, folder: Path) -> None:
     try:
-        learner.draw_history(out / "training-curve.png")
+        learner.draw_history(folder / "training-curve.png")
         if evaluation is not None:
-            evaluation.draw(out / "confusion-matrix.png")
-    except MissingExtra as error:
-        notice(f"no pictures: {error}", quiet)
-    # The history last: it says that the run is finished.
-    _write_json(run / HISTORY, learner.history.to_json())
-    learner.clear_checkpoints()
-    notice(f"saved {out}", quiet)
+            evaluation.draw(folder / "confusion-matrix.png")
+    except MissingExtra as missing:
+        notice(f"no pictures were drawn: {missing}")
 
 
-def _write_json(path: Path, document: Any) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=1, default=str)
-    path.write_text(text + "\n", encoding="utf-8")
+def _document(out: Path | None, learner: Learner, evaluation: Evaluation | None) -> dict[str, Any]:
+    return {
+        "out": None if out is None else str(out),
+        "labels": list(learner.task.labels),
+        "steps": len(learner.history.steps),
+        "tokens": learner.history.tokens,
+        "evaluation": None if evaluation is None else evaluation.to_json(),
+    }

@@ -26,16 +26,19 @@ class Scratch:
     feedforward: int | None = None  # 1.5 times the width, as in ModernBERT
     max_tokens: int = 512
     dropout: float = 0.1
-    tokenizer: BytePair | WordPiece | Unigram = field(default_factory=Unigram)
+    tokenizer: BytePair | WordPiece | Unigram = field(default_factory=BytePair)
 
     def build(self, texts: Sequence[str], seed: int = 0) -> Pretrained:
         """Learn the tokenizer from `texts` and draw the weights.
 
         Raises `ConfigError` for sizes that do not fit each other.
         """
-        for name in ("layers", "width", "heads", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} is below 1; choose at least 1")
+        for name in ("layers", "width", "heads", "feedforward", "max_tokens"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ConfigError(f"{name}={size} is below 1; choose at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout={self.dropout} is outside 0 to 1; choose such as 0.1")
         if self.width % (2 * self.heads):
             raise ConfigError(
                 f"width={self.width} is not a multiple of 2 · heads={2 * self.heads}; rotary "

@@ -37,9 +37,14 @@ class Reader:
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Encoded]:
         """Return the tokens of each text, or of each pair of texts; raises `TextError`."""
-        clean_pairs = None if pairs is None else [self.cleaning(pair) for pair in pairs]
-        clean_texts = [self.cleaning(text) for text in texts]
-        return self.tokenizer.encode(clean_texts, clean_pairs, truncation=self.truncation)
+        clean_pairs = None if pairs is None else self._clean(pairs)
+        return self.tokenizer.encode(self._clean(texts), clean_pairs, truncation=self.truncation)
+
+    def _clean(self, texts: Sequence[str]) -> Sequence[str]:
+        """Clean each text; what is none is left to the tokenizer, which refuses it by number."""
+        if isinstance(texts, str):
+            return texts
+        return [self.cleaning(text) if isinstance(text, str) else text for text in texts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 import time
+import zlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -186,19 +189,28 @@ class Fitting:
             self._saved_at = time.monotonic()
 
     def _capture(self, step: int) -> TrainingState:
-        facts = {"history": self.history.to_json(), "recipe": self.recipe.to_json()}
+        facts = {
+            "history": self.history.to_json(),
+            "recipe": self.recipe.to_json(),
+            "data": self._data,
+        }
         state = TrainingState.capture(step, self.model, self.optimizer, facts, self.scaler)
         best = {_BEST + name: tensor for name, tensor in self.best.items()}
         return replace(state, tensors=state.tensors | best)
 
     def _restore(self, state: TrainingState) -> None:
-        """Go on from a checkpoint; raises `RecipeError` where it was made by another recipe."""
+        """Go on from a checkpoint; raises `RecipeError` for one of another recipe or other data."""
         saved, mine = state.facts["recipe"], self.recipe.to_json()
         changed = [f"{k}: {saved.get(k)!r} → {mine[k]!r}" for k in mine if saved.get(k) != mine[k]]
         if changed:
             raise RecipeError(
                 f"the run to resume was begun with another recipe ({'; '.join(changed)}); resume "
                 "with the same one, or begin anew without resume"
+            )
+        if state.facts.get("data") != self._data:
+            raise RecipeError(
+                "the run to resume was begun with other data; resume with the same rows, split and "
+                "tokenizer, or begin anew without resume"
             )
         state.restore(self.model, self.optimizer, self.scaler)
         self.history = History.from_json(state.facts["history"])
@@ -208,3 +220,13 @@ class Fitting:
             if name.startswith(_BEST)
         }
         self.reporter.say(f"resumed after step {state.step} of {self.epochs.total_steps}")
+
+    @cached_property
+    def _data(self) -> int:
+        """A checksum of what the run learns from: tokens and targets, in their order."""
+        checksum = 0
+        for example in self.examples:
+            for piece in example.encoded.pieces:
+                checksum = zlib.crc32(array("q", piece.ids), checksum)
+            checksum = zlib.crc32(repr(example.target).encode(), checksum)
+        return checksum

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -40,8 +41,10 @@ class History:
         if not values:
             return None
         record = values[best_index(metric, values)]
-        equals = [number for number, value in enumerate(values) if value == record]
-        return min(equals, key=self.values("loss").__getitem__)
+        # A record that is no number says that none is: then they are all equal.
+        equals = [n for n, value in enumerate(values) if value == record or math.isnan(record)]
+        losses = self.values("loss")
+        return equals[best_index("loss", [losses[n] for n in equals])]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""

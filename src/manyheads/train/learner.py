@@ -14,6 +14,7 @@ from torch import Tensor
 from manyheads.core.attention import Attend
 from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
+from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.mean_block import append_mean_block
@@ -89,6 +90,7 @@ class Learner:
         self.task = _fit_task(task, data)
         targets = {split.name: _targets(self.task, split) for split in data.splits()}
         cleaning = cleaning or Cleaning()
+        _refuse_broken_texts(data, cleaning)
         self.pretrained = _open(model, data.train, cleaning, self.recipe)
         self.reader = Reader(
             self.pretrained.tokenizer, cleaning, _truncation(self.pretrained, self.recipe)
@@ -205,6 +207,8 @@ class Learner:
         return {name: _truncated(examples) for name, examples in self.examples.items()}
 
     def _fit(self, recipe: Recipe, resume: bool) -> History:
+        if resume and self.folder is None:
+            raise RecipeError("there is nothing to resume without a folder; give Learner a folder")
         for name, cut in self.truncated().items():
             self.reporter.say(f"{name:<5}  {cut}")
         fitting = Fitting(
@@ -273,6 +277,20 @@ def _targets(task: Task, split: Split) -> list[Any]:
     return task.targets(split.columns["label"], split.describe)
 
 
+def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
+    """Raise `DataError` naming the first row whose text no tokenizer can take."""
+    if cleaning.surrogates:
+        return
+    for split in data.splits():
+        for role in split.columns.keys() & {"text", "pair"}:
+            for row, text in enumerate(split.columns[role]):
+                if has_surrogates(text):
+                    raise DataError(
+                        f"{split.describe(row)}: the {role} holds a lone surrogate, which is no "
+                        "character; clean it with Cleaning(surrogates=True) (--clean surrogates)"
+                    )
+
+
 def _open(
     model: str | Path | Pretrained | Scratch, train: Split, cleaning: Cleaning, recipe: Recipe
 ) -> Pretrained:
@@ -307,8 +325,8 @@ def _truncated(examples: Sequence[Example]) -> Truncated:
 
 
 def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
-    """Return the recipe with the settings that are not None."""
-    return recipe.model_copy(update={k: v for k, v in given.items() if v is not None})
+    """Return the recipe with the settings that are not None; raises `RecipeError`."""
+    return Recipe(**{**dict(recipe), **{k: v for k, v in given.items() if v is not None}})
 
 
 def _set_dropout(model: TaskModel, probability: float) -> None:

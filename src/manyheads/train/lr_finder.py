@@ -21,10 +21,9 @@ from torch.optim import Optimizer
 from manyheads.errors import TrainingError
 from manyheads.tasks import Batch
 from manyheads.train.fitting import Fitting
-from manyheads.train.loop import train
+from manyheads.train.loop import Step, train
 from manyheads.train.plots import draw_learning_rate_search
 from manyheads.train.schedule import apply
-from manyheads.train.state import TrainingState
 
 _LOWEST, _HIGHEST = 1e-7, 1e-1
 _SMOOTHING = 0.9
@@ -65,40 +64,45 @@ def range_test(fitting: Fitting, steps: int = 100) -> LearningRates:
     Ends early when the smoothed loss doubles its lowest value. Raises `TrainingError` where the
     loss never falls.
     """
-    model, optimizer = fitting.model, fitting.optimizer
+    model = fitting.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    randomness = TrainingState.capture(0, model, optimizer, {}).tensors["random.cpu"].clone()
-
-    def set_rate(optimizer: Optimizer, step: int) -> None:
-        rate = _LOWEST * (_HIGHEST / _LOWEST) ** (step / (steps - 1))
-        apply(optimizer, rate / fitting.recipe.learning_rate)
-
-    rates: list[float] = []
-    losses: list[float] = []
+    happened: list[Step] = []
     smoothed: list[float] = []
     try:
-        for step in train(
-            model,
-            fitting.task,
-            _endless(fitting, steps),
-            optimizer,
-            set_rate,
-            precision=fitting.precision,
-            scaler=fitting.scaler,
-            clip_norm=fitting.recipe.clip_norm,
-        ):
-            rates.append(step.learning_rate)
-            losses.append(step.loss)
-            smoothed.append(_smooth(losses))
-            if step.number > _EARLIEST and smoothed[-1] > _DIVERGED * min(smoothed[_EARLIEST:]):
-                break
+        with torch.random.fork_rng():
+            torch.manual_seed(fitting.recipe.seed)
+            for step in _rising(fitting, steps):
+                happened.append(step)
+                smoothed.append(_smooth([step.loss for step in happened]))
+                if step.number > _EARLIEST and smoothed[-1] > _DIVERGED * min(smoothed[_EARLIEST:]):
+                    break
     except TrainingError:
         pass  # a loss that is not a number is how a range test may end
     finally:
         model.load_state_dict(before)
         model.eval()
-        torch.set_rng_state(randomness)
-    return LearningRates(tuple(rates), tuple(losses), tuple(smoothed), suggest(rates, smoothed))
+    rates = tuple(step.learning_rate for step in happened)
+    losses = tuple(step.loss for step in happened)
+    return LearningRates(rates, losses, tuple(smoothed), suggest(rates, smoothed))
+
+
+def _rising(fitting: Fitting, steps: int) -> Iterator[Step]:
+    """Train for `steps` updates, the rate growing by a constant factor."""
+
+    def set_rate(optimizer: Optimizer, step: int) -> None:
+        rate = _LOWEST * (_HIGHEST / _LOWEST) ** (step / (steps - 1))
+        apply(optimizer, rate / fitting.recipe.learning_rate)
+
+    return train(
+        fitting.model,
+        fitting.task,
+        _endless(fitting, steps),
+        fitting.optimizer,
+        set_rate,
+        precision=fitting.precision,
+        scaler=fitting.scaler,
+        clip_norm=fitting.recipe.clip_norm,
+    )
 
 
 def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float:

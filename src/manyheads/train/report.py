@@ -77,13 +77,16 @@ class Evaluation:
     loss: float
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=_WIDTH, highlight=False)
-        console.print(f"{self.split}: {self.truncated.rows:,} rows of {self.source}", markup=False)
+        # Labels are shown as they are, also where they look like rich's markup.
+        console = Console(
+            file=io.StringIO(), width=_WIDTH, highlight=False, markup=False, emoji=False
+        )
+        console.print(f"{self.split}: {self.truncated.rows:,} rows of {self.source}")
         console.print(self._summary())
         labels = getattr(self.scores, "per_label", ())
         if labels:
             console.print(_per_label(labels))
-        console.print(f"Truncation: {self.truncated}.", markup=False)
+        console.print(f"Truncation: {self.truncated}.")
         assert isinstance(console.file, io.StringIO)
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 

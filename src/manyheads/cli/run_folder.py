@@ -1,0 +1,159 @@
+"""The folder that `manyheads train --out` writes: the predictor, pictures, and the run behind it.
+
+DIR/manyheads.json, config.json, model.safetensors, …    the predictor, when training is over
+DIR/training-curve.png, confusion-matrix.png
+DIR/run/arguments.json, recipe.json                      how the run was begun
+DIR/run/checkpoints/                                     while it goes on
+DIR/run/metrics.jsonl, report.json, report.txt           when it is over
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.cli.output import Interrupted, plain
+from manyheads.errors import ConfigError, ManyHeadsError
+
+if TYPE_CHECKING:
+    from manyheads.train import Evaluation, Learner
+
+_MANIFEST = "manyheads.json"
+_SHOWN_FILES = 3
+
+
+class Progress(Enum):
+    """How far the run in a folder is."""
+
+    NONE = "none"
+    BEGUN = "begun"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder `out` of one run."""
+
+    out: Path
+
+    @property
+    def run(self) -> Path:
+        """Where the run keeps what only the run needs."""
+        return self.out / "run"
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints' files, oldest first."""
+        return sorted((self.run / "checkpoints").glob("step-*.safetensors"))
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run in here is."""
+        if (self.run / "report.json").is_file():
+            return Progress.FINISHED
+        return Progress.BEGUN if self.checkpoints else Progress.NONE
+
+    def require_ours(self) -> None:
+        """Raise `ConfigError` where `out` holds anything but a run, so that nothing is mixed in."""
+        if self.out.exists() and not self.out.is_dir():
+            raise ConfigError(f"--out {self.out} is a file; name a folder")
+        if (self.out / _MANIFEST).is_file() or self.run.is_dir() or not self.out.exists():
+            return
+        names = sorted(path.name for path in self.out.iterdir() if path.name[0] != ".")
+        if names:
+            rest = ", …" if len(names) > _SHOWN_FILES else ""
+            raise ConfigError(
+                f"--out {self.out} holds something other than a run of manyheads "
+                f"({', '.join(names[:_SHOWN_FILES])}{rest}); name a new or an empty folder"
+            )
+
+    def require_same(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+        """Raise `ConfigError` where the run in here was begun with other arguments."""
+        saved = self._read("arguments.json") | self._read("recipe.json")
+        mine = {**arguments, **recipe}
+        changed = [f"{k}: {saved.get(k)!r} → {mine[k]!r}" for k in mine if saved.get(k) != mine[k]]
+        if changed:
+            raise ConfigError(
+                f"the run in {self.out} was begun differently ({'; '.join(changed)}); resume it "
+                "with the same arguments, or begin anew without --resume"
+            )
+
+    def begin(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+        """Forget the run that was in here, and write down how the new one is begun."""
+        self.tidy()
+        if self.run.exists():
+            shutil.rmtree(self.run)
+        self.run.mkdir(parents=True)
+        self._write("arguments.json", _json(arguments))
+        self._write("recipe.json", _json(recipe))
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Leave nothing behind where the block fails early, and say how to go on after Ctrl-C."""
+        existed = self.out.exists()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.checkpoints:
+                kept = self.checkpoints[-1].stem
+                stop = f"the same command with --resume goes on from its checkpoint {kept}"
+            else:
+                stop = "no checkpoint was written yet, so the same command begins anew"
+            raise Interrupted(stop) from None
+        except ManyHeadsError:
+            if self.progress is Progress.NONE:
+                shutil.rmtree(self.run, ignore_errors=True)
+                if not existed:
+                    with suppress(OSError):
+                        self.out.rmdir()
+            raise
+
+    def finish(self, learner: Learner, evaluation: Evaluation | None) -> None:
+        """Write the report and the steps that led to it; the run is over when they are there."""
+        steps = [{"kind": "step", **step} for step in learner.history.to_json()["steps"]]
+        validations = [
+            {"kind": "validation", "step": one.step, **one.scores}
+            for one in learner.history.validations
+        ]
+        lines = [json.dumps(plain(one)) for one in (*steps, *validations)]
+        self._write("metrics.jsonl", "\n".join(lines) + "\n")
+        self._write("report.txt", f"{evaluation or ''}\n")
+        self._write("report.json", _json(None if evaluation is None else evaluation.to_json()))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete what a finished run needs no more, and what a killed process left half-written."""
+        for path in (*self.out.glob(".saving-*"), *self.run.glob(".*.partial")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if self.progress is Progress.FINISHED:
+            shutil.rmtree(self.run / "checkpoints", ignore_errors=True)
+
+    def report(self) -> str:
+        """Return the report of the finished run for people."""
+        return (self.run / "report.txt").read_text(encoding="utf-8").rstrip()
+
+    def document(self) -> Any:
+        """Return the report of the finished run as JSON values."""
+        return json.loads((self.run / "report.json").read_text(encoding="utf-8"))
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            settings: dict[str, Any] = json.loads((self.run / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return settings
+
+    def _write(self, name: str, text: str) -> None:
+        from manyheads.train.atomic import write_atomically
+
+        write_atomically(self.run / name, text.encode("utf-8", errors="backslashreplace"))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,154 @@
+"""Tables in and out of the shell: files by their ending, and JSON Lines through pipes as ``-``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.cli.output import plain, write
+from manyheads.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from manyheads.data import Table
+
+PIPE = "-"
+STDIN = "standard input"
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+def read_any(source: str, encoding: str | None) -> Table:
+    """Return the table in a file, or the JSON Lines of stdin for ``-``; raises `DataError`."""
+    from manyheads.data import Table, read_table
+
+    if source != PIPE:
+        return read_table(source, encoding=encoding)
+    numbered = [(n, line) for n, line in enumerate(read_lines(), 1) if line.strip()]
+    records = [_record(line, number) for number, line in numbered]
+    names = dict.fromkeys(name for record in records for name in record)
+    columns = {name: [record.get(name) for record in records] for name in names}
+    if not records:
+        raise DataError(f"{STDIN}: holds no rows; write one JSON object per line")
+    return Table(STDIN, "line", [number for number, _ in numbered], columns, "JSON Lines")
+
+
+def read_lines() -> list[str]:
+    """Return the lines of stdin, without their ends; raises `DataError` where they are not UTF-8.
+
+    Lines end at line feeds alone: texts may hold other separators.
+    """
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{STDIN}: byte {error.start} is not UTF-8; convert it first") from None
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
+def texts_of(table: Table, column: str) -> list[str]:
+    """Return a column of texts, absent ones as empty; raises `DataError` for what is no text."""
+    if column not in table.columns:
+        known = list(table.columns)
+        raise DataError(
+            f"{table.source}: has no column {column!r}; its columns are "
+            f"{', '.join(map(repr, known))}.{did_you_mean(column, known)}"
+        )
+    texts = []
+    for row, value in zip(table.rows, table.columns[column], strict=True):
+        absent = value is None or value != value  # NaN is how dataframes write an absent text
+        if not absent and not isinstance(value, str):
+            raise DataError(
+                f"{table.source}, {table.unit} {row}: column {column!r} holds {value!r}, of type "
+                f"{type(value).__name__}; texts must be strings"
+            )
+        texts.append("" if absent else value)
+    return texts
+
+
+def require_writable(out: str) -> None:
+    """Raise `DataError` before any work is done, where a table cannot be written to `out`."""
+    path = Path(out)
+    if out == PIPE:
+        return
+    if path.suffix.lower() not in _WRITERS:
+        raise DataError(
+            f"--out {out}: tables are written as {', '.join(_WRITERS)}, or as JSON Lines to "
+            f"stdout for {PIPE}"
+        )
+    if path.is_dir():
+        raise DataError(f"--out {out} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise DataError(f"--out {out}: the folder {path.parent} does not exist; make it first")
+
+
+def write_any(columns: Columns, out: str) -> None:
+    """Write a table to a file that appears only when it is whole, or to stdout for ``-``."""
+    if out == PIPE:
+        write(_json_lines(columns).decode())
+        return
+    from manyheads.train.atomic import write_atomically
+
+    path = Path(out)
+    write_atomically(path, _WRITERS[path.suffix.lower()](columns))
+
+
+def _record(line: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise DataError(
+            f"{STDIN}, line {number}: not JSON ({error}); write one object per line"
+        ) from None
+    if not isinstance(record, dict):
+        raise DataError(f'{STDIN}, line {number}: not a JSON object; write {{"text": …}}')
+    return record
+
+
+def _delimited(columns: Columns, delimiter: str) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(_cell(value) for value in row)
+    return buffer.getvalue().encode("utf-8", errors="backslashreplace")
+
+
+def _cell(value: Any) -> Any:
+    """Return what a cell holds of a value: lists as JSON, so that they can be read again."""
+    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _json_lines(columns: Columns) -> bytes:
+    lines = (
+        json.dumps(plain(dict(zip(columns, row, strict=True))), ensure_ascii=False)
+        for row in zip(*columns.values(), strict=True)
+    )
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", errors="backslashreplace")
+
+
+def _parquet(columns: Columns) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    try:
+        pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), buffer)
+    except (pa.ArrowException, UnicodeError) as error:
+        raise DataError(
+            f"the table does not fit into Parquet ({error}); give each column one type, or write "
+            "it as .jsonl"
+        ) from None
+    return buffer.getvalue()
+
+
+_WRITERS: dict[str, Callable[[Columns], bytes]] = {
+    ".csv": lambda columns: _delimited(columns, ","),
+    ".tsv": lambda columns: _delimited(columns, "\t"),
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+}

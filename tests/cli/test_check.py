@@ -1,0 +1,48 @@
+"""`manyheads check`: findings, exit codes, tokens."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def leaking(write, tmp_path):
+    """A training and a test table that share a text, with other labels."""
+    rows = [(f"film number {n}", n % 2) for n in range(10)]
+    write(tmp_path / "train.csv", rows)
+    write(tmp_path / "test.csv", [("film number 3", 0), ("another film", 1)])
+    return tmp_path
+
+
+def test_findings_with_rows_and_remedies(shell, leaking):
+    done = shell("check", leaking, "--json")
+    assert done.returncode == 0, done.stderr
+    findings = {one["kind"]: one for one in json.loads(done.stdout)["findings"]}
+    assert findings["leakage"]["rows"]["test"] == [2]
+    assert findings["leakage"]["remedy"]
+    assert "leakage" in shell("check", leaking).stdout
+
+
+def test_strict_turns_errors_into_an_exit_code(shell, table, leaking):
+    report = json.loads(shell("check", leaking, "--json").stdout)
+    worst = {one["severity"] for one in report["findings"]}
+    assert shell("check", leaking, "--strict").returncode == int("error" in worst)
+    assert shell("check", leaking).returncode == 0
+    assert shell("check", table, "--strict").returncode == 0
+
+
+def test_errors_exit_with_one_where_strict(shell, write, tmp_path):
+    source = write(tmp_path / "one.csv", [(f"film {n}", "same") for n in range(4)])
+    done = shell("check", source, "--strict", "--json")
+    assert "error" in {one["severity"] for one in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+
+
+def test_tokens_of_a_model(shell, table, tiny_bert):
+    done = shell("check", table, "--model", tiny_bert, "--max-tokens", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert {one["unit"] for one in document["lengths"]} == {"characters", "tokens"}
+    assert "truncation" in {one["kind"] for one in document["findings"]}
