@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 OUT    := demo-output
 # These packages are fetched quietly; what goes wrong is still printed.
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts
 
 .PHONY: demo test test-slow lint format bench clean
 

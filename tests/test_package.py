@@ -55,13 +55,13 @@ def test_lazy_names_are_those_that_type_checkers_see():
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen.keys() | {"__version__"} == set(mh.__all__) | {"__version__"}
+    assert set(seen) - {"__version__"} == set(mh.__all__) - {"__version__"}
     for name, module in seen.items():
         assert getattr(mh, name) is getattr(importlib.import_module(str(module)), name)
 
 
 def test_importing_takes_no_time():
-    """The median of five processes, each against the time of a process that imports nothing."""
+    """The median of five processes."""
     code = "import time; t = time.perf_counter(); import manyheads; print(time.perf_counter() - t)"
     seconds = [float(run(code).stdout) for _ in range(5)]
     assert statistics.median(seconds) < BUSY_MACHINE * IMPORT_SECONDS, seconds
@@ -129,7 +129,7 @@ def test_predicting_imports_nothing_that_only_training_needs(tmp_path: Path):
         import sys
         import manyheads as mh
         mh.load({str(folder)!r})("a text")
-        slow = ("sklearn", "matplotlib", "pyarrow", "pandas", "transformers", "torch._dynamo")
+        slow = ("sklearn", "matplotlib", "pyarrow", "pandas", "transformers", "manyheads.train")
         print([name for name in slow if name in sys.modules])
         """
     )

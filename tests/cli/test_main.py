@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
-import time
 
 import pytest
 
 COMMANDS = ("train", "evaluate", "predict", "check", "find-lr", "info", "version")
 SLOW = ("torch", "numpy", "pyarrow", "tokenizers", "pydantic", "sklearn", "matplotlib")
-# The promise is 0.5 s on a machine that does nothing else.
 HELP_SECONDS = 0.5
-BUSY_MACHINE = 4
+SLOW_MACHINE = 2
 
 
 def test_help_answers_at_once(shell):
+    """Measured as time on the processor, which does not depend on what else the machine does."""
+
+    def spent() -> float:
+        times = os.times()
+        return times.children_user + times.children_system
+
     seconds = []
     for _ in range(5):
-        begun = time.perf_counter()
-        done = shell("--help")
-        seconds.append(time.perf_counter() - begun)
-        assert done.returncode == 0
-    assert statistics.median(seconds) < HELP_SECONDS * BUSY_MACHINE
+        before = spent()
+        assert shell("--help").returncode == 0
+        seconds.append(spent() - before)
+    assert 0 < statistics.median(seconds) < HELP_SECONDS * SLOW_MACHINE
 
 
 def test_help_imports_nothing_slow():

@@ -114,6 +114,8 @@ class Fitting:
                 self._epoch(epoch, show)
                 if self.validate is not None:
                     self._validate(epoch)
+                else:
+                    self.reporter.epoch(epoch + 1, self._mean_loss(epoch))
                 if self._should_stop():
                     self.reporter.say(f"stopped early after epoch {epoch + 1}")
                     break
@@ -156,6 +158,10 @@ class Fitting:
             self.history.steps.append(step)
             show(step)
             self._save_when_due(step.number)
+
+    def _mean_loss(self, epoch: int) -> float:
+        steps = self.history.steps[self.epochs.starts[epoch] :]
+        return sum(step.loss * step.examples for step in steps) / sum(s.examples for s in steps)
 
     def _validate(self, epoch: int) -> None:
         assert self.validate is not None

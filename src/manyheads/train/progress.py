@@ -68,6 +68,10 @@ class Reporter:
             bar = progress.add_task(what, total=total)
             yield lambda rows: progress.advance(bar, rows)
 
+    def epoch(self, epoch: int, loss: float) -> None:
+        """Write the line of an epoch without validation."""
+        self.say(f"epoch {epoch:>3}   training     loss {loss:.4f}")
+
     def validation(self, epoch: int, scores: Mapping[str, float], best: bool) -> None:
         """Write the line of one validation."""
         shown = [f"{name} {scores[name]:.4f}" for name in _SHOWN if name in scores][:2]
