@@ -33,6 +33,13 @@ def test_what_is_written_is_a_complete_folder(tmp_path: Path) -> None:
     assert not any(name.endswith((".bin", ".pkl", ".pt")) for name in written)
 
 
+def test_who_may_read_the_model_may_read_its_weights(tmp_path: Path) -> None:
+    model = load_model(small.write(tmp_path / "theirs"))
+    save_model(tmp_path / "ours", model)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "ours").iterdir()}
+    assert len(modes) == 1
+
+
 def test_keys_of_the_owner_stay_and_the_spec_has_the_last_word(tmp_path: Path) -> None:
     model = load_model(small.write(tmp_path / "old"))
     model.config["hidden_size"] = 999

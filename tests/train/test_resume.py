@@ -196,6 +196,22 @@ def test_an_early_stop_comes_at_the_same_epoch(tmp_path: Path, body: Pretrained,
     assert_same(resumed, undisturbed)
 
 
+def test_the_best_weights_may_lie_before_the_stop(tmp_path: Path, body: Pretrained):
+    # The more the model learns, the more it errs where good and bad are exchanged.
+    exchanged = [
+        (text, "bad" if label == "good" else "good") for text, label in tiny.mood_rows(8, seed=5)
+    ]
+    data = tiny.moods(30, valid=tiny.columns(exchanged))
+    recipe = changed(metric="loss", early_stopping=None)
+    undisturbed = learner(body, data, None, recipe)
+    undisturbed.fit()
+    assert undisturbed.history.best("loss") == 0
+    break_off(learner(body, data, tmp_path, recipe), at=7)
+    resumed = learner(body, data, tmp_path, recipe)
+    resumed.fit(resume=True)
+    assert_same(resumed, undisturbed)
+
+
 def test_a_finished_run_is_not_trained_further(
     tmp_path: Path, body: Pretrained, data: mh.Dataset, undisturbed: mh.Learner
 ):

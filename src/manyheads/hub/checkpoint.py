@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -108,7 +109,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
 
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write model.safetensors, with the metadata that readers of Hugging Face folders expect."""
+    """Write model.safetensors beside config.json, with the metadata that other readers expect."""
     written: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
@@ -117,3 +118,5 @@ def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
         written[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
         seen.add(tensor.data_ptr())
     save_file(written, folder / WEIGHTS, metadata={"format": "pt"})
+    # safetensors gives its file to the owner alone; who may read the model may read its weights.
+    shutil.copymode(folder / CONFIG, folder / WEIGHTS)
