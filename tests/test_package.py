@@ -129,7 +129,8 @@ def test_predicting_imports_nothing_that_only_training_needs(tmp_path: Path):
         import sys
         import manyheads as mh
         mh.load({str(folder)!r})("a text")
-        slow = ("sklearn", "matplotlib", "pyarrow", "pandas", "transformers", "manyheads.train")
+        slow = ("sklearn", "matplotlib", "pyarrow", "pandas", "transformers", "manyheads.train",
+                "torch._dynamo")
         print([name for name in slow if name in sys.modules])
         """
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from manyheads.core.spec import Pooling
 from manyheads.core.transformer import Transformer
@@ -40,6 +42,26 @@ class Pretrained:
     pooling: Pooling | None = None
 
 
+class Undrawn(TorchFunctionMode):
+    """Inside, `torch.nn.init` draws nothing: the weights are about to be read.
+
+    On the meta device drawing would import torch's compiler, which takes longer than all the rest.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        arguments: Sequence[Any] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the tensor as it is where a function of `torch.nn.init` is called."""
+        keywords = keywords or {}
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return keywords.get("tensor", arguments[0] if arguments else None)
+        return function(*arguments, **keywords)
+
+
 def load_model(
     reference: str | Path,
     *,
@@ -56,7 +78,7 @@ def load_model(
     family = family_of(config)
     tensors = _with_prefix(read_weights(folder), family.prefix)
     ours, rest = family.rules.to_ours(tensors)
-    with torch.device("meta"):
+    with torch.device("meta"), Undrawn():
         transformer = Transformer(family.to_spec(config))
     fill(transformer, ours, device, dtype, source=str(folder))
     return Pretrained(
