@@ -38,8 +38,8 @@ from manyheads.text import Cleaning, Head, Truncation, truncation_from_json
 
 MANIFEST = "manyheads.json"
 FORMAT = 1
-# Enough for matrix products to run at full speed, little enough to stay in the caches.
-BATCH_TOKENS = 4096
+# Enough for matrix products to run at full speed; more only holds more memory.
+BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True)

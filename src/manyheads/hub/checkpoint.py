@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -109,7 +108,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
 
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write model.safetensors beside config.json, with the metadata that other readers expect."""
+    """Write model.safetensors, with the metadata that readers of Hugging Face folders expect."""
     written: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
@@ -118,5 +117,3 @@ def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
         written[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
         seen.add(tensor.data_ptr())
     save_file(written, folder / WEIGHTS, metadata={"format": "pt"})
-    # safetensors gives its file to the owner alone; who may read the model may read its weights.
-    shutil.copymode(folder / CONFIG, folder / WEIGHTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from manyheads.core.transformer import Transformer
 from manyheads.families import Config, Family
-from manyheads.hub.checkpoint import CONFIG, write_weights
+from manyheads.hub.checkpoint import CONFIG, WEIGHTS, write_weights
 from manyheads.hub.load import Pretrained
 from manyheads.text import Tokenizer
 
@@ -72,4 +73,6 @@ def write_folder(
     text = json.dumps(written, indent=2, ensure_ascii=False, sort_keys=True)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     write_weights(folder, tensors)
+    # safetensors gives its file to the owner alone; who may read the model may read its weights.
+    shutil.copymode(folder / CONFIG, folder / WEIGHTS)
     tokenizer.save(folder)
