@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
@@ -251,12 +251,4 @@ def run(
         outputs.append(model(batch).float().cpu())
         order += indices
         progress(len(indices))
-    return torch.cat(outputs)[torch.tensor(_inverse(order))]
-
-
-def _inverse(order: Iterable[int]) -> list[int]:
-    order = list(order)
-    inverse = [0] * len(order)
-    for position, index in enumerate(order):
-        inverse[index] = position
-    return inverse
+    return torch.cat(outputs)[torch.tensor(order).argsort()]
