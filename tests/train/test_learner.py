@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +315,50 @@ def test_the_probed_head_starts_ahead(body: Pretrained, data: Dataset):
     plain = learner(body, data).fit(epochs=0.2).steps[0].loss
     probed = learner(body, data, probe_examples=48).fit(epochs=0.2).steps[0].loss
     assert probed < plain
+
+
+@pytest.mark.parametrize(
+    "settings", [{"metric": "acuracy"}, {"early_stopping": {"metric": "acuracy"}}]
+)
+def test_a_misspelt_metric_is_refused_before_training(
+    body: Pretrained, data: Dataset, settings: dict[str, Any]
+):
+    one = learner(body, data, **settings)
+    with pytest.raises(RecipeError, match="accuracy"):
+        one.fit()
+    assert not one.history.steps
+
+
+def test_a_second_fit_goes_on_from_the_first(body: Pretrained, data: Dataset):
+    one = learner(body, data, probe_examples=48)
+    first = one.fit(epochs=6).steps
+    second = one.fit(epochs=0.2, learning_rate=1e-9).steps
+    assert second[0].loss < first[0].loss / 2
+
+
+def test_a_head_that_was_trained_for_these_labels_is_kept(
+    body: Pretrained, data: Dataset, tmp_path: Path
+):
+    trained = learner(body, data, probe_examples=48)
+    trained.fit(epochs=6)
+    trained.predictor().save(tmp_path)
+    again = mh.Learner(tmp_path, mh.Classification(), data, QUICK, quiet=True)
+    assert torch.allclose(again.model.head.out.weight, trained.model.head.out.weight)
+    again.recipe = again.recipe.model_copy(update={"probe_examples": 48})
+    assert again.fit(epochs=0.2, learning_rate=1e-9).steps[0].loss < 0.5
+
+
+def test_a_head_that_was_trained_for_other_labels_is_not(
+    body: Pretrained, data: Dataset, tmp_path: Path
+):
+    trained = learner(body, data)
+    trained.fit(epochs=1)
+    trained.predictor().save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["id2label"] = {number: f"other {number}" for number in config["id2label"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    again = mh.Learner(tmp_path, mh.Classification(), data, QUICK, quiet=True)
+    assert not torch.allclose(again.model.head.out.weight, trained.model.head.out.weight)
 
 
 def test_the_curve_is_drawn(trained: mh.Learner, tmp_path: Path):

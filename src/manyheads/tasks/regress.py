@@ -43,6 +43,10 @@ class Regression(SequenceTask):
     metric = "pearson"
     problem_type = "regression"
 
+    def is_answered_by(self, pretrained: Pretrained) -> bool:
+        """No published layer is: it answers in original units, and training is on standardised."""
+        return False
+
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
         """Find mean and deviation; raises `DataError` for values that are no numbers."""
         values = torch.tensor(self.targets(columns["label"], describe))

@@ -21,15 +21,24 @@ class SequenceTask:
     labels: tuple[str, ...]
 
     def head(self, pretrained: Pretrained, seed: int = 0) -> SequenceHead:
-        """Return the family's head, with the published dense layer where there is one."""
+        """Return the family's head, with the published layers that mean the same here."""
         format_ = pretrained.family.sequence_head
         head = SequenceHead(format_.to_spec(pretrained.config), len(self.labels))
         initialize(head, seed=seed)
         published, _ = format_.rules.to_ours(pretrained.head_weights)
+        if not self.is_answered_by(pretrained):
+            published = {n: t for n, t in published.items() if not n.startswith("out.")}
         own = head.state_dict()
         fitting = {n: t for n, t in published.items() if n in own and t.shape == own[n].shape}
         head.load_state_dict(fitting, strict=False)
         return head
+
+    def is_answered_by(self, pretrained: Pretrained) -> bool:
+        """Whether the published last layer answers with these labels, in this order."""
+        return pretrained.config.get("id2label") == self.hub_settings()["id2label"] and (
+            pretrained.family.sequence_head.architecture
+            in (pretrained.config.get("architectures") or ())
+        )
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """Lay examples end to end."""

@@ -157,6 +157,9 @@ class Task(Protocol):
     def head(self, pretrained: Pretrained, seed: int = 0) -> SequenceHead:
         """Return the head for a body, with published weights where they fit."""
 
+    def is_answered_by(self, pretrained: Pretrained) -> bool:
+        """Whether the published last layer is worth starting from: it means what it must here."""
+
     def collate(self, examples: Sequence[Example]) -> Batch:
         """Lay examples end to end."""
 

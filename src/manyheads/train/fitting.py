@@ -78,7 +78,10 @@ class Epochs:
 
 @dataclass
 class Fitting:
-    """A run over `examples`; `validate`, where given, scores the model after each epoch."""
+    """A run over `examples`; `validate`, where given, scores the model after each epoch.
+
+    `fresh_head` says that the last layer holds noise, and is set by a probe before the first step.
+    """
 
     model: TaskModel
     task: Task
@@ -88,6 +91,7 @@ class Fitting:
     store: CheckpointStore | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
     describe: Callable[[int], str] = "example {}".format
+    fresh_head: bool = True
 
     def __post_init__(self) -> None:
         self.epochs = Epochs(self.examples, self.recipe)
@@ -131,7 +135,7 @@ class Fitting:
             return
         if self.store:
             self.store.clear()
-        if self.recipe.probe_examples:
+        if self.fresh_head and self.recipe.probe_examples:
             probe(self.model, self.task, self.examples[: self.recipe.probe_examples])
         torch.manual_seed(self.recipe.seed)
 

@@ -99,6 +99,7 @@ class Learner:
             split.name: _read(self.reader, split, targets[split.name]) for split in data.splits()
         }
         head = self.task.head(self.pretrained, seed=self.recipe.seed)
+        self._fresh_head = not self.task.is_answered_by(self.pretrained)
         self.model = TaskModel(self.pretrained.transformer, head).to(device)
         if self.recipe.dropout is not None:
             _set_dropout(self.model, self.recipe.dropout)
@@ -209,6 +210,7 @@ class Learner:
     def _fit(self, recipe: Recipe, resume: bool) -> History:
         if resume and self.folder is None:
             raise RecipeError("there is nothing to resume without a folder; give Learner a folder")
+        self._check_metrics(recipe)
         for name, cut in self.truncated().items():
             self.reporter.say(f"{name:<5}  {cut}")
         fitting = Fitting(
@@ -220,9 +222,28 @@ class Learner:
             store=self._store(),
             reporter=self.reporter,
             describe=self.data.train.describe,
+            fresh_head=self._fresh_head,
         )
-        self.history = fitting.run(resume)
+        self.history = fitting.history
+        try:
+            self.history = fitting.run(resume)
+        finally:  # what was learnt before an interruption is kept too
+            self._fresh_head &= not fitting.history.steps
         return self.history
+
+    def _check_metrics(self, recipe: Recipe) -> None:
+        """Raise `RecipeError` for a metric that no validation will bring, before any training."""
+        stopping = recipe.early_stopping
+        asked = [recipe.metric, None if stopping is None else stopping.metric]
+        if self.data.valid is None or not any(asked):
+            return
+        labels = self.data.valid.columns["label"]
+        noise = torch.Generator().manual_seed(0)
+        outputs = torch.randn(len(labels), self.model.head.out.out_features, generator=noise)
+        scores = self.task.score(labels, outputs)
+        for metric in asked:
+            if metric is not None and metric != "loss":
+                scores.value(metric)
 
     def _store(self) -> CheckpointStore | None:
         if self.folder is None:
