@@ -62,6 +62,7 @@ def manyheads() -> Work:
     from manyheads.core.layout import Layout
     from manyheads.core.packed import pack
     from manyheads.core.spec import Pooling
+    from manyheads.core.streams import in_streams
     from manyheads.data.batch import token_budget_batches
     from manyheads.hub import load_model
     from manyheads.text import Head
@@ -71,13 +72,18 @@ def manyheads() -> Work:
     texts = mixed_texts()
 
     @torch.inference_mode()
+    def encode(ids: list[list[int]]) -> torch.Tensor:
+        ids_T, layout = Layout.flatten(ids)
+        return pool(model.transformer.encode(ids_T, layout), layout, Pooling.MEAN)
+
     def embed() -> np.ndarray:
         encoded = model.tokenizer.encode(texts, truncation=Head(MAX_TOKENS))
         ids = [one.pieces[0].ids for one in encoded]
+        batches = token_budget_batches([len(one) for one in ids], max_tokens=BATCH_TOKENS)
+        items = [[ids[index] for index in batch] for batch in batches]
         result = torch.empty(len(texts), model.transformer.spec.width)
-        for batch in token_budget_batches([len(one) for one in ids], max_tokens=BATCH_TOKENS):
-            ids_T, layout = Layout.flatten([ids[index] for index in batch])
-            result[batch] = pool(model.transformer.encode(ids_T, layout), layout, Pooling.MEAN)
+        for batch, vectors in zip(batches, in_streams(encode, items, threads()), strict=True):
+            result[batch] = vectors
         return torch.nn.functional.normalize(result).numpy()
 
     return embed

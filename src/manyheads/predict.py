@@ -20,11 +20,13 @@ from torch import Tensor
 
 from manyheads._version import __version__
 from manyheads.core.packed import pack
+from manyheads.core.streams import in_streams, streams_on
 from manyheads.data.batch import token_budget_batches
 from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model, locate, save_with_sequence_head
 from manyheads.hub.load import fill
 from manyheads.tasks import (
+    Batch,
     Classification,
     Example,
     MultiLabel,
@@ -40,6 +42,7 @@ MANIFEST = "manyheads.json"
 FORMAT = 1
 # Enough for matrix products to run at full speed; more only holds more memory.
 BATCH_TOKENS = 2048
+_LEAST_TOKENS = 256  # smaller batches would cost more than sharing them out brings
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,6 @@ def longest_input(pretrained: Pretrained) -> int:
     return min(limit for limit in limits if limit is not None)
 
 
-@torch.inference_mode()
 def run(
     model: TaskModel,
     task: Task,
@@ -240,15 +242,44 @@ def run(
 ) -> Tensor:
     """Return the outputs (N, C) of all examples on the CPU, in their order.
 
-    They are run in batches of similar length; which texts share a batch does not matter.
+    They are run in batches of similar length, on CPU several at once; which texts share a batch
+    does not matter.
     """
-    device = model.transformer.device
+    return map_batches(
+        lambda batch: model(batch).float().cpu(),
+        task,
+        examples,
+        device=model.transformer.device,
+        batch_tokens=batch_tokens,
+        progress=progress,
+    )
+
+
+def map_batches(
+    work: Callable[[Batch], Tensor],
+    task: Task,
+    examples: Sequence[Example],
+    *,
+    device: torch.device,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Tensor:
+    """Return the rows that `work` gives for batches of the examples, (N, …), in their order.
+
+    No gradient flows. Batches are small enough for every core to get several of them.
+    """
+    streams = streams_on(device)
     lengths = [example.tokens for example in examples]
-    outputs: list[Tensor] = []
-    order: list[int] = []
-    for indices in token_budget_batches(lengths, max_tokens=batch_tokens):
-        batch = task.collate([examples[i] for i in indices]).to(device)
-        outputs.append(model(batch).float().cpu())
-        order += indices
+    share = max(_LEAST_TOKENS, sum(lengths) // (4 * streams))
+    batches = token_budget_batches(lengths, max_tokens=min(batch_tokens, share))
+
+    @torch.inference_mode()
+    def rows(indices: Sequence[int]) -> Tensor:
+        return work(task.collate([examples[i] for i in indices]).to(device))
+
+    results: list[Tensor] = []
+    for indices, result in zip(batches, in_streams(rows, batches, streams), strict=True):
+        results.append(result)
         progress(len(indices))
-    return torch.cat(outputs)[torch.tensor(order).argsort()]
+    order = torch.tensor([index for indices in batches for index in indices])
+    return torch.cat(results)[order.argsort().to(results[0].device)]

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from manyheads.data.batch import token_budget_batches
-from manyheads.predict import BATCH_TOKENS
+from manyheads.predict import map_batches
 from manyheads.tasks import Example, Task, TaskModel
 
 _PENALTY = 5.0  # of half the squared weights, beside the sum of the losses
@@ -25,7 +24,10 @@ def probe(model: TaskModel, task: Task, examples: Sequence[Example]) -> None:
 
     The loss is convex, so that L-BFGS finds it (Liu & Nocedal 1989), whatever the seed.
     """
-    features_ND, targets = _features(model, task, examples)
+    device = model.transformer.device
+    features_ND = map_batches(model.eval().features, task, examples, device=device)
+    targets = task.collate(examples).to(device).targets
+    assert targets is not None
     layer = model.head.out
     with torch.no_grad():
         layer.weight.zero_()
@@ -44,17 +46,3 @@ def probe(model: TaskModel, task: Task, examples: Sequence[Example]) -> None:
 
     optimizer.step(closure)
     optimizer.zero_grad()
-
-
-@torch.no_grad()
-def _features(model: TaskModel, task: Task, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
-    """Return what the last layer sees of each example, (N, D), and the targets in that order."""
-    model.eval()
-    features, targets = [], []
-    lengths = [example.tokens for example in examples]
-    for indices in token_budget_batches(lengths, max_tokens=BATCH_TOKENS):
-        batch = task.collate([examples[i] for i in indices]).to(model.transformer.device)
-        assert batch.targets is not None
-        features.append(model.features(batch))
-        targets.append(batch.targets)
-    return torch.cat(features), torch.cat(targets)
