@@ -23,6 +23,7 @@ from manyheads.text.folder import read_folder, write_folder
 from manyheads.text.truncate import Cut, Truncation, tokens_kept
 
 _Item = TypeVar("_Item")
+_AT_ONCE = 1_000  # texts: the library holds far more of each than its ids, until they are read
 _NO_REAL_LIMIT = 1_000_000  # folders write 1e30 where a model has no limit
 
 
@@ -151,15 +152,15 @@ class Tokenizer:
             self._require_room(truncation, paired)
         encode_batch = self._core.encode_batch if offsets else self._core.encode_batch_fast
         try:
-            encodings = encode_batch(inputs)
+            return [
+                _whole(encoding, offsets)
+                if truncation is None or len(encoding) <= truncation.max_tokens
+                else _truncated(encoding, paired, truncation, offsets)
+                for start in range(0, len(inputs), _AT_ONCE)
+                for encoding in encode_batch(inputs[start : start + _AT_ONCE])
+            ]
         except TypeError as error:  # the library does not say which text it refused
             raise _refusal(texts, pairs) from error
-        return [
-            _whole(encoding, offsets)
-            if truncation is None or len(encoding) <= truncation.max_tokens
-            else _truncated(encoding, paired, truncation, offsets)
-            for encoding in encodings
-        ]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """Turn token ids back into text, as far as the rules of the tokenizer can be undone."""
