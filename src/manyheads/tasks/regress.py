@@ -11,6 +11,7 @@ from torch import Tensor
 
 from manyheads.core.head import SequenceHead
 from manyheads.errors import DataError, ManyHeadsError
+from manyheads.hub import Pretrained
 from manyheads.tasks import metrics
 from manyheads.tasks.labels import Describe
 from manyheads.tasks.sequence import SequenceTask
