@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -278,7 +279,7 @@ def test_a_failing_save_leaves_the_old_folder_whole(
     folder = bert.save(tmp_path / "model")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     broken = mh.Predictor(scratch.model, Unsaveable(("a", "b")), scratch.reader, scratch.pretrained)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(CheckpointError, match="no space left"):
         broken.save(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -292,9 +293,22 @@ class Unsaveable(Classification):
 
 def test_a_failing_first_save_leaves_no_model(scratch: mh.Predictor, tmp_path: Path):
     broken = mh.Predictor(scratch.model, Unsaveable(("a", "b")), scratch.reader, scratch.pretrained)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(CheckpointError, match="no space left"):
         broken.save(tmp_path / "new")
     assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
+
+
+def test_a_full_disk_is_one_clear_error(bert: mh.Predictor, tmp_path: Path):
+    folder = bert.save(tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(CheckpointError, match="cannot be saved"):
+            bert.save(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_folder_is_replaced_by_another_model(

@@ -7,7 +7,6 @@ what the outputs mean. It is relocatable, needs no network, and holds no pickle.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +15,16 @@ from typing import Any, overload
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from manyheads._version import __version__
 from manyheads.core.packed import pack
 from manyheads.core.streams import in_streams, streams_on
 from manyheads.data.batch import token_budget_batches
-from manyheads.errors import ConfigError
+from manyheads.errors import CheckpointError, ConfigError
 from manyheads.hub import Pretrained, load_model, locate, save_with_sequence_head
+from manyheads.hub.atomic import replace_files
 from manyheads.hub.load import fill
 from manyheads.tasks import (
     Batch,
@@ -128,15 +129,20 @@ class Predictor:
     def save(self, folder: str | Path) -> Path:
         """Write the predictor as a folder; a folder that is there already is replaced file by file.
 
-        All files are written beside it first, so that a failure leaves the old ones whole.
+        All files are written beside it first, and are on the disk before the first one is replaced.
+        Raises `CheckpointError` where they cannot be written; the old ones are whole then.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
-            self._write(Path(temporary))
-            # The manifest last: a folder that has it is complete.
-            for path in sorted(Path(temporary).iterdir(), key=lambda p: p.name == MANIFEST):
-                shutil.move(path, folder / path.name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
+                self._write(Path(temporary))
+                replace_files(folder, Path(temporary), last=MANIFEST)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(
+                f"the model cannot be saved in {folder} ({error}); make room, or choose another "
+                "folder"
+            ) from error
         return folder
 
     def _write(self, folder: Path) -> None:

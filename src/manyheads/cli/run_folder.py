@@ -150,7 +150,7 @@ class RunFolder:
         return settings
 
     def _write(self, name: str, text: str) -> None:
-        from manyheads.train.atomic import write_atomically
+        from manyheads.hub.atomic import write_atomically
 
         write_atomically(self.run / name, text.encode("utf-8", errors="backslashreplace"))
 

@@ -91,7 +91,7 @@ def write_any(columns: Columns, out: str) -> None:
     if out == PIPE:
         write(_json_lines(columns).decode())
         return
-    from manyheads.train.atomic import write_atomically
+    from manyheads.hub.atomic import write_atomically
 
     path = Path(out)
     write_atomically(path, _WRITERS[path.suffix.lower()](columns))

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from manyheads.errors import CheckpointError, TrainingError
-from manyheads.train.atomic import atomic_file, remove_leftovers, sync_folder, write_all
+from manyheads.hub.atomic import atomic_file, remove_leftovers, sync_folder, write_all
 from manyheads.train.state import TrainingState
 
 _DTYPES = {

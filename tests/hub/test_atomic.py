@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.train.atomic import atomic_file, remove_leftovers, write_atomically
+from manyheads.hub.atomic import (
+    atomic_file,
+    remove_leftovers,
+    replace_files,
+    write_atomically,
+)
 
 
 def test_content_replaces_what_was_there(tmp_path: Path):
@@ -38,3 +43,28 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path):
         (tmp_path / name).write_bytes(b"")
     remove_leftovers(tmp_path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".hidden", "file", "file.partial"]
+
+
+def test_files_are_replaced_together_and_the_one_that_vouches_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder, fresh = tmp_path / "folder", tmp_path / "fresh"
+    for place, content in ((folder, "old"), (fresh, "new")):
+        place.mkdir()
+        for name in ("a", "manifest", "z"):
+            (place / name).write_text(content)
+    order: list[str] = []
+    replace = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        order.append(target.name)
+        if target.name == "z":
+            assert not (folder / "manifest").exists()
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    replace_files(folder, fresh, last="manifest")
+    assert order == ["a", "z", "manifest"] or order == ["z", "a", "manifest"]
+    assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(
+        ("a", "manifest", "z"), "new"
+    )

@@ -51,6 +51,21 @@ def remove_leftovers(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def replace_files(folder: Path, fresh: Path, last: str) -> None:
+    """Move all files of `fresh` into `folder`, the one named `last` at the end.
+
+    That one vouches for the others: an older one is taken away first, so that a folder that was
+    left in the middle lacks it.
+    """
+    for path in fresh.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    (folder / last).unlink(missing_ok=True)
+    for path in sorted(fresh.iterdir(), key=lambda path: path.name == last):
+        path.replace(folder / path.name)
+    sync_folder(folder)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable, on systems where folders can be flushed."""
     if not hasattr(os, "O_DIRECTORY"):
