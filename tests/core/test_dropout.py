@@ -28,6 +28,10 @@ def test_elements_are_dropped_independently() -> None:
     assert kept.mean(dim=1).std() < 0.04
 
 
+def test_everything_is_dropped_where_nothing_may_stay() -> None:
+    assert torch.equal(drop(torch.full((3, 5), 2.0), 1.0), torch.zeros(3, 5))
+
+
 def test_the_gradient_is_that_of_the_mask() -> None:
     x = torch.randn(50, 7, requires_grad=True)
     out = drop(x, 0.3)

@@ -187,6 +187,9 @@ def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
     ("family", "config", "message"),
     [
         (BERT, {"hidden_size": 10, "num_attention_heads": 4}, "10 is not a multiple of 4"),
+        (BERT, {"num_hidden_layers": 0}, "num_hidden_layers=0"),
+        (DISTILBERT, {"n_layers": 1.5}, "n_layers=1.5"),
+        (MODERNBERT, {"num_hidden_layers": -1}, "num_hidden_layers=-1"),
         (DISTILBERT, {"dim": 10, "n_heads": 4}, "10 is not a multiple of 4"),
         (MODERNBERT, {"hidden_size": 10, "num_attention_heads": 4}, "10 is not a multiple of 4"),
         (BERT, {"hidden_act": "gelo"}, "Did you mean 'gelu'"),

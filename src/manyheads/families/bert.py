@@ -25,6 +25,7 @@ from manyheads.families.family import (
     HeadFormat,
     activation_of,
     head_dim_of,
+    layers_of,
     refuse,
 )
 from manyheads.families.rules import Fuse, Rename, Rules
@@ -71,7 +72,7 @@ def bert_like_spec(config: Config, positions: LearnedPositions) -> Spec:
             norm=norm,
             dropout=dropout,
         ),
-        encoder=StackSpec(blocks=(block,) * config.get("num_hidden_layers", 12)),
+        encoder=StackSpec(blocks=(block,) * layers_of(config, "num_hidden_layers", 12)),
     )
 
 

@@ -22,6 +22,7 @@ from manyheads.families.family import (
     HeadFormat,
     activation_of,
     head_dim_of,
+    layers_of,
 )
 from manyheads.families.rules import Fuse, Rename, Rules
 
@@ -58,7 +59,7 @@ def to_spec(config: Config) -> Spec:
             norm=_NORM,
             dropout=dropout,
         ),
-        encoder=StackSpec(blocks=(block,) * config.get("n_layers", 6)),
+        encoder=StackSpec(blocks=(block,) * layers_of(config, "n_layers", 6)),
     )
 
 

@@ -68,6 +68,16 @@ def activation_of(name: str) -> Activation:
     return ACTIVATIONS[name]
 
 
+def layers_of(config: Config, key: str, default: int) -> int:
+    """Return how many layers `key` says; raises `ConfigError` where that is no number from 1 on."""
+    layers = config.get(key, default)
+    if not isinstance(layers, int) or layers < 1:
+        raise ConfigError(
+            f"{key}={layers!r} of the configuration is no number of layers; it must be 1 or more"
+        )
+    return layers
+
+
 def head_dim_of(width: int, heads: int) -> int:
     """Return K = D / H; raises `ConfigError` where the heads do not divide the width."""
     if width % heads:

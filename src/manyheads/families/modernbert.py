@@ -24,6 +24,7 @@ from manyheads.families.family import (
     HeadFormat,
     activation_of,
     head_dim_of,
+    layers_of,
 )
 from manyheads.families.rules import Rename, Rules
 
@@ -59,7 +60,7 @@ def _norm(config: Config) -> LayerNorm:
 def _layer_types(config: Config) -> list[str]:
     """Return each layer's kind; older configurations say only how often a layer is global."""
     every = config.get("global_attn_every_n_layers", 3)
-    layers = range(config.get("num_hidden_layers", 22))
+    layers = range(layers_of(config, "num_hidden_layers", 22))
     return config.get("layer_types") or [_LOCAL if i % every else _GLOBAL for i in layers]
 
 
