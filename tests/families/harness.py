@@ -165,22 +165,15 @@ CASES = {
 
 
 def windowed(
-    q_THK: Tensor,
-    k_TGK: Tensor,
-    v_TGK: Tensor,
-    layout: Layout,
-    reach: attend.Reach,
-    scale: float,
-    dropout: float,
-    bias_HLL: Tensor | None,
+    q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, scoring: attend.Scoring
 ) -> Tensor:
     """Blocks of a window wherever there is one, however short the sequence."""
-    if not isinstance(reach, Window):
-        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, reach, scale, dropout, bias_HLL)
+    if not isinstance(scoring.reach, Window):
+        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, scoring)
     context = []
     for run in layout.runs:
         q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
-        out = attend.windowed(q, k, v, reach, scale, dropout)
+        out = attend.windowed(q, k, v, scoring)
         context.append(out.transpose(1, 2).flatten(0, 1))
     return torch.cat(context)
 
@@ -206,8 +199,7 @@ class AttendBy(Attend):
     def forward(
         self, q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
     ) -> Tensor:
-        dropout = self.dropout if self.training else 0.0
-        return self.way(q_THK, k_TGK, v_TGK, layout, self.reach, self.scale, dropout, bias_HLL)
+        return self.way(q_THK, k_TGK, v_TGK, layout, self.scoring(bias_HLL))
 
 
 def force(model: nn.Module, way: Way) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from manyheads.core.attend import attend, weights
+from manyheads.core.attend import Scoring, attend, weights
 from manyheads.core.dropout import Dropout
 from manyheads.core.layout import Layout
 from manyheads.core.position import rotary_angles, rotate
@@ -24,14 +24,18 @@ class Attend(nn.Module):
         self, q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
     ) -> Tensor:
         """Return the context (T, H, K)."""
-        dropout = self.dropout if self.training else 0.0
-        return attend(q_THK, k_TGK, v_TGK, layout, self.reach, self.scale, dropout, bias_HLL)
+        return attend(q_THK, k_TGK, v_TGK, layout, self.scoring(bias_HLL))
 
     def weights(
         self, q_THK: Tensor, k_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
     ) -> list[Tensor]:
         """Return the attention weights of each sequence, (H, length, length), before dropout."""
-        return weights(q_THK, k_TGK, layout, self.reach, self.scale, bias_HLL)
+        return weights(q_THK, k_TGK, layout, self.scoring(bias_HLL))
+
+    def scoring(self, bias_HLL: Tensor | None) -> Scoring:
+        """Return how scores become weights now: with dropout in train mode alone."""
+        dropout = self.dropout if self.training else 0.0
+        return Scoring(self.reach, self.scale, dropout, bias_HLL)
 
 
 class Attention(nn.Module):
