@@ -49,7 +49,7 @@ def test_transformers_opens_what_was_built(tmp_path: Path, algorithm: Any):
     theirs = AutoModel.from_pretrained(tmp_path).eval()
     read = AutoTokenizer.from_pretrained(tmp_path)
     inputs = read(TEXTS[3], return_tensors="pt")
-    ours = model.tokenizer.encode([TEXTS[3]])[0].pieces[0].ids
+    ours = list(model.tokenizer.encode([TEXTS[3]])[0].pieces[0].ids)
     assert inputs["input_ids"][0].tolist() == ours
     again = load_model(tmp_path)
     from manyheads.core.layout import Layout

@@ -87,7 +87,7 @@ def test_pairs_stand_in_one_piece_with_a_separator_between(body: Pretrained):
     tokens = body.tokenizer.tokens(piece.ids)
     assert tokens[0] == "[CLS]" and tokens.count("[SEP]") == 2 and tokens[-1] == "[SEP]"
     second = tokens.index("[SEP]") + 1
-    assert piece.segments == [0] * second + [1] * (len(tokens) - second)
+    assert list(piece.segments) == [0] * second + [1] * (len(tokens) - second)
 
 
 def test_a_reader_cleans_before_it_tokenizes(body: Pretrained):

@@ -47,7 +47,7 @@ class TestEveryAlgorithm:
         assert tokenizer.max_tokens == 99
         assert tokenizer.vocabulary_size <= algorithm.vocabulary
         (encoded,) = tokenizer.encode(["hotel"], ["room"])
-        ids, segments = encoded.pieces[0].ids, encoded.pieces[0].segments
+        ids, segments = map(list, (encoded.pieces[0].ids, encoded.pieces[0].segments))
         middle = ids.index(3)
         assert (ids[0], ids[-1]) == (2, 3)
         assert segments == [0] * (middle + 1) + [1] * (len(ids) - middle - 1)

@@ -93,7 +93,7 @@ def test_frames_of_pairs_survive_the_cut(
         frame = tokenizer.encode([""], [""])[0].tokens
         truncation = Head(frame + 2)
         (piece,) = tokenizer.encode([first], [second], truncation=truncation)[0].pieces
-        return tokenizer.tokens(piece.ids), piece.segments
+        return tokenizer.tokens(piece.ids), list(piece.segments)
 
     assert pair(minilm) == (["[CLS]", "w", "[SEP]", "w", "[SEP]"], [0, 0, 0, 1, 1])
     tokens, segments = pair(Tokenizer.from_folder(roberta_folder))

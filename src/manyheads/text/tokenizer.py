@@ -10,6 +10,7 @@ does by default. It counts as a token of the text.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ _NO_REAL_LIMIT = 1_000_000  # folders write 1e30 where a model has no limit
 class Piece:
     """One sequence for a model: a whole text, or what a truncation keeps of it.
 
+    Ids and segments are compact arrays: a list of integers holds six times as much memory, which
+    a training set of a hundred thousand texts would feel.
+
     Attributes:
         ids: The token ids, special tokens included, (T,).
         segments: For each token the segment (type id) that the frame of special tokens gives it,
@@ -40,8 +44,8 @@ class Piece:
             tokens of the frame. None unless asked for.
     """
 
-    ids: list[int]
-    segments: list[int]
+    ids: array[int]
+    segments: array[int]
     offsets: list[tuple[int, int]] | None
 
 
@@ -237,7 +241,7 @@ def _refusal(texts: Sequence[str], pairs: Sequence[str] | None) -> TextError:
 
 def _whole(encoding: Encoding, offsets: bool) -> Encoded:
     ids = encoding.ids
-    piece = Piece(ids, encoding.type_ids, encoding.offsets if offsets else None)
+    piece = _piece(ids, encoding.type_ids, encoding.offsets if offsets else None)
     return Encoded((piece,), len(ids), 0)
 
 
@@ -253,13 +257,17 @@ def _truncated(encoding: Encoding, paired: bool, truncation: Truncation, offsets
     for cut in cuts:
         spans = _spans_with_frame(cut, starts, lengths, len(ids))
         pieces.append(
-            Piece(
+            _piece(
                 _select(ids, spans),
                 _select(segments, spans),
                 None if places is None else _select(places, spans),
             )
         )
     return Encoded(tuple(pieces), len(ids), sum(lengths) - tokens_kept(cuts))
+
+
+def _piece(ids: list[int], segments: list[int], places: list[tuple[int, int]] | None) -> Piece:
+    return Piece(array("i", ids), array("B", segments), places)
 
 
 def _spans_with_frame(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -237,6 +236,6 @@ class Fitting:
         checksum = 0
         for example in self.examples:
             for piece in example.encoded.pieces:
-                checksum = zlib.crc32(array("q", piece.ids), checksum)
+                checksum = zlib.crc32(piece.ids, checksum)
             checksum = zlib.crc32(repr(example.target).encode(), checksum)
         return checksum
