@@ -192,8 +192,7 @@ def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
     path = folder / MANIFEST
     if path.is_file():
         return _saved_settings(path)
-    architectures = pretrained.config.get("architectures") or ()
-    if pretrained.family.sequence_head.architecture not in architectures:
+    if not pretrained.is_sequence_classifier:
         return None
     return Settings(_published_task(pretrained), Cleaning(), Head(longest_input(pretrained)))
 

@@ -41,6 +41,12 @@ class Pretrained:
     head_weights: dict[str, Tensor] = field(default_factory=dict)
     pooling: Pooling | None = None
 
+    @property
+    def is_sequence_classifier(self) -> bool:
+        """Whether it was published with its family's head for whole sequences."""
+        published = self.config.get("architectures") or ()
+        return self.family.sequence_head.architecture in published
+
 
 class Undrawn(TorchFunctionMode):
     """Inside, `torch.nn.init` draws nothing: the weights are about to be read.

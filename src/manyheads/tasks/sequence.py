@@ -35,10 +35,8 @@ class SequenceTask:
 
     def is_answered_by(self, pretrained: Pretrained) -> bool:
         """Whether the published last layer answers with these labels, in this order."""
-        return pretrained.config.get("id2label") == self.hub_settings()["id2label"] and (
-            pretrained.family.sequence_head.architecture
-            in (pretrained.config.get("architectures") or ())
-        )
+        names = pretrained.config.get("id2label")
+        return pretrained.is_sequence_classifier and names == self.hub_settings()["id2label"]
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """Lay examples end to end."""

@@ -224,10 +224,10 @@ class Learner:
             describe=self.data.train.describe,
             fresh_head=self._fresh_head,
         )
-        self.history = fitting.history
         try:
-            self.history = fitting.run(resume)
+            fitting.run(resume)
         finally:  # what was learnt before an interruption is kept too
+            self.history = fitting.history
             self._fresh_head &= not fitting.history.steps
         return self.history
 

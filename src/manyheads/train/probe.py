@@ -26,8 +26,7 @@ def probe(model: TaskModel, task: Task, examples: Sequence[Example]) -> None:
     """
     device = model.transformer.device
     features_ND = map_batches(model.eval().features, task, examples, device=device)
-    targets = task.collate(examples).to(device).targets
-    assert targets is not None
+    targets = torch.tensor([example.target for example in examples], device=device)
     layer = model.head.out
     with torch.no_grad():
         layer.weight.zero_()
