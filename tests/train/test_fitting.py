@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -16,6 +18,8 @@ from manyheads.tasks import Classification, Example, Reader, TaskModel
 from manyheads.text import Cleaning, Encoded, Head, Piece
 from manyheads.train.early_stopping import EarlyStopping
 from manyheads.train.fitting import Epochs, Fitting
+from manyheads.train.loop import Step
+from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.schedule import Constant
 
@@ -62,6 +66,18 @@ class Scripted:
         at = len(self.seen)
         self.seen.append({n: t.clone() for n, t in self.model.state_dict().items()})
         return {"loss": self.losses[at] if self.losses else 1.0, "accuracy": self.accuracies[at]}
+
+
+class Watching(Reporter):
+    """Calls `look` after every update."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        super().__init__(quiet=True)
+        self.look = look
+
+    @contextmanager
+    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
+        yield lambda step: self.look()
 
 
 def is_at(model: TaskModel, weights: dict[str, torch.Tensor]) -> bool:
@@ -128,6 +144,32 @@ def test_the_best_weights_stay(body: Pretrained):
     assert history.best("accuracy") == 1
     assert is_at(model, validate.seen[1]) and not is_at(model, validate.seen[2])
     assert not model.training
+
+
+def test_the_average_is_validated_and_kept_while_training_goes_on_beside_it(body: Pretrained):
+    plain, averaged = model_of(body), copy.deepcopy(model_of(body))
+    averaged.load_state_dict(plain.state_dict())
+    plainly = Scripted(plain, [0.5, 0.6, 0.7])
+    validate = Scripted(averaged, [0.5, 0.9, 0.7])
+    Fitting(plain, TASK, examples(body), recipe(epochs=3), plainly).run()
+    Fitting(averaged, TASK, examples(body), recipe(epochs=3, average=0.5), validate).run()
+    assert is_at(averaged, validate.seen[1])
+    assert not is_at(averaged, plainly.seen[1])
+
+
+def test_without_validation_the_average_is_what_remains(body: Pretrained):
+    model = model_of(body)
+    fitting = Fitting(model, TASK, examples(body), recipe(epochs=1, average=0.999))
+    name = "out.weight"
+    seen = [model.head.state_dict()[name].clone()]
+    updates = fitting.epochs.total_steps
+    fitting.reporter = Watching(lambda: seen.append(model.head.state_dict()[name].clone()))
+    fitting.run()
+    expected = seen[0]
+    for step, weight in enumerate(seen[1 : updates + 1], start=1):
+        decay = (1 + step) / (10 + step)
+        expected = decay * expected + (1 - decay) * weight
+    torch.testing.assert_close(model.head.state_dict()[name], expected)
 
 
 def test_of_equal_scores_the_lower_loss_is_the_better(body: Pretrained):

@@ -25,7 +25,8 @@ from manyheads.train.loop import Step
 from manyheads.train.progress import Reporter
 
 # Everything that a checkpoint must hold has a part in these runs: dropout and word dropout draw
-# random numbers, one-cycle moves the momentum, updates span batches, validation keeps the best.
+# random numbers, one-cycle moves the momentum, updates span batches, weights are averaged,
+# validation keeps the best.
 FULL = mh.Recipe(
     epochs=2.5,
     batch_size=4,
@@ -34,6 +35,7 @@ FULL = mh.Recipe(
     schedule="one_cycle",
     dropout=0.1,
     token_dropout=0.15,
+    average=0.6,
     checkpoint_every=1,
     early_stopping=EarlyStopping(patience=2),
     probe_examples=0,

@@ -10,6 +10,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -21,6 +22,7 @@ from manyheads.data.batch import shuffled_batches
 from manyheads.errors import RecipeError
 from manyheads.tasks import Batch, Example, Task, TaskModel
 from manyheads.train.augment import drop_tokens
+from manyheads.train.average import WeightAverage
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
@@ -30,8 +32,9 @@ from manyheads.train.probe import probe
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.settings import Steps
-from manyheads.train.state import TrainingState
+from manyheads.train.state import TrainingState, below
 
+_AVERAGE = "average."
 _BEST = "best."
 
 Weights = dict[str, Tensor]
@@ -102,6 +105,7 @@ class Fitting:
         self.metric = self.recipe.metric or self.task.metric
         self.history = History()
         self.best: Weights = {}
+        self.average: WeightAverage | None = None
         self._saved_at = time.monotonic()
 
     def run(self, resume: bool = False) -> History:
@@ -124,19 +128,22 @@ class Fitting:
                     break
         if self.best:
             self.model.load_state_dict(self.best)
+        elif self.average is not None:
+            self.average.keep()
         self.model.eval()
         return self.history
 
     def _begin(self, resume: bool) -> None:
         state = self.store.latest() if self.store and resume else None
+        if self.store and state is None:
+            self.store.clear()
+        if self.fresh_head and self.recipe.probe_examples and state is None:
+            probe(self.model, self.task, self.examples[: self.recipe.probe_examples])
+        if self.recipe.average is not None:
+            self.average = WeightAverage(self.model, self.recipe.average)
+        torch.manual_seed(self.recipe.seed)
         if state is not None:
             self._restore(state)
-            return
-        if self.store:
-            self.store.clear()
-        if self.fresh_head and self.recipe.probe_examples:
-            probe(self.model, self.task, self.examples[: self.recipe.probe_examples])
-        torch.manual_seed(self.recipe.seed)
 
     def _finished(self, epoch: int) -> bool:
         """Whether an epoch lies behind, in a run without validation."""
@@ -159,6 +166,8 @@ class Fitting:
             describe=self.describe,
         ):
             self.history.steps.append(step)
+            if self.average is not None:
+                self.average.update(step.number)
             show(step)
             self._save_when_due(step.number)
 
@@ -168,7 +177,10 @@ class Fitting:
 
     def _validate(self, epoch: int) -> None:
         assert self.validate is not None
-        scores = self.validate()
+        with self.average.in_place() if self.average else nullcontext():
+            self._keep_if_best(epoch, self.validate())
+
+    def _keep_if_best(self, epoch: int, scores: Mapping[str, float]) -> None:
         if self.metric not in scores:
             raise RecipeError(
                 f"metric={self.metric!r} is no score of this task; choose one of "
@@ -204,8 +216,9 @@ class Fitting:
             "data": self._data,
         }
         state = TrainingState.capture(step, self.model, self.optimizer, facts, self.scaler)
-        best = {_BEST + name: tensor for name, tensor in self.best.items()}
-        return replace(state, tensors=state.tensors | best)
+        average = self.average.tensors() if self.average else {}
+        kept = _named(_BEST, self.best) | _named(_AVERAGE, average)
+        return replace(state, tensors=state.tensors | kept)
 
     def _restore(self, state: TrainingState) -> None:
         """Go on from a checkpoint; raises `RecipeError` for one of another recipe or other data."""
@@ -223,11 +236,9 @@ class Fitting:
             )
         state.restore(self.model, self.optimizer, self.scaler)
         self.history = History.from_json(state.facts["history"])
-        self.best = {
-            name.removeprefix(_BEST): tensor
-            for name, tensor in state.tensors.items()
-            if name.startswith(_BEST)
-        }
+        self.best = below(_BEST, state.tensors)
+        if self.average is not None:
+            self.average.restore(below(_AVERAGE, state.tensors))
         self.reporter.say(f"resumed after step {state.step} of {self.epochs.total_steps}")
 
     @cached_property
@@ -239,3 +250,7 @@ class Fitting:
                 checksum = zlib.crc32(piece.ids, checksum)
             checksum = zlib.crc32(repr(example.target).encode(), checksum)
         return checksum
+
+
+def _named(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
+    return {prefix + name: tensor for name, tensor in tensors.items()}

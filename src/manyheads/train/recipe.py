@@ -65,6 +65,8 @@ OTHER_NAMES: Mapping[str, str] = {
     "fp16": "precision",
     "bf16": "precision",
     "eps": "epsilon",
+    "ema": "average",
+    "ema_decay": "average",
 }
 
 
@@ -111,6 +113,7 @@ class Recipe(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32)
 
     # Which weights are kept, and when training ends early.
+    average: float | None = Field(None, gt=0, lt=1)  # decay of a moving average; None: no average
     metric: str | None = None  # chooses the best checkpoint; None: what is usual for the task
     early_stopping: Annotated[EarlyStopping, STOPPING] | None = None
     checkpoint_every: Annotated[Interval, INTERVALS] = Seconds(300.0)

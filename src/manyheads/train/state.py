@@ -77,7 +77,7 @@ def pack_model(model: nn.Module) -> dict[str, Tensor]:
 
 def unpack_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Load what `pack_model` gave; raises `CheckpointError` listing what does not fit."""
-    weights = _below(_MODEL, tensors)
+    weights = below(_MODEL, tensors)
     expected = model.state_dict()
     misfits = [f"{name} is missing" for name in expected.keys() - weights.keys()]
     misfits += [f"{name} is unknown" for name in weights.keys() - expected.keys()]
@@ -110,7 +110,7 @@ def unpack_optimizer(
 ) -> None:
     """Load what `pack_optimizer` gave; raises `CheckpointError` where the groups differ."""
     state: dict[int, dict[str, Tensor]] = defaultdict(dict)
-    for name, tensor in _below(_OPTIMIZER, tensors).items():
+    for name, tensor in below(_OPTIMIZER, tensors).items():
         index, moment = name.split(".")
         # A copy: the optimizer writes in place, and this may be a view of the checkpoint's file.
         state[int(index)][moment] = tensor.clone()
@@ -159,7 +159,8 @@ def unpack_random(tensors: Mapping[str, Tensor], generators: Mapping[str, Any]) 
     np.random.set_state({**twister, "state": {**twister["state"], "key": key}})
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix`, under the rest of their names."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()
