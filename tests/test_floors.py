@@ -55,7 +55,7 @@ PEERS = (
 )
 # Modules that come with a declared dependency under other names, or that offer a convenience where
 # they happen to be installed.
-COMPANIONS = {"sklearn", "scipy", "pydantic_core", "yaml"}
+COMPANIONS = {"sklearn", "pydantic_core", "yaml"}
 # pydantic passes a model's fields as keywords, and refuses those that it does not know.
 STRICT_KEYWORDS = {("train/recipe.py", "__init__")}
 LONGEST_FILE = 400

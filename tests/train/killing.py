@@ -26,7 +26,6 @@ from typing import Any
 
 import sklearn.metrics
 import torch
-import torch._dynamo
 from tests import tiny
 
 import manyheads as mh
@@ -43,7 +42,7 @@ RECIPE = mh.Recipe(
 )
 DATA = tiny.moods(32, valid=tiny.columns(tiny.mood_rows(8, seed=5)))
 # What is slow to import and imported late is imported here once, instead of in each run.
-IMPORTED = (sklearn.metrics, torch._dynamo)
+IMPORTED = (sklearn.metrics,)
 OPERATIONS = {"open", "os.rename", "os.remove"}
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from manyheads.errors import RecipeError
+from manyheads.train.adamw import AdamW
 from manyheads.train.optim import build_optimizer
 from manyheads.train.recipe import Recipe
 
@@ -39,7 +40,7 @@ class Model(nn.Module):
         self.head = nn.Linear(4, 2)
 
 
-def settings_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, dict]:
+def settings_of(model: nn.Module, optimizer: AdamW) -> dict[str, dict]:
     """Return the group of each trained parameter by the parameter's name."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
@@ -59,7 +60,7 @@ def test_weight_decay_leaves_norms_and_biases_alone():
 def test_without_layer_decay_two_groups_suffice():
     optimizer = build_optimizer(Model(), Recipe())
     assert len(optimizer.param_groups) == 2
-    assert all(group["fused"] for group in optimizer.param_groups)
+    assert optimizer.fused
     assert all(group["base_lr"] == group["lr"] == 5e-5 for group in optimizer.param_groups)
 
 

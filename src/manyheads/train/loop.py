@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
-from torch.optim import Optimizer
 
 from manyheads.errors import TrainingError
 from manyheads.tasks import Batch, Task, TaskModel, loss_of
+from manyheads.train.adamw import AdamW
 from manyheads.train.precision import MixedPrecision
 from manyheads.train.schedule import OneCycle, Schedule, apply
 
@@ -39,7 +39,7 @@ class Plan:
     total_steps: int
     warmup_steps: int
 
-    def set(self, optimizer: Optimizer, step: int) -> None:
+    def set(self, optimizer: AdamW, step: int) -> None:
         """Set learning rates (and one-cycle's momentum) for the update number `step`, from 0."""
         at = (step, self.total_steps, self.warmup_steps)
         momentum = self.schedule.momentum(*at) if isinstance(self.schedule, OneCycle) else None
@@ -50,8 +50,8 @@ def train(
     model: TaskModel,
     task: Task,
     updates: Iterable[Sequence[Batch]],
-    optimizer: Optimizer,
-    set_rate: Callable[[Optimizer, int], None],
+    optimizer: AdamW,
+    set_rate: Callable[[AdamW, int], None],
     *,
     precision: MixedPrecision,
     scaler: GradScaler,
@@ -76,7 +76,7 @@ def train(
             raise TrainingError(_why_not_a_number(step, loss, norm, optimizer, group, describe))
         scaler.step(optimizer)
         scaler.update()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         yield Step(
             number=step + 1,
             loss=loss,
@@ -112,7 +112,7 @@ def accumulate_gradient(
 
 
 def _unscaled_norm(
-    model: nn.Module, optimizer: Optimizer, scaler: GradScaler, clip_norm: float | None
+    model: nn.Module, optimizer: AdamW, scaler: GradScaler, clip_norm: float | None
 ) -> float:
     """Return the norm of the gradient, clipped to `clip_norm` where one is given."""
     scaler.unscale_(optimizer)
@@ -127,7 +127,7 @@ def _why_not_a_number(
     step: int,
     loss: float,
     norm: float,
-    optimizer: Optimizer,
+    optimizer: AdamW,
     group: Sequence[Batch],
     describe: Callable[[int], str],
 ) -> str:

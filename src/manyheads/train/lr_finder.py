@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
 
 from manyheads.errors import TrainingError
 from manyheads.tasks import Batch
+from manyheads.train.adamw import AdamW
 from manyheads.train.fitting import Fitting
 from manyheads.train.loop import Step, train
 from manyheads.train.plots import draw_learning_rate_search
@@ -89,7 +89,7 @@ def range_test(fitting: Fitting, steps: int = 100) -> LearningRates:
 def _rising(fitting: Fitting, steps: int) -> Iterator[Step]:
     """Train for `steps` updates, the rate growing by a constant factor."""
 
-    def set_rate(optimizer: Optimizer, step: int) -> None:
+    def set_rate(optimizer: AdamW, step: int) -> None:
         rate = _LOWEST * (_HIGHEST / _LOWEST) ** (step / (steps - 1))
         apply(optimizer, rate / fitting.recipe.learning_rate)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 from torch import nn
-from torch.optim import AdamW
 
 from manyheads.errors import RecipeError, did_you_mean
+from manyheads.train.adamw import AdamW
 from manyheads.train.recipe import Recipe
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d)
@@ -47,10 +46,12 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> AdamW:
                 "lr": rate,
                 "base_lr": rate,
                 "weight_decay": recipe.weight_decay if decayed else 0.0,
+                "betas": recipe.betas,
+                "eps": recipe.epsilon,
                 "name": f"depth {depth} of {top}" + ("" if decayed else ", undecayed"),
             }
         )
-    return _adamw(described, betas=recipe.betas, eps=recipe.epsilon)
+    return AdamW(described)
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
@@ -108,9 +109,3 @@ def _depth(name: str, top: int) -> int:
         return 0
     block = _BLOCK.match(name)
     return int(block.group(1)) + 1 if block else top
-
-
-def _adamw(groups: list[dict[str, Any]], betas: tuple[float, float], eps: float) -> AdamW:
-    """Return AdamW, as one kernel over all parameters where their device has it."""
-    devices = {parameter.device.type for group in groups for parameter in group["params"]}
-    return AdamW(groups, betas=betas, eps=eps, fused=devices <= {"cpu", "cuda"})

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from manyheads.predict import map_batches
 from manyheads.tasks import Example, Task, TaskModel
+
+FloatArray = NDArray[np.float64]
 
 _PENALTY = 5.0  # of half the squared weights, beside the sum of the losses
 _ITERATIONS = 200
@@ -24,24 +28,24 @@ def probe(model: TaskModel, task: Task, examples: Sequence[Example]) -> None:
 
     The loss is convex, so that L-BFGS finds it (Liu & Nocedal 1989), whatever the seed.
     """
+    from scipy.optimize import minimize  # most of a second to import
+
     device = model.transformer.device
     features_ND = map_batches(model.eval().features, task, examples, device=device)
     targets = torch.tensor([example.target for example in examples], device=device)
     layer = model.head.out
-    with torch.no_grad():
-        layer.weight.zero_()
-        layer.bias.zero_()
-    optimizer = torch.optim.LBFGS(
-        list(layer.parameters()), max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
-    )
+    parameters = list(layer.parameters())
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
+    def objective(vector: FloatArray) -> tuple[float, FloatArray]:
+        vector_to_parameters(torch.from_numpy(vector).float().to(device), parameters)
         losses_N, weights_N = task.losses(layer(features_ND), targets)
         penalty = _PENALTY * layer.weight.square().sum() / 2
-        objective = ((losses_N * weights_N).sum() + penalty) / weights_N.sum()
-        objective.backward()
-        return objective
+        value = ((losses_N * weights_N).sum() + penalty) / weights_N.sum()
+        gradient = parameters_to_vector(torch.autograd.grad(value, parameters))
+        return value.item(), gradient.double().cpu().numpy()
 
-    optimizer.step(closure)
-    optimizer.zero_grad()
+    start = np.zeros(sum(parameter.numel() for parameter in parameters))
+    found = minimize(
+        objective, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
+    )
+    vector_to_parameters(torch.from_numpy(found.x).float().to(device), parameters)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 from manyheads.errors import RecipeError
 
 if TYPE_CHECKING:
-    from torch.optim import Optimizer
+    from manyheads.train.adamw import AdamW
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class SGDR:
 Schedule = Constant | Linear | Cosine | OneCycle | InverseSquareRoot | SGDR
 
 
-def apply(optimizer: Optimizer, factor: float, momentum: float | None = None) -> None:
+def apply(optimizer: AdamW, factor: float, momentum: float | None = None) -> None:
     """Set every group's learning rate to `factor` times its `base_lr`, and its first beta.
 
     `momentum=None` leaves the betas alone.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
-from torch.optim import Optimizer
 
 from manyheads.errors import CheckpointError
+from manyheads.train.adamw import AdamW
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
@@ -34,7 +33,7 @@ class TrainingState:
         cls,
         step: int,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: AdamW,
         facts: Mapping[str, Any],
         scaler: GradScaler | None = None,
     ) -> TrainingState:
@@ -43,28 +42,26 @@ class TrainingState:
         The tensors are the live ones; save the state before the next update changes them.
         """
         assert not facts.keys() & {"optimizer", "random", "scaler"}, "names that the state needs"
-        optimizer_tensors, groups = pack_optimizer(optimizer)
+        moments = {_OPTIMIZER + name: tensor for name, tensor in optimizer.tensors().items()}
         random_tensors, generators = pack_random()
         return cls(
             step,
-            pack_model(model) | optimizer_tensors | random_tensors,
+            pack_model(model) | moments | random_tensors,
             {
                 **facts,
-                "optimizer": groups,
+                "optimizer": optimizer.settings(),
                 "random": generators,
                 "scaler": scaler.state_dict() if scaler else {},
             },
         )
 
-    def restore(
-        self, model: nn.Module, optimizer: Optimizer, scaler: GradScaler | None = None
-    ) -> None:
+    def restore(self, model: nn.Module, optimizer: AdamW, scaler: GradScaler | None = None) -> None:
         """Put everything back that `capture` took.
 
         Raises `CheckpointError` where model or optimizer are not built as they were.
         """
         unpack_model(model, self.tensors)
-        unpack_optimizer(optimizer, self.tensors, self.facts["optimizer"])
+        optimizer.restore(below(_OPTIMIZER, self.tensors), self.facts["optimizer"])
         if scaler and self.facts["scaler"]:
             scaler.load_state_dict(self.facts["scaler"])
         unpack_random(self.tensors, self.facts["random"])
@@ -92,43 +89,6 @@ def unpack_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             "resume with the model that the run began with, or begin a new run"
         )
     model.load_state_dict(weights)
-
-
-def pack_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    """Return each parameter's moments, named ``optimizer.<index>.<moment>``, and the groups."""
-    state = optimizer.state_dict()
-    tensors = {
-        f"{_OPTIMIZER}{index}.{moment}": tensor
-        for index, moments in state["state"].items()
-        for moment, tensor in moments.items()
-    }
-    return tensors, state["param_groups"]
-
-
-def unpack_optimizer(
-    optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]
-) -> None:
-    """Load what `pack_optimizer` gave; raises `CheckpointError` where the groups differ."""
-    state: dict[int, dict[str, Tensor]] = defaultdict(dict)
-    for name, tensor in below(_OPTIMIZER, tensors).items():
-        index, moment = name.split(".")
-        # A copy: the optimizer writes in place, and this may be a view of the checkpoint's file.
-        state[int(index)][moment] = tensor.clone()
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    same_sizes = [len(group["params"]) for group in groups] == [
-        len(group["params"]) for group in optimizer.param_groups
-    ]
-    if not same_sizes or any(
-        moment.shape not in (parameters[index].shape, torch.Size([]))
-        for index, moments in state.items()
-        for moment in moments.values()
-    ):
-        raise CheckpointError(
-            "the checkpoint trains other parameters than this run; resume with the same "
-            "freeze and layer_decay, or begin a new run"
-        )
-    tupled = [group | {"betas": tuple(group["betas"])} for group in groups]
-    optimizer.load_state_dict({"state": dict(state), "param_groups": tupled})
 
 
 def pack_random() -> tuple[dict[str, Tensor], dict[str, Any]]:
