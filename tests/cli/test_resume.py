@@ -71,6 +71,9 @@ def test_stopped_runs_end_with_the_same_bits(start, shell, command, undisturbed,
     done = shell(*arguments, "--resume", "--set", "epochs=6")
     assert done.returncode == 2
     assert "epochs: 5.0 → 6.0" in done.stderr
+    done = shell(*arguments, "--resume", "--seed", "1")
+    assert done.returncode == 2
+    assert "seed: 0 → 1" in done.stderr
 
     newest = checkpoints(out)[-1]
     newest.write_bytes(newest.read_bytes()[:-1])

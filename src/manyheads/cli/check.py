@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from manyheads.cli import options
-from manyheads.cli.learning import busy, share_or_source
+from manyheads.cli import learning, options
 from manyheads.cli.output import show
+from manyheads.cli.unfold import unfolded
 
 Reference = Annotated[
     str | None,
@@ -21,15 +21,10 @@ MaxTokens = Annotated[
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are errors.")]
 
 
+@unfolded
 def check(
-    data: options.Data,
-    text: options.Text = None,
-    label: options.Label = None,
-    pair: options.Pair = None,
-    valid: options.Valid = "0.1",
-    test: options.Test = None,
-    seed: options.Seed = 0,
-    encoding: options.Encoding = None,
+    labelled: learning.Labelled,
+    held_out: learning.HeldOut,
     model: Reference = None,
     max_tokens: MaxTokens = None,
     strict: Strict = False,
@@ -40,19 +35,10 @@ def check(
     Finds rows that are empty, double, contradicting or in two splits, gaps and imbalance of labels,
     a mix of languages, and what a maximum length would cut; with row numbers and remedies.
     """
-    with busy("reading", quiet=False):
+    with learning.busy("reading", quiet=False):
         from manyheads import data as tables
 
-        dataset = tables.read(
-            data,
-            text=text,
-            label=label,
-            pair=pair,
-            valid=share_or_source(valid),
-            test=share_or_source(test),
-            seed=seed,
-            encoding=encoding,
-        )
+        dataset = labelled.read(held_out)
         tokenizer = None
         if model is not None or max_tokens is not None:
             from manyheads.hub import locate

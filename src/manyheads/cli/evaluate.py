@@ -9,6 +9,7 @@ import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.output import show
+from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,13 +25,10 @@ SplitName = Annotated[
 ]
 
 
+@unfolded
 def evaluate(
     predictor: options.Predictor,
-    data: options.Data,
-    text: options.Text = None,
-    label: options.Label = None,
-    pair: options.Pair = None,
-    encoding: options.Encoding = None,
+    labelled: learning.Labelled,
     split: SplitName = None,
     device: options.Device = None,
     quiet: options.Quiet = False,
@@ -39,13 +37,11 @@ def evaluate(
     """Score a saved predictor on labelled text."""
     learning.require_scores()
     with learning.busy("reading", quiet):
-        from manyheads.data import read
         from manyheads.predict import load
         from manyheads.train.progress import Reporter
         from manyheads.train.report import evaluate_predictor
 
-        dataset = read(data, text=text, label=label, pair=pair, valid=0, encoding=encoding)
-        chosen = _split(dataset, split)
+        chosen = _split(labelled.read(), split)
         opened = load(predictor, device=learning.device_of(device))
     evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))
     show(evaluation, evaluation.to_json(), as_json)

@@ -1,13 +1,14 @@
-"""From options to what a `Learner` is made of; `train` and `find-lr` share it."""
+"""Groups of options and what they make: labelled data, what is held out, a `Learner`."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from manyheads.cli import options
 from manyheads.cli.options import Clean, TaskKind, Weighting
 from manyheads.errors import ConfigError, DataError, MissingExtra, RecipeError
 
@@ -16,93 +17,150 @@ if TYPE_CHECKING:
     from manyheads.hub.scratch import Scratch
     from manyheads.tasks import Classification, MultiLabel, Regression
     from manyheads.text import Cleaning
-    from manyheads.train import Recipe
+    from manyheads.train import Learner, Recipe
 
 SCRATCH = "scratch"
 
 
-def share_or_source(value: str | None) -> float | str | None:
-    """Return a share of the rows as a number, and anything else as the source that it names."""
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return value
+@dataclass(frozen=True)
+class HeldOut:
+    """Which rows are held out of training."""
+
+    valid: options.Valid = "0.1"
+    test: options.Test = None
+    seed: options.Seed = 0
 
 
-def recipe_of(file: Path | None, assignments: Sequence[str] | None) -> Recipe:
-    """Return the recipe in a file, or the usual one, with single settings changed."""
-    from manyheads.train import Recipe
+@dataclass(frozen=True)
+class Labelled:
+    """A table of texts with labels, and its columns."""
 
-    recipe = Recipe() if file is None else Recipe.from_file(file)
-    return recipe.with_settings(assignments or ())
+    data: options.Data
+    text: options.Text = None
+    label: options.Label = None
+    pair: options.Pair = None
+    encoding: options.Encoding = None
 
+    def read(self, held_out: HeldOut | None = None) -> Dataset:
+        """Read it, with what `held_out` says apart from the rest."""
+        from manyheads.data import read
 
-def cleaning_of(steps: Sequence[Clean] | None) -> Cleaning:
-    """Return the usual cleaning, or none, with the steps that were asked for."""
-    from manyheads.text import Cleaning
-
-    chosen = set(steps or ())
-    usual = Clean.NONE not in chosen
-    return Cleaning(
-        html=Clean.HTML in chosen,
-        unicode=usual,
-        controls=usual,
-        surrogates=Clean.SURROGATES in chosen,
-    )
-
-
-def model_of(
-    reference: str,
-    recipe: Recipe,
-    layers: int | None,
-    width: int | None,
-    heads: int | None,
-    vocabulary: int | None,
-) -> str | Scratch:
-    """Return what to train: a published model, or one from scratch with the sizes that are given.
-
-    Raises `ConfigError` for sizes beside a published model.
-    """
-    sizes = {"layers": layers, "width": width, "heads": heads}
-    given = {name: size for name, size in sizes.items() if size is not None}
-    if reference != SCRATCH:
-        if given or vocabulary is not None:
-            name = next(iter(given), "vocabulary")
-            raise ConfigError(f"--{name} is for --model scratch; {reference} has sizes of its own")
-        return reference
-    from manyheads.hub.scratch import Scratch
-    from manyheads.text import BytePair
-
-    tokenizer = BytePair() if vocabulary is None else BytePair(vocabulary)
-    limit = {} if recipe.max_tokens is None else {"max_tokens": recipe.max_tokens}
-    return Scratch(**given, **limit, tokenizer=tokenizer)
+        held_out = held_out or HeldOut(valid="0")
+        return read(
+            self.data,
+            text=self.text,
+            label=self.label,
+            pair=self.pair,
+            encoding=self.encoding,
+            valid=_share_or_source(held_out.valid),
+            test=_share_or_source(held_out.test),
+            seed=held_out.seed,
+        )
 
 
-def task_of(
-    kind: TaskKind | None,
-    data: Dataset,
-    class_weights: Weighting | None,
-    label_smoothing: float,
-) -> Classification | MultiLabel | Regression:
-    """Return the task that was asked for, or the one that the labels are for.
+@dataclass(frozen=True)
+class Setup:
+    """All that makes a `Learner` beside its data."""
 
-    Raises `DataError` without labels, `RecipeError` for options that the task does not have.
-    """
-    from manyheads.tasks import Balance, Classification, MultiLabel, Regression
+    clean: options.Cleaning = None
+    task: options.Task = None
+    class_weights: options.ClassWeights = None
+    label_smoothing: options.LabelSmoothing = 0.0
+    model: options.Model = options.MINILM
+    layers: options.Layers = None
+    width: options.Width = None
+    heads: options.Heads = None
+    vocabulary: options.Vocabulary = None
+    recipe: options.RecipeFile = None
+    assignments: options.Assignments = None
+    device: options.Device = None
 
-    labels = data.train.columns.get("label")
-    if labels is None:
-        raise DataError(f"{data.train.source}: which column holds the labels? Choose --label COL")
-    if kind is None:
-        lists = any(isinstance(label, list | tuple) for label in labels)
-        kind = TaskKind.MULTI_LABEL if lists else TaskKind.CLASSIFICATION
-    if kind is TaskKind.CLASSIFICATION:
-        balance = Balance.INVERSE if class_weights is Weighting.BALANCED else None
-        return Classification(class_weights=balance, label_smoothing=label_smoothing)
-    if class_weights is not None or label_smoothing:
-        option = "--class-weights" if class_weights is not None else "--label-smoothing"
-        raise RecipeError(f"{option} is for classification; leave it out for {kind}")
-    return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()
+    def learner(self, dataset: Dataset, *, folder: Path | None = None, quiet: bool) -> Learner:
+        """Return the learner; raises what is wrong with the data before torch is imported."""
+        from manyheads.train import Learner
+
+        recipe = self.chosen_recipe()
+        return Learner(
+            self.chosen_model(recipe),
+            self.chosen_task(dataset),
+            dataset,
+            recipe,
+            cleaning=self.chosen_cleaning(),
+            folder=folder,
+            device=device_of(self.device),
+            quiet=quiet,
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return, as JSON values, what another run must share to be the same one."""
+        chosen = asdict(self) | {"clean": sorted(self.clean or ())}
+        elsewhere = ("recipe", "assignments", "device")
+        return {name: value for name, value in chosen.items() if name not in elsewhere}
+
+    def chosen_recipe(self) -> Recipe:
+        """Return the recipe in a file, or the usual one, with single settings changed."""
+        from manyheads.train import Recipe
+
+        recipe = Recipe() if self.recipe is None else Recipe.from_file(self.recipe)
+        return recipe.with_settings(self.assignments or ())
+
+    def chosen_cleaning(self) -> Cleaning:
+        """Return the usual cleaning, or none, with the steps that were asked for."""
+        from manyheads.text import Cleaning
+
+        chosen = set(self.clean or ())
+        usual = Clean.NONE not in chosen
+        return Cleaning(
+            html=Clean.HTML in chosen,
+            unicode=usual,
+            controls=usual,
+            surrogates=Clean.SURROGATES in chosen,
+        )
+
+    def chosen_model(self, recipe: Recipe) -> str | Scratch:
+        """Return what to train: a published model, or one from scratch with the given sizes.
+
+        Raises `ConfigError` for sizes beside a published model.
+        """
+        sizes = {"layers": self.layers, "width": self.width, "heads": self.heads}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        if self.model != SCRATCH:
+            if given or self.vocabulary is not None:
+                name = next(iter(given), "vocabulary")
+                raise ConfigError(
+                    f"--{name} is for --model scratch; {self.model} has sizes of its own"
+                )
+            return self.model
+        from manyheads.hub.scratch import Scratch
+        from manyheads.text import BytePair
+
+        tokenizer = BytePair() if self.vocabulary is None else BytePair(self.vocabulary)
+        limit = {} if recipe.max_tokens is None else {"max_tokens": recipe.max_tokens}
+        return Scratch(**given, **limit, tokenizer=tokenizer)
+
+    def chosen_task(self, data: Dataset) -> Classification | MultiLabel | Regression:
+        """Return the task that was asked for, or the one that the labels are for.
+
+        Raises `DataError` without labels, `RecipeError` for options that the task does not have.
+        """
+        from manyheads.tasks import Balance, Classification, MultiLabel, Regression
+
+        labels = data.train.columns.get("label")
+        if labels is None:
+            raise DataError(
+                f"{data.train.source}: which column holds the labels? Choose --label COL"
+            )
+        kind, balanced = self.task, self.class_weights is Weighting.BALANCED
+        if kind is None:
+            lists = any(isinstance(label, list | tuple) for label in labels)
+            kind = TaskKind.MULTI_LABEL if lists else TaskKind.CLASSIFICATION
+        if kind is TaskKind.CLASSIFICATION:
+            balance = Balance.INVERSE if balanced else None
+            return Classification(class_weights=balance, label_smoothing=self.label_smoothing)
+        if balanced or self.label_smoothing:
+            option = "--class-weights" if balanced else "--label-smoothing"
+            raise RecipeError(f"{option} is for classification; leave it out for {kind}")
+        return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()
 
 
 def device_of(name: str | None) -> str:
@@ -137,3 +195,11 @@ def busy(what: str, quiet: bool) -> AbstractContextManager[object]:
     from rich.console import Console
 
     return Console(stderr=True).status(f"{what} …")
+
+
+def _share_or_source(value: str | None) -> float | str | None:
+    """Return a share of the rows as a number, and anything else as the source that it names."""
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return value

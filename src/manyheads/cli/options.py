@@ -1,4 +1,4 @@
-"""The arguments and options that several commands share; a command's signature lists its own."""
+"""The single arguments and options that several commands share; `learning` groups them."""
 
 from __future__ import annotations
 

@@ -75,9 +75,12 @@ class RunFolder:
 
     def require_same(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
         """Raise `ConfigError` where the run in here was begun with other arguments."""
-        saved = self._read("arguments.json") | self._read("recipe.json")
-        mine = {**arguments, **recipe}
-        changed = [f"{k}: {saved.get(k)!r} → {mine[k]!r}" for k in mine if saved.get(k) != mine[k]]
+        changed = []
+        for name, mine in (("arguments.json", arguments), ("recipe.json", recipe)):
+            saved = self._read(name)
+            changed += [
+                f"{k}: {saved.get(k)!r} → {mine[k]!r}" for k in mine if saved.get(k) != mine[k]
+            ]
         if changed:
             raise ConfigError(
                 f"the run in {self.out} was begun differently ({'; '.join(changed)}); resume it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from manyheads.cli import learning, options
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
+from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
@@ -27,29 +29,13 @@ Resume = Annotated[
 ]
 
 
+@unfolded
 def train(
-    data: options.Data,
-    text: options.Text = None,
-    label: options.Label = None,
-    pair: options.Pair = None,
-    valid: options.Valid = "0.1",
-    test: options.Test = None,
-    seed: options.Seed = 0,
-    encoding: options.Encoding = None,
-    clean: options.Cleaning = None,
-    task: options.Task = None,
-    class_weights: options.ClassWeights = None,
-    label_smoothing: options.LabelSmoothing = 0.0,
-    model: options.Model = options.MINILM,
-    layers: options.Layers = None,
-    width: options.Width = None,
-    heads: options.Heads = None,
-    vocabulary: options.Vocabulary = None,
-    recipe: options.RecipeFile = None,
-    assignments: options.Assignments = None,
+    labelled: learning.Labelled,
+    held_out: learning.HeldOut,
+    setup: learning.Setup,
     out: Out = None,
     resume: Resume = False,
-    device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -65,25 +51,6 @@ def train(
     every step, and the checkpoints until training is over. A run that was stopped goes on with the
     same command and --resume.
     """
-    arguments = {
-        "data": str(Path(data).resolve()),
-        "text": text,
-        "label": label,
-        "pair": pair,
-        "valid": valid,
-        "test": test,
-        "split_seed": seed,
-        "encoding": encoding,
-        "clean": sorted(clean or ()),
-        "task": task,
-        "class_weights": class_weights,
-        "label_smoothing": label_smoothing,
-        "model": model,
-        "layers": layers,
-        "width": width,
-        "heads": heads,
-        "vocabulary": vocabulary,
-    }
     folder = None if out is None else RunFolder(out)
     if folder is not None:
         folder.require_ours()
@@ -91,32 +58,11 @@ def train(
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     learning.require_scores()
     with learning.busy("reading", quiet):
-        from manyheads.data import read
-
-        dataset = read(
-            data,
-            text=text,
-            label=label,
-            pair=pair,
-            valid=learning.share_or_source(valid),
-            test=learning.share_or_source(test),
-            seed=seed,
-            encoding=encoding,
-        )
-        # What is wrong with the data is said before torch is imported, which takes seconds.
-        from manyheads.train import Learner
-
-        chosen = learning.recipe_of(recipe, assignments)
-        learner = Learner(
-            learning.model_of(model, chosen, layers, width, heads, vocabulary),
-            learning.task_of(task, dataset, class_weights, label_smoothing),
-            dataset,
-            chosen,
-            cleaning=learning.cleaning_of(clean),
-            folder=None if folder is None else folder.run,
-            device=learning.device_of(device),
-            quiet=quiet,
-        )
+        dataset = labelled.read(held_out)
+        runs_in = None if folder is None else folder.run
+        learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
+    data = str(Path(labelled.data).resolve())
+    arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
     if folder is not None and resume:
         resume = _can_resume(folder, arguments, learner.recipe.to_json())
         if folder.progress is Progress.FINISHED:
