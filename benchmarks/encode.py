@@ -58,7 +58,7 @@ def mixed_texts() -> list[str]:
 def manyheads() -> Work:
     import torch
 
-    from manyheads.core.head import pool
+    from manyheads.core.head import encode_pooled
     from manyheads.core.layout import Layout
     from manyheads.core.packed import pack
     from manyheads.core.spec import Pooling
@@ -74,7 +74,7 @@ def manyheads() -> Work:
     @torch.inference_mode()
     def encode(ids: list[list[int]]) -> torch.Tensor:
         ids_T, layout = Layout.flatten(ids)
-        return pool(model.transformer.encode(ids_T, layout), layout, Pooling.MEAN)
+        return encode_pooled(model.transformer, ids_T, layout, None, Pooling.MEAN)
 
     def embed() -> np.ndarray:
         encoded = model.tokenizer.encode(texts, truncation=Head(MAX_TOKENS))

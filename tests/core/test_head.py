@@ -56,6 +56,29 @@ def test_encoding_for_a_head_is_pooling_what_was_encoded(spec: Spec, pooling: Po
         torch.testing.assert_close(gradient, by_detour, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("pooling", Pooling)
+@pytest.mark.parametrize("lengths", [[3, 1, 4], [15], [16], [9, 7], [9, 8]])
+def test_batches_are_filled_up_where_nothing_is_learnt(
+    monkeypatch: pytest.MonkeyPatch, pooling: Pooling, lengths: list[int]
+) -> None:
+    """So that few kernels are compiled; nobody sees the filler."""
+    model, layout = small.make(small.post_norm()), Layout(lengths)
+    ids_T = torch.randint(0, small.VOCABULARY, (layout.tokens,))
+    seen: list[int] = []
+    encode = model.encode
+
+    def watched(ids_T: torch.Tensor, *rest: object, **named: object) -> torch.Tensor:
+        seen.append(len(ids_T))
+        return encode(ids_T, *rest, **named)
+
+    monkeypatch.setattr(model, "encode", watched)
+    with torch.inference_mode():
+        found = encode_pooled(model, ids_T, layout, torch.zeros_like(ids_T), pooling)
+    expected = encode_pooled(model, ids_T, layout, torch.zeros_like(ids_T), pooling)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert seen == [-(-layout.tokens // 16) * 16, layout.tokens]
+
+
 def test_a_full_head_is_out_of_norm_of_act_of_dense() -> None:
     spec = HeadSpec(6, activation=Activation.TANH, norm=LayerNorm(1e-5), dropout=0.5)
     head = SequenceHead(spec, outputs=3).eval().requires_grad_(False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from manyheads.core.dropout import Dropout
 from manyheads.core.feedforward import make_activation
@@ -10,6 +12,8 @@ from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
 from manyheads.core.spec import HeadSpec, Pooling
 from manyheads.core.transformer import Transformer
+
+_ROWS = 16  # tokens of a batch are a multiple of this, where nothing is learnt
 
 
 def encode_pooled(
@@ -20,9 +24,30 @@ def encode_pooled(
     pooling: Pooling,
 ) -> Tensor:
     """Return one vector for each sequence, (B, D); the last layer computes only what is pooled."""
+    sequences = len(layout)
+    if torch.is_inference_mode_enabled() and layout.device.type == "cpu":
+        ids_T, layout, segments_T = _filled(ids_T, layout, segments_T)
     if pooling is Pooling.FIRST:
-        return transformer.encode(ids_T, layout, segments_T, rows=layout.offsets[:-1])
-    return pool(transformer.encode(ids_T, layout, segments_T), layout, pooling)
+        firsts = layout.offsets[:sequences]
+        return transformer.encode(ids_T, layout, segments_T, rows=firsts)
+    return pool(transformer.encode(ids_T, layout, segments_T), layout, pooling)[:sequences]
+
+
+def _filled(
+    ids_T: Tensor, layout: Layout, segments_T: Tensor | None
+) -> tuple[Tensor, Layout, Tensor | None]:
+    """Return the batch with a last sequence of a few zeros, for a round number of tokens.
+
+    oneDNN compiles a matrix product for every number of rows that it meets, and keeps it: by the
+    thousandth batch that is hundreds of megabytes. The filler costs nothing, because products whose
+    rows do not fill the last block are the slower ones.
+    """
+    missing = -layout.tokens % _ROWS
+    if not missing:
+        return ids_T, layout, segments_T
+    segments_T = None if segments_T is None else pad(segments_T, (0, missing))
+    filled = Layout((*layout.lengths, missing), layout.device)
+    return pad(ids_T, (0, missing)), filled, segments_T
 
 
 def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
