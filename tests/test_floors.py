@@ -56,8 +56,8 @@ PEERS = (
 # Modules that come with a declared dependency under other names, or that offer a convenience where
 # they happen to be installed.
 COMPANIONS = {"sklearn", "pydantic_core", "yaml"}
-# pydantic passes a model's fields as keywords, and refuses those that it does not know.
-STRICT_KEYWORDS = {("train/recipe.py", "__init__")}
+# pydantic and typer pass fields and options as keywords, and refuse those that they do not know.
+STRICT_KEYWORDS = {("train/recipe.py", "__init__"), ("cli/unfold.py", "unfolding")}
 LONGEST_FILE = 400
 # Written as a pattern so that this file names no host itself.
 REGISTRY = re.compile(

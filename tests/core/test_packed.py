@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -83,3 +87,15 @@ def test_other_precisions_stay_as_they_are() -> None:
     model = small.make(small.post_norm()).double()
     assert pack(model) == []
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_packed_layer_can_be_copied_and_sent_to_another_process(
+    copied: Callable[[nn.Module], nn.Module],
+) -> None:
+    layer = make_feedforward(FeedForwardSpec(24, Activation.GELU, False, True), 16).eval()
+    pack(layer)
+    x_TD = torch.randn(5, 16)
+    twin = copied(layer)
+    with torch.no_grad():
+        assert torch.equal(twin(x_TD), layer(x_TD))

@@ -9,7 +9,7 @@ while a block of the result is still in the cache. `pack` puts such layers into 
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,7 @@ class PackedLinear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
-        self._packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(
-            linear.weight.detach(), _BATCH_TOKENS
-        )
+        self._packed = _packed(linear.weight.detach())
         self._activation: tuple[str, str | None] = ("none", None)
 
     @property
@@ -73,6 +71,14 @@ class PackedLinear(nn.Module):
         outputs, inputs = self._packed.shape
         return f"{inputs}, {outputs}, bias={self.bias is not None}, fused={self._activation[0]}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies and pickles hold: the weight unpacked, as blocks cannot be copied."""
+        return {**self.__dict__, "_packed": self.weight}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what `__getstate__` gave."""
+        self.__dict__.update(state, _packed=_packed(state["_packed"]))
+
     def _save_to_state_dict(
         self, destination: dict[str, Tensor], prefix: str, keep_vars: bool
     ) -> None:
@@ -96,6 +102,11 @@ def pack(model: nn.Module) -> list[str]:
     if replaced:
         model.requires_grad_(False)
     return replaced
+
+
+def _packed(weight_FD: Tensor) -> Tensor:
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight_FD, _BATCH_TOKENS)
+    return packed
 
 
 def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
