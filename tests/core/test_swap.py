@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import torch
 from torch import nn
 
@@ -63,3 +65,16 @@ def test_swapping_nothing_changes_nothing() -> None:
     modules = list(model.modules())
     assert swap(model, lambda _path, _module: None) == []
     assert [id(m) for m in model.modules()] == [id(m) for m in modules]
+
+
+def test_swap_lets_go_of_what_it_replaced_at_once() -> None:
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
+    originals = [weakref.ref(module) for module in model]
+    alive: list[int] = []
+
+    def replace(_: str, module: nn.Module) -> nn.Module:
+        alive.append(sum(original() is not None for original in originals))
+        return nn.Identity()
+
+    swap(model, replace)
+    assert alive == [4, 3, 2, 1]

@@ -10,13 +10,14 @@ from torch import nn
 def swap(model: nn.Module, replace: Callable[[str, nn.Module], nn.Module | None]) -> list[str]:
     """Ask `replace(path, module)` for every submodule and put in what it returns.
 
-    None keeps the module and goes on inside it. Returns the paths that were replaced.
+    None keeps the module and goes on inside it. What is replaced is let go at once, so that a large
+    model is never there twice. Returns the paths that were replaced.
     """
     replaced: list[str] = []
-    for path, module in list(model.named_modules()):
-        if not path or any(path.startswith(f"{parent}.") for parent in replaced):
+    for path in [path for path, _ in model.named_modules() if path]:
+        if any(path.startswith(f"{parent}.") for parent in replaced):
             continue
-        substitute = replace(path, module)
+        substitute = replace(path, model.get_submodule(path))
         if substitute is not None:
             model.set_submodule(path, substitute)
             replaced.append(path)
