@@ -16,6 +16,7 @@ from statistics import mean
 import numpy as np
 
 import manyheads as mh
+from manyheads.tasks.metrics import Interval, bootstrap_interval
 from manyheads.train.baseline import predict_labels
 
 SEEDS = (0, 1, 2)
@@ -53,22 +54,20 @@ def main(reviews: Path) -> None:
         answers = learner.predictor()(test["text"])
         fine_tuned.append(np.array([str(answer) for answer in answers]) == truth)
         print(f"seed {seed}: accuracy {fine_tuned[-1].mean():.4f}", flush=True)
-    low, high = margin_interval(np.stack(fine_tuned), bag)
+    interval = margin_interval(np.stack(fine_tuned), bag)
     margin = mean(float(one.mean() - bag.mean()) for one in fine_tuned)
-    print(f"margin {margin:.4f}, 95% interval {low:.4f} to {high:.4f}")
+    print(f"margin {margin:.4f}, 95% interval {interval.low:.4f} to {interval.high:.4f}")
 
 
-def margin_interval(right_SN: np.ndarray, bag_N: np.ndarray) -> tuple[float, float]:
+def margin_interval(right_SN: np.ndarray, bag_N: np.ndarray) -> Interval:
     """Return the interval of the accuracy above the bag of words, over seeds S and reviews N."""
-    chance = np.random.default_rng(0)
-    seeds, rows = right_SN.shape
     differences_SN = right_SN.astype(float) - bag_N
-    drawn = [
-        differences_SN[chance.integers(seeds)][chance.integers(rows, size=rows)].mean()
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(low), float(high)
+    chance = np.random.default_rng(1)
+
+    def margin(rows: np.ndarray) -> float:
+        return float(differences_SN[chance.integers(len(differences_SN)), rows].mean())
+
+    return bootstrap_interval(margin, len(bag_N), resamples=RESAMPLES)
 
 
 if __name__ == "__main__":
