@@ -13,20 +13,24 @@ from pathlib import Path
 
 import manyheads as mh
 
+# What a review says of its film must not be learnt by heart, for the test reviews are of other
+# films: half of the tokens are left out each time a review is read, rare words are cut in pieces,
+# and the average of the weights is kept.
 RECIPE = mh.Recipe(
-    epochs=5,
-    learning_rate=1e-3,
+    epochs=4,
+    learning_rate=8e-4,
     schedule="one_cycle",
     batch_size=32,
     batch_tokens=8_192,
-    max_tokens=256,
+    max_tokens=512,
     truncation="head_tail",
     weight_decay=0.1,
-    dropout=0.2,
-    token_dropout=0.3,
+    dropout=0.0,
+    token_dropout=0.5,
+    average=0.995,
 )
 MODEL = mh.Scratch(
-    layers=2, width=128, heads=4, max_tokens=256, tokenizer=mh.BytePair(vocabulary=20_000)
+    layers=2, width=192, heads=6, max_tokens=512, tokenizer=mh.BytePair(vocabulary=8_000)
 )
 
 
