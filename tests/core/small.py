@@ -51,7 +51,7 @@ def post_norm(dropout: float = 0.0, relative_bias: RelativeBias | None = None) -
         WIDTH,
         MAX_TOKENS,
         EmbedSpec(VOCABULARY, WIDTH, LearnedPositions(MAX_TOKENS), 2, norm, dropout),
-        StackSpec(blocks, relative_bias=relative_bias),
+        StackSpec(blocks, position_bias=relative_bias),
     )
 
 

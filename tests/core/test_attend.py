@@ -78,7 +78,7 @@ def test_reference_is_the_formula(reach: Reach, biased: bool) -> None:
         q_THK, k_TGK, v_TGK = draw(layout, heads=4, groups=2)
         bias = draw_bias(layout, heads=4) if biased else None
         expected = by_formula(q_THK, k_TGK, v_TGK, layout, reach, bias)
-        found = ways.reference(q_THK, k_TGK, v_TGK, layout, Scoring(reach, SCALE, bias_HLL=bias))
+        found = ways.reference(q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, SCALE, bias_HLL=bias))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -98,7 +98,7 @@ def test_every_way_equals_the_reference_with_its_gradients(
     wanted = [*inputs, bias] if bias is not None else [*inputs]
 
     def run(way: Callable[..., Tensor]) -> list[Tensor]:
-        out = way(*inputs, layout, Scoring(reach, SCALE, bias_HLL=bias))
+        out = way(*inputs, layout, layout, Scoring(reach, SCALE, bias_HLL=bias))
         return [out, *torch.autograd.grad((out * upstream).sum(), wanted)]
 
     for found, expected in zip(run(way), run(ways.reference), strict=True):
@@ -119,8 +119,8 @@ def test_with_dropout_nothing_else_changes(
     layout = Layout(lengths)
     inputs = draw(layout, *shape)
     bias = draw_bias(layout, shape[0]) if biased else None
-    expected = ways.reference(*inputs, layout, Scoring(reach, SCALE, bias_HLL=bias))
-    found = way(*inputs, layout, Scoring(reach, SCALE, 1e-9, bias))
+    expected = ways.reference(*inputs, layout, layout, Scoring(reach, SCALE, bias_HLL=bias))
+    found = way(*inputs, layout, layout, Scoring(reach, SCALE, 1e-9, bias))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
     wanted = [*inputs, bias] if bias is not None else [*inputs]
     for gradient, by_formula in zip(
@@ -142,14 +142,14 @@ def test_blocks_of_a_window_equal_the_reference(
     layout = Layout(lengths)
     inputs = draw(layout, *shape)
     upstream = torch.randn(layout.tokens, shape[0], HEAD_DIM)
-    expected = ways.reference(*inputs, layout, Scoring(window, SCALE))
+    expected = ways.reference(*inputs, layout, layout, Scoring(window, SCALE))
     expected_grads = torch.autograd.grad((expected * upstream).sum(), inputs)
     for run in layout.runs:
         q, k, v = (run.view(tensor).transpose(1, 2) for tensor in inputs)
         out = ways.windowed(q, k, v, Scoring(window, SCALE)).transpose(1, 2).flatten(0, 1)
         torch.testing.assert_close(out, expected[run.start : run.stop], atol=2e-5, rtol=1e-4)
     for way in (ways.by_runs, ways.padded, ways.attend):
-        found = way(*inputs, layout, Scoring(window, SCALE))
+        found = way(*inputs, layout, layout, Scoring(window, SCALE))
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
         grads = torch.autograd.grad((found * upstream).sum(), inputs)
         for grad, expected_grad in zip(grads, expected_grads, strict=True):
@@ -164,7 +164,7 @@ def test_rows_of_the_weights_sum_to_one_where_attention_may_go(
     q_THK, k_TGK, _ = draw(layout, heads=4, groups=2)
     bias = draw_bias(layout, heads=4) if biased else None
     for weight, length in zip(
-        ways.weights(q_THK, k_TGK, layout, Scoring(reach, SCALE, bias_HLL=bias)),
+        ways.weights(q_THK, k_TGK, layout, layout, Scoring(reach, SCALE, bias_HLL=bias)),
         lengths,
         strict=True,
     ):
@@ -183,10 +183,11 @@ def test_a_sequence_does_not_feel_its_companions(
 ) -> None:
     layout = Layout(lengths)
     inputs = draw(layout, 4, 2, seed)
-    together = way(*inputs, layout, Scoring(reach, SCALE))
+    together = way(*inputs, layout, layout, Scoring(reach, SCALE))
     for start, length in zip(layout.starts, lengths, strict=True):
         one = slice(start, start + length)
-        alone = way(*(tensor[one] for tensor in inputs), Layout([length]), Scoring(reach, SCALE))
+        own = Layout([length])
+        alone = way(*(tensor[one] for tensor in inputs), own, own, Scoring(reach, SCALE))
         torch.testing.assert_close(together[one], alone, atol=1e-6, rtol=1e-6)
 
 
@@ -196,12 +197,12 @@ def test_foreign_tokens_have_no_influence_at_all_on_the_padded_way(
 ) -> None:
     layout = Layout([*lengths, 5])
     q_THK, k_TGK, v_TGK = draw(layout, 4, 4)
-    before = ways.padded(q_THK, k_TGK, v_TGK, layout, Scoring(reach, SCALE))
+    before = ways.padded(q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, SCALE))
     with torch.no_grad():
         q_THK[-5:] = 1e4
         k_TGK[-5:] = -1e4
         v_TGK[-5:] = 1e4
-    after = ways.padded(q_THK, k_TGK, v_TGK, layout, Scoring(reach, SCALE))
+    after = ways.padded(q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, SCALE))
     assert torch.equal(before[:-5], after[:-5])
 
 
@@ -211,7 +212,7 @@ def test_dropout_keeps_the_mean_and_divides_by_what_stays(way: Callable[..., Ten
     copies, length, rate = 400, 8, 0.3
     layout = Layout([length] * copies)
     zeros = torch.zeros(layout.tokens, 2, HEAD_DIM)
-    context = way(zeros, zeros, torch.ones_like(zeros), layout, Scoring(Full(), SCALE, rate))
+    context = way(zeros, zeros, torch.ones_like(zeros), layout, layout, Scoring(Full(), SCALE, rate))
     kept = context[..., 0] * length * (1 - rate)
     torch.testing.assert_close(kept, kept.round(), atol=1e-4, rtol=0)
     assert abs(context.mean() - 1) < 0.02
@@ -221,10 +222,15 @@ def test_dropout_keeps_the_mean_and_divides_by_what_stays(way: Callable[..., Ten
 
 def test_padding_is_chosen_where_it_is_cheaper() -> None:
     """Many short runs are padded; one run, or one long sequence among short ones, is not."""
-    assert ways._padding_pays(Layout([5, 6, 7, 8] * 4), Scoring(Full(), SCALE))
-    assert not ways._padding_pays(Layout([32] * 16), Scoring(Full(), SCALE))
-    assert not ways._padding_pays(Layout([2, 3, 2, 3, 4000]), Scoring(Full(), SCALE))
-    assert not ways._padding_pays(Layout([900, 901]), Scoring(Window(64, 64), SCALE))
+
+    def pays(lengths: list[int], reach: Reach = Full()) -> bool:
+        layout = Layout(lengths)
+        return ways._padding_pays(layout, layout, Scoring(reach, SCALE))
+
+    assert pays([5, 6, 7, 8] * 4)
+    assert not pays([32] * 16)
+    assert not pays([2, 3, 2, 3, 4000])
+    assert not pays([900, 901], Window(64, 64))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -239,6 +245,6 @@ def test_the_ragged_cuda_kernel_equals_the_reference(
         torch.randn(layout.tokens, heads, 64, device="cuda", dtype=dtype)
         for heads in (4, groups, groups)
     )
-    found = ways.varlen(q_THK, k_TGK, v_TGK, layout, Scoring(reach, 0.125))
-    expected = ways.reference(q_THK, k_TGK, v_TGK, layout, Scoring(reach, 0.125))
+    found = ways.varlen(q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, 0.125))
+    expected = ways.reference(q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, 0.125))
     torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)

@@ -165,11 +165,16 @@ CASES = {
 
 
 def windowed(
-    q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, scoring: attend.Scoring
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    layout: Layout,
+    keys: Layout,
+    scoring: attend.Scoring,
 ) -> Tensor:
     """Blocks of a window wherever there is one, however short the sequence."""
     if not isinstance(scoring.reach, Window):
-        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, scoring)
+        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, keys, scoring)
     context = []
     for run in layout.runs:
         q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
@@ -197,9 +202,15 @@ class AttendBy(Attend):
         self.way = way
 
     def forward(
-        self, q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
+        self,
+        q_THK: Tensor,
+        k_SGK: Tensor,
+        v_SGK: Tensor,
+        queries: Layout,
+        keys: Layout,
+        bias_HLL: Tensor | None,
     ) -> Tensor:
-        return self.way(q_THK, k_TGK, v_TGK, layout, self.scoring(bias_HLL))
+        return self.way(q_THK, k_SGK, v_SGK, queries, keys, self.scoring(bias_HLL))
 
 
 def force(model: nn.Module, way: Way) -> None:

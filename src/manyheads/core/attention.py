@@ -1,12 +1,14 @@
-"""Multi-head attention: projections around `attend`."""
+"""Multi-head attention: projections around `attend`, to the sequence itself or to another."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from manyheads.core.attend import Scoring, attend, weights
+from manyheads.core.attend import Scoring, attend, over_grid, weights
+from manyheads.core.cache import KeyValues, Memory
 from manyheads.core.dropout import Dropout
 from manyheads.core.layout import Layout
+from manyheads.core.norm import make_norm
 from manyheads.core.position import rotary_angles, rotate
 from manyheads.core.spec import AttentionSpec
 
@@ -21,16 +23,22 @@ class Attend(nn.Module):
         self.dropout = spec.dropout
 
     def forward(
-        self, q_THK: Tensor, k_TGK: Tensor, v_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
+        self,
+        q_THK: Tensor,
+        k_SGK: Tensor,
+        v_SGK: Tensor,
+        queries: Layout,
+        keys: Layout,
+        bias_HLL: Tensor | None,
     ) -> Tensor:
         """Return the context (T, H, K)."""
-        return attend(q_THK, k_TGK, v_TGK, layout, self.scoring(bias_HLL))
+        return attend(q_THK, k_SGK, v_SGK, queries, keys, self.scoring(bias_HLL))
 
     def weights(
-        self, q_THK: Tensor, k_TGK: Tensor, layout: Layout, bias_HLL: Tensor | None
+        self, q_THK: Tensor, k_SGK: Tensor, queries: Layout, keys: Layout, bias_HLL: Tensor | None
     ) -> list[Tensor]:
-        """Return the attention weights of each sequence, (H, length, length), before dropout."""
-        return weights(q_THK, k_TGK, layout, self.scoring(bias_HLL))
+        """Return the attention weights of each sequence, (H, queries, keys), before dropout."""
+        return weights(q_THK, k_SGK, queries, keys, self.scoring(bias_HLL))
 
     def scoring(self, bias_HLL: Tensor | None) -> Scoring:
         """Return how scores become weights now: with dropout in train mode alone."""
@@ -51,6 +59,8 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(
             width, (spec.heads + 2 * spec.kv_heads) * spec.head_dim, bias=spec.bias
         )
+        self.q_norm = make_norm(spec.qk_norm, spec.head_dim)
+        self.k_norm = make_norm(spec.qk_norm, spec.head_dim)
         self.attend = Attend(spec)
         self.out = nn.Linear(spec.heads * spec.head_dim, width, bias=spec.out_bias)
         self.out_dropout = Dropout(spec.out_dropout)
@@ -61,15 +71,63 @@ class Attention(nn.Module):
         layout: Layout,
         bias_HLL: Tensor | None = None,
         rows: Tensor | None = None,
+        past: KeyValues | None = None,
     ) -> Tensor:
-        """Return the attended tokens (T, D), or those at `rows` alone, without the residual."""
+        """Return the attended tokens (T, D), or those at `rows` alone, without the residual.
+
+        With `past`, tokens also attend to what it holds of their sequences, and are added to it.
+        """
         spec = self.spec
         heads = self.qkv(x_TD).unflatten(-1, (-1, spec.head_dim))
         q_THK, k_TGK, v_TGK = heads.split((spec.heads, spec.kv_heads, spec.kv_heads), dim=1)
+        q_THK, k_TGK = self.q_norm(q_THK), self.k_norm(k_TGK)
         if spec.rotary is not None:
             angles = rotary_angles(spec.rotary, spec.head_dim, layout)
             q_THK, k_TGK = rotate(q_THK, *angles), rotate(k_TGK, *angles)
-        context_THK = self.attend(q_THK, k_TGK, v_TGK, layout, bias_HLL)
+        if past is not None:
+            past.append(k_TGK, v_TGK, layout)
+        if past is None or layout.keys is layout:
+            context_THK = self.attend(q_THK, k_TGK, v_TGK, layout, layout, bias_HLL)
+        else:
+            scoring = self.attend.scoring(bias_HLL)
+            context_THK = over_grid(q_THK, *past.upto(layout.keys), layout, layout.keys, scoring)
         if rows is not None:
             context_THK = context_THK[rows]
+        return self.out_dropout(self.out(context_THK.flatten(1)))
+
+
+class CrossAttention(nn.Module):
+    """Tokens of one sequence attend to those of another, (T, D) × (S, D) → (T, D).
+
+    Queries come from the decoder, keys and values from the encoder's output (Vaswani et al. 2017,
+    section 3.2.3). Rows of `kv` are G key heads, then G value heads.
+    """
+
+    def __init__(self, spec: AttentionSpec, width: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.q = nn.Linear(width, spec.heads * spec.head_dim, bias=spec.bias)
+        self.kv = nn.Linear(width, 2 * spec.kv_heads * spec.head_dim, bias=spec.bias)
+        self.attend = Attend(spec)
+        self.out = nn.Linear(spec.heads * spec.head_dim, width, bias=spec.out_bias)
+        self.out_dropout = Dropout(spec.out_dropout)
+
+    def remember(self, memory_SD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values (S, G, K) of the encoder's output."""
+        keys, values = self.kv(memory_SD).unflatten(-1, (-1, self.spec.head_dim)).chunk(2, dim=1)
+        return keys, values
+
+    def forward(self, x_TD: Tensor, queries: Layout, memory: Memory, layer: int) -> Tensor:
+        """Return the attended tokens (T, D), without the residual.
+
+        `queries` says how many tokens, of whatever sequences, read each source of the memory.
+        """
+        q_THK = self.q(x_TD).unflatten(-1, (-1, self.spec.head_dim))
+        if self.training or not memory.lasts:
+            k_SGK, v_SGK = memory.layers[layer]
+            context_THK = self.attend(q_THK, k_SGK, v_SGK, queries, memory.layout, None)
+        else:
+            grid = memory.grid(layer)
+            scoring = self.attend.scoring(None)
+            context_THK = over_grid(q_THK, *grid, queries, memory.layout, scoring)
         return self.out_dropout(self.out(context_THK.flatten(1)))

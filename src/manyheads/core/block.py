@@ -2,6 +2,8 @@
 
 x ─┬─ before ─ attention ─ after ─ + ─ residual ─┬─ before ─ feedforward ─ after ─ + ─ residual
    └───────────────────────────────┘             └─────────────────────────────────┘
+
+A decoder that reads an encoder's output has a third such part between the two: cross-attention.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from manyheads.core.attention import Attention
+from manyheads.core.attention import Attention, CrossAttention
+from manyheads.core.cache import KeyValues
 from manyheads.core.feedforward import make_feedforward
 from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
@@ -44,6 +47,8 @@ class Block(nn.Module):
         super().__init__()
         self.attention = Attention(spec.attention, width)
         self.attention_norms = Norms(spec.attention_norms, width)
+        self.cross = CrossAttention(spec.cross, width) if spec.cross else None
+        self.cross_norms = Norms(spec.cross_norms, width) if spec.cross else None
         self.feedforward = make_feedforward(spec.feedforward, width)
         self.feedforward_norms = Norms(spec.feedforward_norms, width)
 
@@ -53,7 +58,18 @@ class Block(nn.Module):
         layout: Layout,
         bias_HLL: Tensor | None = None,
         rows: Tensor | None = None,
+        past: KeyValues | None = None,
+        read: Callable[[CrossAttention, Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Return the hidden states after this layer: (T, D), or of the tokens at `rows` alone."""
-        x_TD = self.attention_norms(x_TD, lambda x: self.attention(x, layout, bias_HLL, rows), rows)
+        """Return the hidden states after this layer: (T, D), or of the tokens at `rows` alone.
+
+        `past` holds what came before in each sequence; `read` lets cross-attention read a memory.
+        """
+        x_TD = self.attention_norms(
+            x_TD, lambda x: self.attention(x, layout, bias_HLL, rows, past), rows
+        )
+        if self.cross is not None and self.cross_norms is not None:
+            assert read is not None
+            cross = self.cross
+            x_TD = self.cross_norms(x_TD, lambda x: read(cross, x))
         return self.feedforward_norms(x_TD, self.feedforward)

@@ -54,12 +54,20 @@ class Run:
 class Layout:
     """The lengths of a batch's sequences, in their order, and everything that follows from them.
 
-    Immutable. Tensors are made when first asked for, on `device`, and kept.
+    Where sequences go on that a `Cache` holds the beginnings of, `past` says how many tokens of
+    each came before. Immutable. Tensors are made when first asked for, on `device`, and kept.
     Raises `LayoutError` for an empty batch or a length below 1.
     """
 
-    def __init__(self, lengths: Iterable[int], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        lengths: Iterable[int],
+        device: torch.device | str = "cpu",
+        past: Iterable[int] | None = None,
+    ) -> None:
         self.lengths: tuple[int, ...] = tuple(lengths)
+        self.past: tuple[int, ...] = (0,) * len(self.lengths) if past is None else tuple(past)
+        assert len(self.past) == len(self.lengths)
         self.device = torch.device(device)
         self._derived: dict[Hashable, object] = {}
         if not self.lengths:
@@ -87,7 +95,16 @@ class Layout:
 
     def to(self, device: torch.device | str) -> Layout:
         """Return the same layout with its tensors on `device`."""
-        return self if torch.device(device) == self.device else Layout(self.lengths, device)
+        same = torch.device(device) == self.device
+        return self if same else Layout(self.lengths, device, self.past)
+
+    @cached_property
+    def keys(self) -> Layout:
+        """The layout of all that these tokens may attend to: what came before, and themselves."""
+        if not any(self.past):
+            return self
+        lengths = (p + n for p, n in zip(self.past, self.lengths, strict=True))
+        return Layout(lengths, self.device)
 
     @cached_property
     def tokens(self) -> int:
@@ -121,7 +138,10 @@ class Layout:
     @_for_training_too
     def positions(self) -> Tensor:
         """(T): the position of each token in its own sequence, from 0."""
-        return torch.arange(self.tokens, device=self.device) - self.offsets[self.owners]
+        within = torch.arange(self.tokens, device=self.device) - self.offsets[self.owners]
+        if not any(self.past):
+            return within
+        return within + torch.tensor(self.past, device=self.device)[self.owners]
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -137,7 +157,8 @@ class Layout:
     @_for_training_too
     def slots(self) -> Tensor:
         """(T): where each token stands in a padded (B·L) grid; only attention may use it."""
-        return self.owners * self.longest + self.positions
+        within = torch.arange(self.tokens, device=self.device) - self.offsets[self.owners]
+        return self.owners * self.longest + within
 
     def check(self, tensor_T: Tensor, name: str) -> None:
         """Raise `LayoutError` unless the tensor's first dimension is this layout's T."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from torch import nn
 
-from manyheads.core.spec import LayerNorm
+from manyheads.core.spec import LayerNorm, Norm, RMSNorm
 
 
-def make_norm(spec: LayerNorm | None, width: int) -> nn.Module:
+def make_norm(spec: Norm | None, width: int) -> nn.Module:
     """Return the norm that `spec` describes over the last dimension of size `width`."""
-    if spec is None:
-        return nn.Identity()
-    return nn.LayerNorm(width, eps=spec.epsilon, bias=spec.bias)
+    match spec:
+        case None:
+            return nn.Identity()
+        case LayerNorm():
+            return nn.LayerNorm(width, eps=spec.epsilon, bias=spec.bias)
+        case RMSNorm():
+            return nn.RMSNorm(width, eps=spec.epsilon)

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.core.layout import Layout
-from manyheads.core.spec import LearnedPositions, RelativeBias, Rotary, SinusoidalPositions
+from manyheads.core.spec import (
+    Alibi,
+    LearnedPositions,
+    LinearScaling,
+    Llama3Scaling,
+    RelativeBias,
+    Rotary,
+    SinusoidalPositions,
+)
 from manyheads.errors import LayoutError
 
 
@@ -47,10 +55,10 @@ class PositionEmbedding(nn.Module):
 
     def forward(self, layout: Layout) -> Tensor:
         """Return position vectors (T, D)."""
-        limit = self.spec.count - self.offset
-        if layout.longest > limit:
+        limit, longest = self.spec.count - self.offset, layout.keys.longest
+        if longest > limit:
             raise LayoutError(
-                f"a sequence of {layout.longest} tokens exceeds the {limit} positions of this "
+                f"a sequence of {longest} tokens exceeds the {limit} positions of this "
                 f"model; truncate to max_tokens={limit}"
             )
         return nn.functional.embedding(layout.positions + self.offset, self.weight)
@@ -63,12 +71,26 @@ def rotary_angles(spec: Rotary, head_dim: int, layout: Layout) -> tuple[Tensor, 
     """
 
     def make() -> tuple[Tensor, Tensor]:
-        even = torch.arange(0, head_dim, 2, dtype=torch.float32, device=layout.device)
-        frequency = 1.0 / spec.base ** (even / head_dim)
+        frequency = rotary_frequencies(spec, head_dim).to(layout.device)
         angle = layout.positions[:, None].float() * frequency
         return angle.cos()[:, None], angle.sin()[:, None]
 
     return layout.derive((spec, head_dim), make)
+
+
+def rotary_frequencies(spec: Rotary, head_dim: int) -> Tensor:
+    """Return by how much each pair turns from one position to the next, (K/2)."""
+    even = torch.arange(0, head_dim, 2, dtype=torch.float32)
+    frequency = 1.0 / spec.base ** (even / head_dim)
+    match spec.scaling:
+        case None:
+            return frequency
+        case LinearScaling(factor):
+            return frequency / factor
+        case Llama3Scaling(factor, low, high, original):
+            turns = original * frequency / (2 * math.pi)
+            kept = ((turns - low) / (high - low)).clamp(0, 1)
+            return kept * frequency + (1 - kept) * frequency / factor
 
 
 def rotate(x_THK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -116,3 +138,41 @@ class RelativePositionBias(nn.Module):
         query = torch.arange(queries, device=device)[:, None]
         key = torch.arange(keys, device=device)[None, :]
         return self.weight[self.bucket(key - query)].permute(2, 0, 1)
+
+
+class AlibiBias(nn.Module):
+    """-slope · distance for each head (Press, Smith & Lewis 2022): nothing is learnt.
+
+    Slopes fall geometrically from 2^(-8/n) for the largest power of two n ≤ H; where H is no such
+    power, the heads beyond take every other slope of the series of 2n heads.
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.slopes_H: Tensor
+        self.register_buffer("slopes_H", alibi_slopes(heads), persistent=False)
+
+    def forward(self, queries: int, keys: int) -> Tensor:
+        """Return the bias (H, queries, keys) to add to scaled scores."""
+        device = self.slopes_H.device
+        distance = torch.arange(queries, device=device)[:, None] - torch.arange(keys, device=device)
+        return -self.slopes_H[:, None, None] * distance.abs()
+
+
+def alibi_slopes(heads: int) -> Tensor:
+    """Return the slope of each head, (H)."""
+    even = 1 << (heads.bit_length() - 1)
+    slopes = [2.0 ** (-8.0 * i / even) for i in range(1, even + 1)]
+    slopes += [2.0 ** (-4.0 * i / even) for i in range(1, 2 * even, 2)][: heads - even]
+    return torch.tensor(slopes)
+
+
+def make_position_bias(spec: RelativeBias | Alibi | None, heads: int) -> nn.Module | None:
+    """Return the score bias that all blocks of a stack share, if there is one."""
+    match spec:
+        case None:
+            return None
+        case RelativeBias():
+            return RelativePositionBias(spec, heads)
+        case Alibi():
+            return AlibiBias(heads)

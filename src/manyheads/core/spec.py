@@ -39,6 +39,16 @@ class LayerNorm:
 
 
 @dataclass(frozen=True)
+class RMSNorm:
+    """x/√(mean(x²)+ε)·γ: neither mean nor β (Zhang & Sennrich 2019)."""
+
+    epsilon: float = 1e-6
+
+
+Norm = LayerNorm | RMSNorm
+
+
+@dataclass(frozen=True)
 class NormSlots:
     """Where a sub-layer f is normalised: residual(x + after(f(before(x)))); empty means identity.
 
@@ -46,9 +56,9 @@ class NormSlots:
     the sandwich (Ding et al. 2021) fills `before` and `after`.
     """
 
-    before: LayerNorm | None = None
-    after: LayerNorm | None = None
-    residual: LayerNorm | None = None
+    before: Norm | None = None
+    after: Norm | None = None
+    residual: Norm | None = None
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,37 @@ class SinusoidalPositions:
 
 
 @dataclass(frozen=True)
+class LinearScaling:
+    """Positions divided by `factor` (Chen et al. 2023, position interpolation)."""
+
+    factor: float
+
+
+@dataclass(frozen=True)
+class Llama3Scaling:
+    """Slow rotations slowed down by `factor`, fast ones kept, those between interpolated.
+
+    A pair is fast where it turns more than `high` times in `original` tokens, slow where it turns
+    fewer than `low` times (Llama 3.1, Grattafiori et al. 2024, section 3.4.2).
+    """
+
+    factor: float
+    low: float
+    high: float
+    original: int
+
+
+@dataclass(frozen=True)
 class Rotary:
     """Rotary positions (Su et al. 2021): pair i of a head turns by position · base^(-2i/K)."""
 
     base: float = 10_000.0
+    scaling: LinearScaling | Llama3Scaling | None = None
+
+
+@dataclass(frozen=True)
+class Alibi:
+    """Scores fall by a fixed slope of each head with the distance (Press, Smith & Lewis 2022)."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +123,9 @@ class RelativeBias:
 class AttentionSpec:
     """Multi-head attention: `heads` query heads over `kv_heads` key/value heads of `head_dim` each.
 
-    `scale` multiplies the scores (1/√head_dim when None); `dropout` acts on the attention weights,
-    `out_dropout` on the output of the last projection.
+    `scale` multiplies the scores (1/√head_dim when None); `qk_norm` normalises each query and key
+    over its head (Qwen3); `dropout` acts on the attention weights, `out_dropout` on the output of
+    the last projection.
     """
 
     heads: int
@@ -96,6 +134,7 @@ class AttentionSpec:
     bias: bool = True
     out_bias: bool = True
     scale: float | None = None
+    qk_norm: Norm | None = None
     rotary: Rotary | None = None
     reach: Reach = field(default_factory=Full)
     dropout: float = 0.0
@@ -119,12 +158,16 @@ class FeedForwardSpec:
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """One layer: attention, then feed-forward, each in its residual with its norms."""
+    """One layer: attention, feed-forward, and between them in a decoder that reads an encoder's
+    output `cross` attention to it; each in its residual with its norms.
+    """
 
     attention: AttentionSpec
     feedforward: FeedForwardSpec
     attention_norms: NormSlots
     feedforward_norms: NormSlots
+    cross: AttentionSpec | None = None
+    cross_norms: NormSlots = NormSlots()
 
 
 @dataclass(frozen=True)
@@ -132,33 +175,59 @@ class StackSpec:
     """A stack of blocks, a norm at its end, and a score bias that all its blocks share."""
 
     blocks: tuple[BlockSpec, ...]
-    norm: LayerNorm | None = None
-    relative_bias: RelativeBias | None = None
+    norm: Norm | None = None
+    position_bias: RelativeBias | Alibi | None = None
 
 
 @dataclass(frozen=True)
 class EmbedSpec:
     """Token, position and segment vectors of size `width`, summed, normalised, dropped out.
 
-    Where `width` is not the model's (ELECTRA), a linear layer follows.
+    Token vectors are multiplied by `scale` (√D in Vaswani et al. 2017, section 3.4). Where `width`
+    is not the model's (ELECTRA), a linear layer follows.
     """
 
     vocabulary: int
     width: int
     positions: LearnedPositions | SinusoidalPositions | None = None
     segments: int = 0
-    norm: LayerNorm | None = None
+    norm: Norm | None = None
     dropout: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """From hidden states to one score for each token of the vocabulary.
+
+    `tied` projects by the table of token vectors (Press & Wolf 2017), after multiplying by `scale`.
+    With `activation`, a dense layer, that activation and `norm` come first (BERT's masked tokens).
+    """
+
+    tied: bool = True
+    bias: bool = False
+    scale: float = 1.0
+    activation: Activation | None = None
+    norm: Norm | None = None
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole Transformer; `max_tokens` is the longest sequence that its positions tell apart."""
+    """A whole Transformer: an encoder, a decoder, or a decoder that reads an encoder's output.
+
+    `max_tokens` is the longest sequence that its positions tell apart. A decoder behind an encoder
+    has an embedding of its own (`target`), which looks tokens up in the encoder's table unless
+    `two_tables` says that it does not.
+    """
 
     width: int
     max_tokens: int
     embed: EmbedSpec
-    encoder: StackSpec
+    encoder: StackSpec | None = None
+    decoder: StackSpec | None = None
+    target: EmbedSpec | None = None
+    two_tables: bool = False
+    output: OutputSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +243,6 @@ class HeadSpec:
     dense: bool = True
     dense_bias: bool = True
     activation: Activation = Activation.TANH
-    norm: LayerNorm | None = None
+    norm: Norm | None = None
     pooled_dropout: float = 0.0
     dropout: float = 0.0

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from manyheads.core.attention import Attend, Attention
+from manyheads.core.attention import Attend, Attention, CrossAttention
 from manyheads.core.layout import Layout
 from manyheads.errors import ManyHeadsError, did_you_mean
 
@@ -59,7 +59,7 @@ def _readers(model: nn.Module, values: dict[str, Activation]) -> dict[str, Insta
     for path, module in model.named_modules():
         if path and not isinstance(module, nn.ModuleList):  # a list is never called
             readers[path] = _output_reader(path, module, values)
-        if isinstance(module, Attention):
+        if isinstance(module, Attention | CrossAttention):
             readers[f"{path}.weights"] = _weights_reader(f"{path}.weights", module.attend, values)
     return readers
 
@@ -72,8 +72,10 @@ def _output_reader(name: str, module: nn.Module, values: dict[str, Activation]) 
 
 
 def _weights_reader(name: str, attend: Attend, values: dict[str, Activation]) -> Installer:
-    def read(_module: nn.Module, inputs: tuple[Tensor, Tensor, Tensor, Layout, Tensor]) -> None:
-        q_THK, k_TGK, _v_TGK, layout, bias_HLL = inputs
-        values[name] = attend.weights(q_THK, k_TGK, layout, bias_HLL)
+    def read(
+        _module: nn.Module, inputs: tuple[Tensor, Tensor, Tensor, Layout, Layout, Tensor]
+    ) -> None:
+        q_THK, k_SGK, _v_SGK, queries, keys, bias_HLL = inputs
+        values[name] = attend.weights(q_THK, k_SGK, queries, keys, bias_HLL)
 
     return lambda: attend.register_forward_pre_hook(read)

@@ -1,44 +1,92 @@
-"""The Transformer: embedding and encoder, built from a `Spec`."""
+"""The Transformer: encoder, decoder, or both, built from a `Spec`.
+
+encode      ids ─ embed ─ encoder ─→ hidden
+decode      ids ─ embed ─ decoder ─→ hidden ─ logits ─→ a score for each token
+                             ↑
+remember    hidden of an encoder ─→ memory
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from manyheads.core.attention import CrossAttention
 from manyheads.core.block import Block
+from manyheads.core.cache import Cache, Memory
 from manyheads.core.embed import Embedding
 from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
-from manyheads.core.position import RelativePositionBias
+from manyheads.core.output import Output
+from manyheads.core.position import make_position_bias
 from manyheads.core.spec import Spec, StackSpec
 
 
-class Encoder(nn.Module):
-    """A stack of blocks over a ragged batch: (T, D) → (T, D), one vector for each token."""
+class Stack(nn.Module):
+    """Blocks, and what they share: a position bias and the norm at the end."""
 
     def __init__(self, spec: StackSpec, width: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(Block(block, width) for block in spec.blocks)
         self.norm = make_norm(spec.norm, width)
-        self.relative_bias = (
-            RelativePositionBias(spec.relative_bias, spec.blocks[0].attention.heads)
-            if spec.relative_bias
-            else None
-        )
+        self.position_bias = make_position_bias(spec.position_bias, spec.blocks[0].attention.heads)
+
+    def bias(self, layout: Layout) -> Tensor | None:
+        """Return the score bias (H, L, L) of all positions up to the longest sequence."""
+        if self.position_bias is None:
+            return None
+        longest = layout.keys.longest
+        bias: Tensor = self.position_bias(longest, longest)
+        return bias
+
+
+class Encoder(Stack):
+    """A stack of blocks over a ragged batch: (T, D) → (T, D), one vector for each token."""
 
     def forward(self, hidden_TD: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
         """Return the hidden states (T, D) after the last block and the final norm.
 
         Where only the tokens at `rows` are wanted, the last block computes no others.
         """
-        bias_HLL = None
-        if self.relative_bias is not None:
-            bias_HLL = self.relative_bias(layout.longest, layout.longest)
+        bias_HLL = self.bias(layout)
         *blocks, last = self.blocks
         for block in blocks:
             hidden_TD = block(hidden_TD, layout, bias_HLL)
         hidden_TD = last(hidden_TD, layout, bias_HLL, rows)
         return self.norm(hidden_TD)
+
+
+class Decoder(Stack):
+    """A stack of blocks that goes on from a cache and reads a memory: (T, D) → (T, D)."""
+
+    def forward(
+        self,
+        hidden_TD: Tensor,
+        layout: Layout,
+        memory: Memory | None = None,
+        readers: Layout | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Return the hidden states (T, D) after the last block and the final norm."""
+        bias_HLL = self.bias(layout)
+        for number, block in enumerate(self.blocks):
+
+            def read(cross: CrossAttention, x_TD: Tensor, number: int = number) -> Tensor:
+                assert memory is not None
+                return cross(x_TD, readers or layout, memory, number)
+
+            past = None if cache is None else cache.layers[number]
+            hidden_TD = block(hidden_TD, layout, bias_HLL, None, past, read)
+        if cache is not None:
+            cache.advance(layout)
+        return self.norm(hidden_TD)
+
+    def remember(self, hidden_SD: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return each layer's keys and values (S, G, K) of an encoder's output (S, D)."""
+        crossing = [block.cross for block in self.blocks]
+        return [
+            cross.remember(hidden_SD) for cross in crossing if isinstance(cross, CrossAttention)
+        ]
 
 
 class Transformer(nn.Module):
@@ -48,12 +96,26 @@ class Transformer(nn.Module):
         super().__init__()
         self.spec = spec
         self.embed = Embedding(spec.embed, spec.width)
-        self.encoder = Encoder(spec.encoder, spec.width)
+        self.encoder = Encoder(spec.encoder, spec.width) if spec.encoder else None
+        self.target = Embedding(spec.target, spec.width, spec.two_tables) if spec.target else None
+        self.decoder = Decoder(spec.decoder, spec.width) if spec.decoder else None
+        self.output = (
+            Output(spec.output, (spec.target or spec.embed).vocabulary, spec.width)
+            if spec.output
+            else None
+        )
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.embed.tokens.weight.device
+        return self.table.weight.device
+
+    @property
+    def table(self) -> nn.Embedding:
+        """The token vectors that `embed` looks up."""
+        tokens = self.embed.tokens
+        assert tokens is not None
+        return tokens
 
     def encode(
         self,
@@ -68,9 +130,46 @@ class Transformer(nn.Module):
         sequence's vectors depend on that sequence alone, never on its batch.
         Raises `LayoutError` for ids outside the vocabulary or sequences beyond the positions.
         """
+        assert self.encoder is not None, "this model has no encoder"
         return self.encoder(self.embed(ids_T, layout, segments_T), layout, rows)
 
     forward = encode
+
+    def remember(self, hidden_SD: Tensor, layout: Layout, lasts: bool = False) -> Memory:
+        """Return what a decoder reads of an encoder's output, (S, D), in all its layers.
+
+        `lasts` says that it will be read step after step.
+        """
+        assert self.decoder is not None, "this model has no decoder"
+        return Memory(self.decoder.remember(hidden_SD), layout, lasts)
+
+    def decode(
+        self,
+        ids_T: Tensor,
+        layout: Layout,
+        memory: Memory | None = None,
+        readers: Layout | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Return one vector for each token, (T, D), that depends on what stands before it.
+
+        With `cache`, sequences go on from what it holds of them, and it takes in the new tokens.
+        `memory` is what `remember` made of the sources; `readers` says how many tokens in a row
+        read each of its sources, where that is not one sequence for each source.
+        Raises `LayoutError` for ids outside the vocabulary or sequences beyond the positions.
+        """
+        assert self.decoder is not None, "this model has no decoder"
+        if self.target is None:
+            hidden_TD = self.embed(ids_T, layout)
+        else:
+            hidden_TD = self.target(ids_T, layout, table=self.table)
+        return self.decoder(hidden_TD, layout, memory, readers, cache)
+
+    def logits(self, hidden_TD: Tensor) -> Tensor:
+        """Return a score for each token of the vocabulary, (T, V)."""
+        assert self.output is not None, "this model has no output projection"
+        own = None if self.target is None else self.target.tokens
+        return self.output(hidden_TD, (own or self.table).weight)
 
 
 def initialize(model: nn.Module, deviation: float = 0.02, seed: int = 0) -> None:

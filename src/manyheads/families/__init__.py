@@ -11,13 +11,28 @@ from manyheads.families.bert import BERT
 from manyheads.families.distilbert import DISTILBERT
 from manyheads.families.electra import ELECTRA
 from manyheads.families.family import Config, Family, HeadFormat
+from manyheads.families.gpt2 import GPT2
+from manyheads.families.llama import LLAMA, MISTRAL, QWEN2, QWEN3
 from manyheads.families.modernbert import MODERNBERT
 from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
 
 __all__ = ["FAMILIES", "Config", "Family", "HeadFormat", "family_of"]
 
 FAMILIES = {
-    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, DISTILBERT, ELECTRA, MODERNBERT)
+    family.name: family
+    for family in (
+        BERT,
+        ROBERTA,
+        XLM_ROBERTA,
+        DISTILBERT,
+        ELECTRA,
+        MODERNBERT,
+        GPT2,
+        LLAMA,
+        MISTRAL,
+        QWEN2,
+        QWEN3,
+    )
 }
 
 

@@ -78,6 +78,7 @@ def bert_like_spec(config: Config, positions: LearnedPositions) -> Spec:
 
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
+    assert spec.encoder is not None
     block = spec.encoder.blocks[0]
     positions, norm = spec.embed.positions, spec.embed.norm
     assert isinstance(positions, LearnedPositions)

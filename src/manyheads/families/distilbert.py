@@ -65,6 +65,7 @@ def to_spec(config: Config) -> Spec:
 
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
+    assert spec.encoder is not None
     block = spec.encoder.blocks[0]
     return {
         "vocab_size": spec.embed.vocabulary,

@@ -36,7 +36,7 @@ class Family:
     to_spec: Callable[[Config], Spec]
     to_config: Callable[[Spec], Config]
     rules: Rules
-    sequence_head: HeadFormat
+    sequence_head: HeadFormat | None = None
 
 
 ACTIVATIONS = {

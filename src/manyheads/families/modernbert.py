@@ -107,8 +107,9 @@ def _block(config: Config, layer: int, kind: str) -> BlockSpec:
 
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
+    assert spec.encoder is not None
     first, norm = spec.encoder.blocks[0], spec.encoder.norm
-    assert norm is not None
+    assert isinstance(norm, LayerNorm)
     kinds, thetas, half = [], dict(_THETA), 64
     for block in spec.encoder.blocks:
         kind = _LOCAL if isinstance(block.attention.reach, Window) else _GLOBAL

@@ -35,6 +35,12 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+_HEAD = HeadFormat(
+    architecture="RobertaForSequenceClassification",
+    to_spec=head_spec,
+    rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+)
+
 ROBERTA = Family(
     name="roberta",
     architecture="RobertaModel",
@@ -42,18 +48,12 @@ ROBERTA = Family(
     to_spec=to_spec,
     to_config=to_config,
     rules=body_rules("roberta."),
-    sequence_head=HeadFormat(
-        architecture="RobertaForSequenceClassification",
-        to_spec=head_spec,
-        rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
-    ),
+    sequence_head=_HEAD,
 )
 
 XLM_ROBERTA = replace(
     ROBERTA,
     name="xlm-roberta",
     architecture="XLMRobertaModel",
-    sequence_head=replace(
-        ROBERTA.sequence_head, architecture="XLMRobertaForSequenceClassification"
-    ),
+    sequence_head=replace(_HEAD, architecture="XLMRobertaForSequenceClassification"),
 )

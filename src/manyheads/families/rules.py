@@ -8,11 +8,13 @@ paths in which `{i}` stands for the number of a layer; a rule covers a module's 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from manyheads.core.spec import Spec
 
 Tensors = Mapping[str, Tensor]
 
@@ -23,23 +25,54 @@ _TENSORFLOW = {".gamma": ".weight", ".beta": ".bias"}
 
 @dataclass(frozen=True)
 class Rename:
-    """A module that exists on both sides under two names."""
+    """A module that exists on both sides under two names.
+
+    `transposed` weights have an input in each row, as GPT-2 publishes them.
+    """
 
     theirs: str
     ours: str
+    transposed: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Their names, in the order of our rows."""
         return (self.theirs,)
 
+    def join(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Return our tensor of theirs."""
+        (tensor,) = tensors
+        return tensor.mT.contiguous() if self.transposed and tensor.dim() == 2 else tensor
+
+    def split(self, tensor: Tensor, spec: Spec | None) -> tuple[Tensor, ...]:
+        """Return their tensors of ours."""
+        return (tensor.mT if self.transposed and tensor.dim() == 2 else tensor,)
+
 
 @dataclass(frozen=True)
 class Fuse:
-    """Modules of theirs whose rows, stacked in this order, are one module of ours."""
+    """Modules of theirs whose rows, stacked in this order, are one module of ours.
+
+    `shares` says how many rows of a model each part has, relative to the others; equally many
+    where it is not given.
+    """
 
     parts: tuple[str, ...]
     ours: str
+    shares: Callable[[Spec], tuple[int, ...]] | None = None
+
+    def join(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Return our tensor of theirs."""
+        return torch.cat(list(tensors))
+
+    def split(self, tensor: Tensor, spec: Spec | None) -> tuple[Tensor, ...]:
+        """Return their tensors of ours."""
+        if self.shares is None:
+            return tensor.chunk(len(self.parts))
+        assert spec is not None
+        shares = self.shares(spec)
+        unit = len(tensor) // sum(shares)
+        return tensor.split([unit * share for share in shares])
 
 
 class Rules:
@@ -60,18 +93,20 @@ class Rules:
             for _, kind, layer in list(_matches(rest, first)):
                 names = [f"{_fill(part, layer)}.{kind}" for part in rule.parts]
                 if all(name in rest for name in names):
-                    rows = [rest.pop(name) for name in names]
-                    name = f"{_fill(rule.ours, layer)}.{kind}"
-                    ours[name] = rows[0] if len(rows) == 1 else torch.cat(rows)
+                    found = [rest.pop(name) for name in names]
+                    ours[f"{_fill(rule.ours, layer)}.{kind}"] = rule.join(found)
         return ours, rest
 
-    def to_theirs(self, ours: Tensors) -> dict[str, Tensor]:
-        """Return their tensors by their names: the inverse of `to_ours`."""
+    def to_theirs(self, ours: Tensors, spec: Spec | None = None) -> dict[str, Tensor]:
+        """Return their tensors by their names: the inverse of `to_ours`.
+
+        `spec` describes the model, for rules that need its sizes.
+        """
         theirs: dict[str, Tensor] = {}
         for rule in self.rules:
             for module, kind, layer in _matches(ours, _pattern(rule.ours)):
-                rows = ours[f"{module}.{kind}"].chunk(len(rule.parts))
-                for part, tensor in zip(rule.parts, rows, strict=True):
+                tensors = rule.split(ours[f"{module}.{kind}"], spec)
+                for part, tensor in zip(rule.parts, tensors, strict=True):
                     theirs[f"{_fill(part, layer)}.{kind}"] = tensor.contiguous()
         return theirs
 

@@ -21,7 +21,7 @@ def save_model(folder: Path, model: Pretrained) -> None:
     family = model.family
     heads = model.head_weights
     architectures = model.config.get("architectures") or [family.architecture]
-    tensors = family.rules.to_theirs(model.transformer.state_dict()) | heads
+    tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec) | heads
     if architectures == [family.architecture]:
         tensors = {name.removeprefix(family.prefix): tensor for name, tensor in tensors.items()}
     write_folder(
@@ -41,7 +41,8 @@ def save_with_sequence_head(
     task (labels by name, kind of problem).
     """
     family = model.family
-    tensors = family.rules.to_theirs(model.transformer.state_dict())
+    tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec)
+    assert family.sequence_head is not None
     tensors |= family.sequence_head.rules.to_theirs(head)
     write_folder(
         folder,

@@ -1,0 +1,175 @@
+"""What a generation in progress remembers: passed as an argument, never hidden in modules.
+
+Cache     keys and values of the tokens so far, for each layer: (R, G, capacity, K), R sequences
+Memory    keys and values of the encoder's output, for each layer: made once for a source, and
+          read by all the sequences that continue it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from manyheads.core.attend import to_grid
+from manyheads.core.layout import Layout
+
+_CHUNK = 64  # positions by which capacity grows at least
+
+
+class KeyValues:
+    """One layer's keys and values of R sequences, from position 0 on."""
+
+    def __init__(self) -> None:
+        self._keys: Tensor | None = None
+        self._values: Tensor | None = None
+
+    def append(self, k_TGK: Tensor, v_TGK: Tensor, layout: Layout) -> None:
+        """Write new tokens behind those of their sequences."""
+        longest = layout.keys.longest
+        if self._keys is None:
+            shape = (len(layout), k_TGK.shape[1], _capacity(longest), k_TGK.shape[2])
+            self._keys, self._values = k_TGK.new_zeros(shape), v_TGK.new_zeros(shape)
+        assert self._values is not None
+        if longest > self._keys.shape[2]:
+            grown = max(_capacity(longest), 3 * self._keys.shape[2] // 2)
+            self._keys, self._values = _grown(self._keys, grown), _grown(self._values, grown)
+        for grid, new in ((self._keys, k_TGK), (self._values, v_TGK)):
+            if len(layout) == layout.tokens and len(set(layout.past)) == 1:
+                grid[:, :, layout.past[0]] = new
+            else:
+                grid[layout.owners, :, layout.positions] = new
+
+    def upto(self, keys: Layout) -> tuple[Tensor, Tensor]:
+        """Return keys and values (R, G, L, K) up to the longest sequence."""
+        assert self._keys is not None and self._values is not None
+        return self._keys[:, :, : keys.longest], self._values[:, :, : keys.longest]
+
+    def select(self, rows: Tensor, longest: int) -> None:
+        """Let the sequences be those at `rows`, of which only `longest` tokens matter."""
+        self._keys = None if self._keys is None else _selected(self._keys, rows, longest)
+        self._values = None if self._values is None else _selected(self._values, rows, longest)
+
+    def join(self, other: KeyValues) -> None:
+        """Take in the sequences of another, behind one's own."""
+        if self._keys is None or self._values is None:
+            self._keys, self._values = other._keys, other._values
+        elif other._keys is not None and other._values is not None:
+            self._keys = _joined(self._keys, other._keys)
+            self._values = _joined(self._values, other._values)
+
+
+class Cache:
+    """Keys and values of R sequences in progress, for every layer of a decoder.
+
+    `lengths` says how many tokens of each are in it. A decoder adds the tokens that it is given.
+    """
+
+    def __init__(self, layers: int) -> None:
+        self.layers = [KeyValues() for _ in range(layers)]
+        self.lengths: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def next(self, lengths: Sequence[int], device: torch.device | str = "cpu") -> Layout:
+        """Return the layout of the next tokens, so many of each sequence."""
+        return Layout(lengths, device, past=self.lengths or None)
+
+    def advance(self, layout: Layout) -> None:
+        """Count the tokens that every layer has been given."""
+        assert not self.lengths or layout.past == self.lengths
+        self.lengths = layout.keys.lengths
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Let the sequences be those at `rows`: in another order, some left out, some repeated."""
+        rows = list(rows)
+        if rows == list(range(len(self))):
+            return
+        self.lengths = tuple(self.lengths[row] for row in rows)
+        at = torch.tensor(rows)
+        for layer in self.layers:
+            layer.select(at, max(self.lengths, default=0))
+
+    def cut(self, lengths: Sequence[int]) -> None:
+        """Forget the tokens of each sequence beyond a length."""
+        assert all(new <= old for new, old in zip(lengths, self.lengths, strict=True))
+        self.lengths = tuple(lengths)
+
+    def join(self, other: Cache) -> None:
+        """Take in the sequences of another, behind one's own."""
+        self.lengths += other.lengths
+        for mine, theirs in zip(self.layers, other.layers, strict=True):
+            mine.join(theirs)
+
+
+class Memory:
+    """Keys and values (S, G, K) of an encoder's output, for every layer of a decoder.
+
+    A memory that `lasts` is read step after step, and keeps a padded grid for that.
+    """
+
+    def __init__(
+        self, layers: Sequence[tuple[Tensor, Tensor]], layout: Layout, lasts: bool = False
+    ) -> None:
+        self.layers = list(layers)
+        self.layout = layout
+        self.lasts = lasts
+        self._grids: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.layout)
+
+    def grid(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's keys and values as (B, G, L, K)."""
+        if layer not in self._grids:
+            keys, values = self.layers[layer]
+            self._grids[layer] = to_grid(keys, self.layout), to_grid(values, self.layout)
+        return self._grids[layer]
+
+    def select(self, sources: Sequence[int]) -> Memory:
+        """Return the memory of some of the sources, in this order."""
+        starts, lengths = self.layout.starts, self.layout.lengths
+        tokens = torch.cat([torch.arange(starts[i], starts[i] + lengths[i]) for i in sources])
+        layers = [(keys[tokens], values[tokens]) for keys, values in self.layers]
+        layout = Layout([lengths[i] for i in sources], self.layout.device)
+        return Memory(layers, layout, self.lasts)
+
+    def join(self, other: Memory) -> Memory:
+        """Return the memory of these sources and another's behind them."""
+        layers = [
+            (torch.cat((k, other_k)), torch.cat((v, other_v)))
+            for (k, v), (other_k, other_v) in zip(self.layers, other.layers, strict=True)
+        ]
+        layout = Layout(self.layout.lengths + other.layout.lengths, self.layout.device)
+        return Memory(layers, layout, self.lasts)
+
+
+def _capacity(length: int) -> int:
+    return -(-length // _CHUNK) * _CHUNK
+
+
+def _grown(grid: Tensor, capacity: int) -> Tensor:
+    wider = grid.new_zeros(*grid.shape[:2], capacity, grid.shape[3])
+    wider[:, :, : grid.shape[2]] = grid
+    return wider
+
+
+def _selected(grid: Tensor, rows: Tensor, longest: int) -> Tensor:
+    """Return rows of a grid; where only few of them move, in the grid itself."""
+    R = len(grid)
+    moved = (rows != torch.arange(len(rows))).nonzero().flatten() if len(rows) == R else None
+    if moved is not None and len(moved) <= R // 2:
+        grid[moved, :, :longest] = grid[rows[moved], :, :longest]
+        return grid
+    chosen = grid.new_zeros(len(rows), *grid.shape[1:])
+    chosen[:, :, :longest] = grid[rows.to(grid.device), :, :longest]
+    return chosen
+
+
+def _joined(one: Tensor, other: Tensor) -> Tensor:
+    capacity = max(one.shape[2], other.shape[2])
+    return torch.cat(
+        [grid if grid.shape[2] == capacity else _grown(grid, capacity) for grid in (one, other)]
+    )

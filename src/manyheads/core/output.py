@@ -1,0 +1,41 @@
+"""From hidden states to a score for each token of the vocabulary."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from manyheads.core.feedforward import make_activation
+from manyheads.core.norm import make_norm
+from manyheads.core.spec import OutputSpec
+
+
+class Output(nn.Module):
+    """(T, D) → (T, V): a dense layer where the spec has one, then the projection.
+
+    A tied projection has no weight of its own: it is given the table of token vectors
+    (Press & Wolf 2017).
+    """
+
+    def __init__(self, spec: OutputSpec, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.dense: nn.Module = nn.Identity()
+        self.activation: nn.Module = nn.Identity()
+        if spec.activation is not None:
+            self.dense = nn.Linear(width, width)
+            self.activation = make_activation(spec.activation)
+        self.norm = make_norm(spec.norm, width)
+        self.project = None if spec.tied else nn.Linear(width, vocabulary, bias=spec.bias)
+        self.bias = nn.Parameter(torch.zeros(vocabulary)) if spec.tied and spec.bias else None
+
+    def forward(self, hidden_TD: Tensor, table_VD: Tensor) -> Tensor:
+        """Return logits (T, V)."""
+        hidden_TD = self.norm(self.activation(self.dense(hidden_TD)))
+        if self.spec.scale != 1.0:
+            hidden_TD = hidden_TD * self.spec.scale
+        if self.project is None:
+            return linear(hidden_TD, table_VD, self.bias)
+        logits_TV: Tensor = self.project(hidden_TD)
+        return logits_TV
