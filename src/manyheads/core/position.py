@@ -20,14 +20,17 @@ from manyheads.core.spec import (
 from manyheads.errors import LayoutError
 
 
-def sinusoidal_table(count: int, width: int) -> Tensor:
+def sinusoidal_table(count: int, width: int, halves: bool = False) -> Tensor:
     """Return PE (count, D): PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle).
 
-    "Attention Is All You Need", section 3.5. One angle per pair of dimensions.
+    "Attention Is All You Need", section 3.5. One angle per pair of dimensions; with `halves`, the
+    sines of all pairs come first.
     """
     position = torch.arange(count, dtype=torch.float64)[:, None]
     even = torch.arange(0, width, 2, dtype=torch.float64)
     angle = position / 10_000 ** (even / width)
+    if halves:
+        return torch.cat((angle.sin(), angle.cos()[:, : width // 2]), dim=1).float()
     table = torch.zeros(count, width)
     table[:, 0::2] = angle.sin()
     table[:, 1::2] = angle.cos()[:, : width // 2]
@@ -46,7 +49,9 @@ class PositionEmbedding(nn.Module):
         if isinstance(spec, LearnedPositions):
             self.weight = nn.Parameter(torch.zeros(spec.count, width))
         else:
-            self.register_buffer("weight", sinusoidal_table(spec.count, width), persistent=False)
+            with torch.device("cpu"):  # it follows from the spec, also where weights come later
+                table = sinusoidal_table(spec.count, width, spec.halves)
+            self.register_buffer("weight", table, persistent=False)
 
     @property
     def offset(self) -> int:
@@ -150,7 +155,9 @@ class AlibiBias(nn.Module):
     def __init__(self, heads: int) -> None:
         super().__init__()
         self.slopes_H: Tensor
-        self.register_buffer("slopes_H", alibi_slopes(heads), persistent=False)
+        with torch.device("cpu"):
+            slopes_H = alibi_slopes(heads)
+        self.register_buffer("slopes_H", slopes_H, persistent=False)
 
     def forward(self, queries: int, keys: int) -> Tensor:
         """Return the bias (H, queries, keys) to add to scaled scores."""

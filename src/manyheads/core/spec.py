@@ -71,9 +71,13 @@ class LearnedPositions:
 
 @dataclass(frozen=True)
 class SinusoidalPositions:
-    """PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle) (Vaswani et al. 2017)."""
+    """PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle) (Vaswani et al. 2017).
+
+    With `halves`, all sines come before all cosines (Marian).
+    """
 
     count: int
+    halves: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,11 +176,12 @@ class BlockSpec:
 
 @dataclass(frozen=True)
 class StackSpec:
-    """A stack of blocks, a norm at its end, and a score bias that all its blocks share."""
+    """A stack of blocks, a norm and dropout at its end, and a score bias that all blocks share."""
 
     blocks: tuple[BlockSpec, ...]
     norm: Norm | None = None
     position_bias: RelativeBias | Alibi | None = None
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

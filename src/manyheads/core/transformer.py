@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from manyheads.core.attention import CrossAttention
 from manyheads.core.block import Block
 from manyheads.core.cache import Cache, Memory
+from manyheads.core.dropout import Dropout
 from manyheads.core.embed import Embedding
 from manyheads.core.layout import Layout
 from manyheads.core.norm import make_norm
@@ -29,6 +30,7 @@ class Stack(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Block(block, width) for block in spec.blocks)
         self.norm = make_norm(spec.norm, width)
+        self.dropout = Dropout(spec.dropout)
         self.position_bias = make_position_bias(spec.position_bias, spec.blocks[0].attention.heads)
 
     def bias(self, layout: Layout) -> Tensor | None:
@@ -53,7 +55,7 @@ class Encoder(Stack):
         for block in blocks:
             hidden_TD = block(hidden_TD, layout, bias_HLL)
         hidden_TD = last(hidden_TD, layout, bias_HLL, rows)
-        return self.norm(hidden_TD)
+        return self.dropout(self.norm(hidden_TD))
 
 
 class Decoder(Stack):
@@ -79,7 +81,7 @@ class Decoder(Stack):
             hidden_TD = block(hidden_TD, layout, bias_HLL, None, past, read)
         if cache is not None:
             cache.advance(layout)
-        return self.norm(hidden_TD)
+        return self.dropout(self.norm(hidden_TD))
 
     def remember(self, hidden_SD: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return each layer's keys and values (S, G, K) of an encoder's output (S, D)."""

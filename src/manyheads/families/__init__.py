@@ -7,6 +7,7 @@ here; the parity harness in `tests/families` then holds it to the original.
 from __future__ import annotations
 
 from manyheads.errors import ConfigError, did_you_mean
+from manyheads.families.bart import BART, MARIAN
 from manyheads.families.bert import BERT
 from manyheads.families.distilbert import DISTILBERT
 from manyheads.families.electra import ELECTRA
@@ -15,6 +16,7 @@ from manyheads.families.gpt2 import GPT2
 from manyheads.families.llama import LLAMA, MISTRAL, QWEN2, QWEN3
 from manyheads.families.modernbert import MODERNBERT
 from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
+from manyheads.families.t5 import MT5, T5
 
 __all__ = ["FAMILIES", "Config", "Family", "HeadFormat", "family_of"]
 
@@ -32,6 +34,10 @@ FAMILIES = {
         MISTRAL,
         QWEN2,
         QWEN3,
+        BART,
+        MARIAN,
+        T5,
+        MT5,
     )
 }
 

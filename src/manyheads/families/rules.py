@@ -27,12 +27,14 @@ _TENSORFLOW = {".gamma": ".weight", ".beta": ".bias"}
 class Rename:
     """A module that exists on both sides under two names.
 
-    `transposed` weights have an input in each row, as GPT-2 publishes them.
+    `transposed` weights have an input in each row, as GPT-2 publishes them. `when` says for which
+    models the rule writes, where several rules read the same module.
     """
 
     theirs: str
     ours: str
     transposed: bool = False
+    when: Callable[[Spec], bool] | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -54,12 +56,13 @@ class Fuse:
     """Modules of theirs whose rows, stacked in this order, are one module of ours.
 
     `shares` says how many rows of a model each part has, relative to the others; equally many
-    where it is not given.
+    where it is not given. `when` says for which models the rule writes.
     """
 
     parts: tuple[str, ...]
     ours: str
     shares: Callable[[Spec], tuple[int, ...]] | None = None
+    when: Callable[[Spec], bool] | None = None
 
     def join(self, tensors: Sequence[Tensor]) -> Tensor:
         """Return our tensor of theirs."""
@@ -75,14 +78,35 @@ class Fuse:
         return tensor.split([unit * share for share in shares])
 
 
+@dataclass(frozen=True)
+class Vector:
+    """A tensor of theirs, of shape (1, n) and named as a whole, that is a vector of ours."""
+
+    theirs: str
+    ours: str
+
+
+@dataclass(frozen=True)
+class Tied:
+    """A second name of theirs for what a module of ours already has: read where it is the only one,
+    never written.
+    """
+
+    theirs: str
+    ours: str
+
+
 class Rules:
     """A reversible list of rules."""
 
-    def __init__(self, *rules: Rename | Fuse) -> None:
-        self.rules = rules
+    def __init__(self, *rules: Rename | Fuse | Vector | Tied) -> None:
+        self.rules = [rule for rule in rules if isinstance(rule, Rename | Fuse)]
+        self.vectors = [rule for rule in rules if isinstance(rule, Vector)]
+        self.tied = [rule for rule in rules if isinstance(rule, Tied)]
 
     def __add__(self, other: Rules) -> Rules:
-        return Rules(*self.rules, *other.rules)
+        mine = (*self.rules, *self.vectors, *self.tied)
+        return Rules(*mine, *other.rules, *other.vectors, *other.tied)
 
     def to_ours(self, theirs: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return our tensors by our names, and what no rule speaks of by its own names."""
@@ -95,6 +119,12 @@ class Rules:
                 if all(name in rest for name in names):
                     found = [rest.pop(name) for name in names]
                     ours[f"{_fill(rule.ours, layer)}.{kind}"] = rule.join(found)
+        for one in self.vectors:
+            if one.theirs in rest:
+                ours[one.ours] = rest.pop(one.theirs).flatten()
+        for twin in self.tied:
+            if (name := f"{twin.theirs}.weight") in rest:
+                ours.setdefault(f"{twin.ours}.weight", rest.pop(name))
         return ours, rest
 
     def to_theirs(self, ours: Tensors, spec: Spec | None = None) -> dict[str, Tensor]:
@@ -104,10 +134,15 @@ class Rules:
         """
         theirs: dict[str, Tensor] = {}
         for rule in self.rules:
+            if rule.when is not None and not (spec and rule.when(spec)):
+                continue
             for module, kind, layer in _matches(ours, _pattern(rule.ours)):
                 tensors = rule.split(ours[f"{module}.{kind}"], spec)
                 for part, tensor in zip(rule.parts, tensors, strict=True):
                     theirs[f"{_fill(part, layer)}.{kind}"] = tensor.contiguous()
+        for one in self.vectors:
+            if one.ours in ours:
+                theirs[one.theirs] = ours[one.ours][None]
         return theirs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from manyheads.core.spec import Pooling
+from manyheads.core.spec import Pooling, Spec
 from manyheads.core.transformer import Transformer
 from manyheads.errors import CheckpointError, did_you_mean
 from manyheads.families import Config, Family, family_of
 from manyheads.families.rules import modern_name
 from manyheads.hub.checkpoint import read_config, read_weights
+from manyheads.hub.gguf import read_gguf
 from manyheads.hub.pooling import published_pooling
 from manyheads.hub.source import locate
 from manyheads.text import Tokenizer
 
 # Buffers that older releases stored and that follow from the configuration.
-_DERIVED = ("position_ids", "token_type_ids", "inv_freq")
+_DERIVED = ("position_ids", "token_type_ids", "inv_freq", "attn.bias", "attn.masked_bias")
 
 
 @dataclass
@@ -80,16 +81,22 @@ def load_model(
     missing or of another shape than the configuration says.
     """
     folder = locate(reference)
-    config = read_config(folder)
+    if folder.suffix == ".gguf":
+        found = read_gguf(folder)
+        config, published, tokenizer = found.config, found.tensors, found.tokenizer
+    else:
+        config, published = read_config(folder), read_weights(folder)
+        tokenizer = Tokenizer.from_folder(folder)
     family = family_of(config)
-    tensors = _with_prefix(read_weights(folder), family.prefix)
+    tensors = _with_prefix(published, family.prefix)
     ours, rest = family.rules.to_ours(tensors)
+    spec = _with_own_projection(family.to_spec(config), ours)
     with torch.device("meta"), Undrawn():
-        transformer = Transformer(family.to_spec(config))
+        transformer = Transformer(spec)
     fill(transformer, ours, device, dtype, source=str(folder))
     return Pretrained(
         transformer=transformer.eval(),
-        tokenizer=Tokenizer.from_folder(folder),
+        tokenizer=tokenizer,
         family=family,
         config=config,
         head_weights={name: t for name, t in rest.items() if not name.endswith(_DERIVED)},
@@ -124,8 +131,22 @@ def fill(
         raise CheckpointError(f"{source} has weights of other shapes: {_some(unfit, 12)}")
     state = {name: tensors[name].to(device, dtype) for name in wanted}
     module.load_state_dict(state, strict=True, assign=True)
+    module.to(device)  # what no file holds, because it follows from the configuration
     for parameter in module.parameters():
         parameter.requires_grad_(True)
+
+
+def _with_own_projection(spec: Spec, tensors: Mapping[str, Tensor]) -> Spec:
+    """Return the spec untied where there is a projection that is not the token table.
+
+    Some configurations call every output tied, and leave it to the weights to say otherwise.
+    """
+    own, table = tensors.get("output.project.weight"), tensors.get("embed.tokens.weight")
+    if spec.output is None or not spec.output.tied or own is None or table is None:
+        return spec
+    if own.shape == table.shape and torch.equal(own, table):
+        return spec
+    return replace(spec, output=replace(spec.output, tied=False))
 
 
 def _some(items: list[str], limit: int = 6) -> str:

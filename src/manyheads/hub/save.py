@@ -22,7 +22,10 @@ def save_model(folder: Path, model: Pretrained) -> None:
     heads = model.head_weights
     architectures = model.config.get("architectures") or [family.architecture]
     tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec) | heads
-    if architectures == [family.architecture]:
+    bare = (
+        model.transformer.spec.output is None
+    )  # a body alone has no other name to keep apart from
+    if bare and architectures == [family.architecture]:
         tensors = {name.removeprefix(family.prefix): tensor for name, tensor in tensors.items()}
     write_folder(
         folder, model.transformer, model.tokenizer, family, model.config, tensors, architectures[0]

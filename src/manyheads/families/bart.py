@@ -1,0 +1,187 @@
+"""BART (Lewis et al. 2020) and Marian (Junczys-Dowmunt et al. 2018): post-norm, shared tokens.
+
+Both are the encoder-decoder of Vaswani et al. 2017. BART learns its positions and normalises the
+sum of token and position; Marian has sinusoids, its sines before its cosines.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from manyheads.core.mask import Causal
+from manyheads.core.spec import (
+    AttentionSpec,
+    BlockSpec,
+    EmbedSpec,
+    FeedForwardSpec,
+    LayerNorm,
+    LearnedPositions,
+    NormSlots,
+    OutputSpec,
+    SinusoidalPositions,
+    Spec,
+    StackSpec,
+)
+from manyheads.families.family import (
+    ACTIVATION_NAMES,
+    Config,
+    Family,
+    activation_of,
+    head_dim_of,
+    layers_of,
+    refuse,
+)
+from manyheads.families.rules import Fuse, Rename, Rules, Tied, Vector
+
+_NORM = LayerNorm(1e-5)
+_OFFSET = 2  # BART's positions begin in this row
+
+
+def bart_to_spec(config: Config) -> Spec:
+    """Read a BART configuration."""
+    count = config.get("max_position_embeddings", 1024)
+    return _spec(config, LearnedPositions(count + _OFFSET, _OFFSET), _NORM, vocabulary=50265)
+
+
+def marian_to_spec(config: Config) -> Spec:
+    """Read a Marian configuration."""
+    refuse(config, "share_encoder_decoder_embeddings", True)
+    refuse(config, "normalize_before", False)
+    refuse(config, "normalize_embedding", False)
+    count = config.get("max_position_embeddings", 1024)
+    return _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=58101)
+
+
+def _spec(
+    config: Config,
+    positions: LearnedPositions | SinusoidalPositions,
+    embed_norm: LayerNorm | None,
+    vocabulary: int,
+) -> Spec:
+    width = config.get("d_model", 1024)
+    embed = EmbedSpec(
+        vocabulary=config.get("vocab_size", vocabulary),
+        width=width,
+        positions=positions,
+        norm=embed_norm,
+        dropout=config.get("dropout", 0.1),
+        scale=math.sqrt(width) if config.get("scale_embedding", False) else 1.0,
+    )
+    decoder = _block(config, "decoder")
+    cross = replace(decoder.attention)
+    decoder = replace(
+        decoder,
+        attention=replace(decoder.attention, reach=Causal()),
+        cross=cross,
+        cross_norms=NormSlots(residual=_NORM),
+    )
+    return Spec(
+        width=width,
+        max_tokens=config.get("max_position_embeddings", 1024),
+        embed=embed,
+        encoder=StackSpec((_block(config, "encoder"),) * layers_of(config, "encoder_layers", 12)),
+        decoder=StackSpec((decoder,) * layers_of(config, "decoder_layers", 12)),
+        target=embed,
+        output=OutputSpec(bias=True),
+    )
+
+
+def _block(config: Config, side: str) -> BlockSpec:
+    width, heads = config.get("d_model", 1024), config.get(f"{side}_attention_heads", 16)
+    dropout = config.get("dropout", 0.1)
+    slots = NormSlots(residual=_NORM)
+    return BlockSpec(
+        attention=AttentionSpec(
+            heads=heads,
+            kv_heads=heads,
+            head_dim=head_dim_of(width, heads),
+            dropout=config.get("attention_dropout", 0.0),
+            out_dropout=dropout,
+        ),
+        feedforward=FeedForwardSpec(
+            width=config.get(f"{side}_ffn_dim", 4096),
+            activation=activation_of(config.get("activation_function", "gelu")),
+            dropout=config.get("activation_dropout", 0.0),
+            out_dropout=dropout,
+        ),
+        attention_norms=slots,
+        feedforward_norms=slots,
+    )
+
+
+def to_config(spec: Spec) -> Config:
+    """Write the configuration that is read back to the same spec."""
+    assert spec.encoder is not None and spec.decoder is not None
+    reading, writing = spec.encoder.blocks[0], spec.decoder.blocks[0]
+    return {
+        "vocab_size": spec.embed.vocabulary,
+        "d_model": spec.width,
+        "max_position_embeddings": spec.max_tokens,
+        "encoder_layers": len(spec.encoder.blocks),
+        "decoder_layers": len(spec.decoder.blocks),
+        "encoder_attention_heads": reading.attention.heads,
+        "decoder_attention_heads": writing.attention.heads,
+        "encoder_ffn_dim": reading.feedforward.width,
+        "decoder_ffn_dim": writing.feedforward.width,
+        "activation_function": ACTIVATION_NAMES[reading.feedforward.activation],
+        "dropout": spec.embed.dropout,
+        "attention_dropout": reading.attention.dropout,
+        "activation_dropout": reading.feedforward.dropout,
+        "scale_embedding": spec.embed.scale != 1.0,
+        "is_encoder_decoder": True,
+    }
+
+
+def _side_rules(side: str) -> Rules:
+    theirs, ours = f"model.{side}.layers.{{i}}", f"{side}.blocks.{{i}}"
+    return Rules(
+        Fuse(tuple(f"{theirs}.self_attn.{part}_proj" for part in "qkv"), f"{ours}.attention.qkv"),
+        Rename(f"{theirs}.self_attn.out_proj", f"{ours}.attention.out"),
+        Rename(f"{theirs}.self_attn_layer_norm", f"{ours}.attention_norms.residual"),
+        Rename(f"{theirs}.fc1", f"{ours}.feedforward.up"),
+        Rename(f"{theirs}.fc2", f"{ours}.feedforward.down"),
+        Rename(f"{theirs}.final_layer_norm", f"{ours}.feedforward_norms.residual"),
+    )
+
+
+_CROSS, _OURS = "model.decoder.layers.{i}.encoder_attn", "decoder.blocks.{i}"
+_SHARED = (
+    _side_rules("encoder")
+    + _side_rules("decoder")
+    + Rules(
+        Rename("model.shared", "embed.tokens"),
+        Rename(f"{_CROSS}.q_proj", f"{_OURS}.cross.q"),
+        Fuse((f"{_CROSS}.k_proj", f"{_CROSS}.v_proj"), f"{_OURS}.cross.kv"),
+        Rename(f"{_CROSS}.out_proj", f"{_OURS}.cross.out"),
+        Rename(f"{_CROSS}_layer_norm", f"{_OURS}.cross_norms.residual"),
+        Vector("final_logits_bias", "output.bias"),
+        Tied("model.encoder.embed_tokens", "embed.tokens"),
+        Tied("model.decoder.embed_tokens", "embed.tokens"),
+        Tied("lm_head", "embed.tokens"),
+    )
+)
+
+BART = Family(
+    name="bart",
+    architecture="BartForConditionalGeneration",
+    prefix="model.",
+    to_spec=bart_to_spec,
+    to_config=to_config,
+    rules=_SHARED
+    + Rules(
+        Rename("model.encoder.embed_positions", "embed.positions"),
+        Rename("model.decoder.embed_positions", "target.positions"),
+        Rename("model.encoder.layernorm_embedding", "embed.norm"),
+        Rename("model.decoder.layernorm_embedding", "target.norm"),
+    ),
+)
+
+MARIAN = Family(
+    name="marian",
+    architecture="MarianMTModel",
+    prefix="model.",
+    to_spec=marian_to_spec,
+    to_config=to_config,
+    rules=_SHARED,
+)
