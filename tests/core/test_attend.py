@@ -78,7 +78,9 @@ def test_reference_is_the_formula(reach: Reach, biased: bool) -> None:
         q_THK, k_TGK, v_TGK = draw(layout, heads=4, groups=2)
         bias = draw_bias(layout, heads=4) if biased else None
         expected = by_formula(q_THK, k_TGK, v_TGK, layout, reach, bias)
-        found = ways.reference(q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, SCALE, bias_HLL=bias))
+        found = ways.reference(
+            q_THK, k_TGK, v_TGK, layout, layout, Scoring(reach, SCALE, bias_HLL=bias)
+        )
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -212,7 +214,9 @@ def test_dropout_keeps_the_mean_and_divides_by_what_stays(way: Callable[..., Ten
     copies, length, rate = 400, 8, 0.3
     layout = Layout([length] * copies)
     zeros = torch.zeros(layout.tokens, 2, HEAD_DIM)
-    context = way(zeros, zeros, torch.ones_like(zeros), layout, layout, Scoring(Full(), SCALE, rate))
+    context = way(
+        zeros, zeros, torch.ones_like(zeros), layout, layout, Scoring(Full(), SCALE, rate)
+    )
     kept = context[..., 0] * length * (1 - rate)
     torch.testing.assert_close(kept, kept.round(), atol=1e-4, rtol=0)
     assert abs(context.mean() - 1) < 0.02
@@ -223,13 +227,13 @@ def test_dropout_keeps_the_mean_and_divides_by_what_stays(way: Callable[..., Ten
 def test_padding_is_chosen_where_it_is_cheaper() -> None:
     """Many short runs are padded; one run, or one long sequence among short ones, is not."""
 
-    def pays(lengths: list[int], reach: Reach = Full()) -> bool:
+    def pays(lengths: list[int], reach: Reach) -> bool:
         layout = Layout(lengths)
         return ways._padding_pays(layout, layout, Scoring(reach, SCALE))
 
-    assert pays([5, 6, 7, 8] * 4)
-    assert not pays([32] * 16)
-    assert not pays([2, 3, 2, 3, 4000])
+    assert pays([5, 6, 7, 8] * 4, Full())
+    assert not pays([32] * 16, Full())
+    assert not pays([2, 3, 2, 3, 4000], Full())
     assert not pays([900, 901], Window(64, 64))
 
 

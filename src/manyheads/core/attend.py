@@ -68,8 +68,9 @@ def weights(
         scores = torch.einsum("qhk,thk->hqt", q.float(), k.float()) * scoring.scale
         if scoring.bias_HLL is not None:
             scores = scores + scoring.bias_HLL[:, first : len(k), : len(k)]
-        position = torch.arange(len(k), device=k.device)
-        allowed = scoring.reach.allows(position[first:, None], position[None, :])
+        query = torch.arange(first, len(k), device=k.device)
+        key = torch.arange(len(k), device=k.device)
+        allowed = scoring.reach.allows(query[:, None], key[None, :])
         result.append(scores.masked_fill(~allowed, float("-inf")).softmax(dim=-1))
     return result
 
@@ -246,8 +247,9 @@ def _mask_of_run(keys: Layout, of_queries: int, of_keys: int, scoring: Scoring) 
     reach, first = scoring.reach, of_keys - of_queries
 
     def make() -> Tensor:
-        position = torch.arange(of_keys, device=keys.device)
-        return reach.allows(position[first:, None], position[None, :])
+        query = torch.arange(first, of_keys, device=keys.device)
+        key = torch.arange(of_keys, device=keys.device)
+        return reach.allows(query[:, None], key[None, :])
 
     needed = not reach.covers(of_queries, of_keys)
     mask = keys.derive((reach, of_queries, of_keys), make) if needed else None
