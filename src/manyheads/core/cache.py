@@ -88,7 +88,7 @@ class Cache:
         if rows == list(range(len(self))):
             return
         self.lengths = tuple(self.lengths[row] for row in rows)
-        at = torch.tensor(rows)
+        at = torch.tensor(rows, dtype=torch.long)
         for layer in self.layers:
             layer.select(at, max(self.lengths, default=0))
 
