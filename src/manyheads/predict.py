@@ -176,7 +176,7 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Predic
             f"{folder} is a model without a task ({MANIFEST} is missing); train one with "
             "`manyheads train` first, or give the folder that training wrote"
         )
-    head_format = pretrained.family.sequence_head
+    head_format = pretrained.family.require_sequence_head()
     tensors, _ = head_format.rules.to_ours(pretrained.head_weights)
     head = settings.task.head(pretrained)
     fill(head, tensors, device, torch.float32, source=str(folder))
@@ -219,7 +219,7 @@ def _saved_settings(path: Path) -> Settings:
 def _published_task(pretrained: Pretrained) -> Task:
     """Return the task of a published head, which its config.json need not spell out."""
     config = pretrained.config
-    tensors, _ = pretrained.family.sequence_head.rules.to_ours(pretrained.head_weights)
+    tensors, _ = pretrained.family.require_sequence_head().rules.to_ours(pretrained.head_weights)
     names = {int(number): name for number, name in (config.get("id2label") or {}).items()}
     outputs = len(names) or len(tensors.get("out.bias", ()))
     labels = tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))

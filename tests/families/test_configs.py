@@ -26,7 +26,9 @@ from manyheads.families import (
 
 from .harness import CASES
 
-every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+# Decoders are held to their originals in test_decoders.
+ENCODERS = {name: family for name, family in FAMILIES.items() if family.sequence_head is not None}
+every_family = pytest.mark.parametrize("family", ENCODERS.values(), ids=ENCODERS)
 ORIGINALS = {case.family.name: case.config for case in CASES.values()}
 
 rates = st.sampled_from([0.0, 0.1, 0.25])

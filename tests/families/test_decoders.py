@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import torch
 import transformers
 from torch import Tensor
 
+import manyheads as mh
 from manyheads.core.cache import Cache
 from manyheads.core.layout import Layout
 from manyheads.core.transformer import Transformer
+from manyheads.errors import ConfigError
 from manyheads.families import FAMILIES, Config
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.save import save_model
@@ -284,3 +287,36 @@ def test_two_readers_of_a_source_share_its_memory(pair: Pair) -> None:
 def test_every_decoder_family_has_a_case() -> None:
     held = {case.config.model_type for case in CASES.values()}
     assert held == {name for name, family in FAMILIES.items() if family.sequence_head is None}
+
+
+def test_a_decoder_is_no_classifier(tmp_path: Path) -> None:
+    folder = publish(CASES["gpt2"].make(), tmp_path / "gpt2")
+    data = mh.read({"text": ["a", "b"] * 4, "label": ["x", "y"] * 4}, valid=0)
+    with pytest.raises(ConfigError, match="family gpt2 has no head for whole texts"):
+        mh.Learner(folder, mh.Classification(), data, quiet=True)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_configuration_is_written_back_and_read_by_the_original(name: str) -> None:
+    case = CASES[name]
+    config = case.config(**case.settings, vocab_size=VOCABULARY)
+    family = FAMILIES[config.model_type]
+    spec = family.to_spec(config.to_dict())
+    written = json.loads(json.dumps(family.to_config(spec)))
+    assert family.to_spec(written | {"model_type": family.name}) == spec
+    assert family.to_spec(case.config(**written).to_dict()) == spec
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_configuration_leaves_out_has_the_default_of_the_original(name: str) -> None:
+    theirs = CASES[name].config()
+    family = FAMILIES[theirs.model_type]
+    said = {"model_type": theirs.model_type, "vocab_size": theirs.vocab_size}
+    assert family.to_spec(said) == family.to_spec(theirs.to_dict())
+
+
+@pytest.mark.parametrize("scaling", ["yarn", "dynamic", "longrope"])
+def test_positions_scaled_otherwise_are_refused(scaling: str) -> None:
+    config = _LLAMA | {"rope_scaling": {"rope_type": scaling, "factor": 2.0}}
+    with pytest.raises(ConfigError, match=f"rope_type='{scaling}'"):
+        FAMILIES["llama"].to_spec(config)

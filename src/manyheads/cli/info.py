@@ -57,12 +57,15 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
     from manyheads.predict import longest_input, settings_of
 
     spec = model.transformer.spec
-    block = spec.encoder.blocks[0]
+    stacks = {"encoder": spec.encoder, "decoder": spec.decoder}
+    layers = {name: len(stack.blocks) for name, stack in stacks.items() if stack is not None}
+    block = next(stack.blocks[0] for stack in stacks.values() if stack is not None)
     parameters = [*model.transformer.parameters(), *model.head_weights.values()]
     facts: dict[str, Any] = {
         "folder": str(folder),
         "family": model.family.name,
-        "layers": len(spec.encoder.blocks),
+        "layers": sum(layers.values()),
+        "stacks": layers,
         "width": spec.width,
         "heads": block.attention.heads,
         "feedforward": block.feedforward.width,
@@ -85,7 +88,8 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
 
 def _files(folder: Path) -> dict[str, int]:
     """Return the sizes in bytes of the files in a folder, by name."""
-    return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    paths = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
 
 def _lines(facts: dict[str, Any]) -> str:

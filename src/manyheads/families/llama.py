@@ -52,10 +52,11 @@ class Habits:
     qkv_bias: bool = False
     qk_norm: bool = False
     head_dim: int | None = None
+    sliding_window: int | None = None
 
 
 LLAMA_HABITS = Habits(32, 32, 32, 4096, 11008, 32000, 2048)
-MISTRAL_HABITS = Habits(32, 32, 8, 4096, 14336, 32000, 131072)
+MISTRAL_HABITS = Habits(32, 32, 8, 4096, 14336, 32000, 131072, sliding_window=4096)
 QWEN2_HABITS = Habits(32, 32, 32, 4096, 22016, 151936, 32768, qkv_bias=True)
 QWEN3_HABITS = Habits(32, 32, 32, 4096, 22016, 151936, 32768, qk_norm=True, head_dim=128)
 
@@ -70,7 +71,9 @@ def to_spec(habits: Habits, config: Config) -> Spec:
         max_tokens=config.get("max_position_embeddings", habits.max_tokens),
         embed=EmbedSpec(vocabulary=config.get("vocab_size", habits.vocabulary), width=width),
         decoder=StackSpec(
-            blocks=tuple(_block(habits, config, reach) for reach in _reaches(config, count)),
+            blocks=tuple(
+                _block(habits, config, reach) for reach in _reaches(habits, config, count)
+            ),
             norm=norm,
         ),
         output=OutputSpec(tied=config.get("tie_word_embeddings", False)),
@@ -111,9 +114,9 @@ def _usual_kv_heads(habits: Habits, heads: int) -> int:
     return heads if habits.kv_heads == habits.heads else habits.kv_heads
 
 
-def _reaches(config: Config, count: int) -> list[Reach]:
+def _reaches(habits: Habits, config: Config, count: int) -> list[Reach]:
     """Return what each layer may attend to: all that came before, or a window of it."""
-    size = config.get("sliding_window")
+    size = config.get("sliding_window", habits.sliding_window)
     if size is None or not config.get("use_sliding_window", True):
         return [Causal()] * count
     kinds = config.get("layer_types") or [_SLIDING] * count

@@ -31,11 +31,20 @@ from manyheads.families.family import (
 from manyheads.families.rules import Fuse, Rename, Rules, Tied
 
 MT5_NAME = "mt5"
+# What mT5 takes for granted where its configuration says nothing, and T5 takes otherwise.
+_MT5_HABITS: Config = {
+    "d_ff": 1024,
+    "num_layers": 8,
+    "num_heads": 6,
+    "feed_forward_proj": "gated-gelu",
+    "vocab_size": 250112,
+}
 _UNLIMITED = 1_000_000  # relative positions have no end; memory has
 
 
 def to_spec(config: Config) -> Spec:
-    """Read a T5 configuration of either version."""
+    """Read a configuration of T5, either version, or mT5."""
+    config = (_MT5_HABITS if config.get("model_type") == MT5_NAME else {}) | config
     width, layers = config.get("d_model", 512), layers_of(config, "num_layers", 6)
     dropout = config.get("dropout_rate", 0.1)
     norm = RMSNorm(config.get("layer_norm_epsilon", 1e-6))

@@ -45,8 +45,8 @@ class Pretrained:
     @property
     def is_sequence_classifier(self) -> bool:
         """Whether it was published with its family's head for whole sequences."""
-        published = self.config.get("architectures") or ()
-        return self.family.sequence_head.architecture in published
+        head, published = self.family.sequence_head, self.config.get("architectures") or ()
+        return head is not None and head.architecture in published
 
 
 class Undrawn(TorchFunctionMode):

@@ -30,7 +30,7 @@ def append_mean_block(model: Pretrained) -> Pretrained:
     Only where it was trained to be averaged and its head reads the first token, and where norms
     follow the residuals; other models are returned as they are.
     """
-    head = model.family.sequence_head.to_spec(model.config)
+    head = model.family.require_sequence_head().to_spec(model.config)
     spec = model.transformer.spec
     last = spec.encoder.blocks[-1]
     post_norm = last.attention_norms == NormSlots(residual=last.attention_norms.residual)
@@ -63,7 +63,7 @@ def _average(block: Block, width: int) -> None:
 
 def _plain_dense(model: Pretrained) -> dict[str, Tensor]:
     """Return published weights of a head whose dense layer passes on what it sees."""
-    format_ = model.family.sequence_head
+    format_ = model.family.require_sequence_head()
     spec = format_.to_spec(model.config)
     if not spec.dense or spec.activation is not Activation.TANH:
         return {}

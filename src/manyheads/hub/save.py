@@ -45,8 +45,7 @@ def save_with_sequence_head(
     """
     family = model.family
     tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec)
-    assert family.sequence_head is not None
-    tensors |= family.sequence_head.rules.to_theirs(head)
+    tensors |= family.require_sequence_head().rules.to_theirs(head)
     write_folder(
         folder,
         model.transformer,
@@ -54,7 +53,7 @@ def save_with_sequence_head(
         family,
         model.config | settings,
         tensors,
-        family.sequence_head.architecture,
+        family.require_sequence_head().architecture,
     )
 
 

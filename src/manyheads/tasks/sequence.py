@@ -22,7 +22,7 @@ class SequenceTask:
 
     def head(self, pretrained: Pretrained, seed: int = 0) -> SequenceHead:
         """Return the family's head, with the published layers that mean the same here."""
-        format_ = pretrained.family.sequence_head
+        format_ = pretrained.family.require_sequence_head()
         head = SequenceHead(format_.to_spec(pretrained.config), len(self.labels))
         initialize(head, seed=seed)
         published, _ = format_.rules.to_ours(pretrained.head_weights)
