@@ -9,6 +9,7 @@
     ├── DataError                    a table that cannot be read or learnt from
     ├── RecipeError                  a training setting that is unknown or out of range
     ├── TrainingError                a run that cannot go on: a loss of NaN, a full disk
+    ├── GenerationError              a text that cannot be written as asked, for limits or NaN
     └── MissingExtra                 a feature whose optional dependency is not installed
 
 A message names the value, the limit and the remedy, in one line where it fits:
@@ -56,6 +57,10 @@ class RecipeError(ManyHeadsError):
 
 class TrainingError(ManyHeadsError):
     """A run that cannot go on."""
+
+
+class GenerationError(ManyHeadsError):
+    """A text that cannot be written as it was asked for."""
 
 
 class MissingExtra(ManyHeadsError, ImportError):  # noqa: N818

@@ -202,8 +202,23 @@ def test_memories_are_selected_and_joined() -> None:
         return model.decode(ids_T, Layout([1] * len(memory)), memory)
 
     expected = read(memory_of([sources[2], sources[0], sources[1]]))
-    found = read(memory_of(sources[1:]).select([1]).join(memory_of(sources[:2])))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    memory = memory_of(sources[1:])
+    memory.select([1])
+    memory.join(memory_of(sources[:2]))
+    torch.testing.assert_close(read(memory), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_sources_that_leave_are_not_read() -> None:
+    model = decoder(reads=True)
+    layout = Layout([3, 6, 2, 4])
+    ids_T = torch.randint(0, small.VOCABULARY, (15,))
+    hidden_TD = model.encode(ids_T, layout)
+    memory = model.remember(hidden_TD, layout, lasts=True)
+    whole = model.decode(torch.tensor([1, 2, 3, 4]), Layout([1] * 4), memory)
+    memory.select([0, 3, 2])  # the last one in the place of the second
+    found = model.decode(torch.tensor([1, 4, 3]), Layout([1] * 3), memory)
+    torch.testing.assert_close(found, whole[[0, 3, 2]], atol=1e-5, rtol=1e-5)
 
 
 def test_gradients_reach_the_encoder_through_the_memory() -> None:

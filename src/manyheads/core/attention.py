@@ -123,11 +123,9 @@ class CrossAttention(nn.Module):
         `queries` says how many tokens, of whatever sequences, read each source of the memory.
         """
         q_THK = self.q(x_TD).unflatten(-1, (-1, self.spec.head_dim))
-        if self.training or not memory.lasts:
-            k_SGK, v_SGK = memory.layers[layer]
-            context_THK = self.attend(q_THK, k_SGK, v_SGK, queries, memory.layout, None)
-        else:
-            grid = memory.grid(layer)
+        if memory.lasts:
             scoring = self.attend.scoring(None)
-            context_THK = over_grid(q_THK, *grid, queries, memory.layout, scoring)
+            context_THK = over_grid(q_THK, *memory.layers[layer], queries, memory.layout, scoring)
+        else:
+            context_THK = self.attend(q_THK, *memory.layers[layer], queries, memory.layout, None)
         return self.out_dropout(self.out(context_THK.flatten(1)))

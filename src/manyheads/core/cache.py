@@ -105,45 +105,45 @@ class Cache:
 
 
 class Memory:
-    """Keys and values (S, G, K) of an encoder's output, for every layer of a decoder.
+    """Keys and values of an encoder's output, for every layer of a decoder.
 
-    A memory that `lasts` is read step after step, and keeps a padded grid for that.
+    They are ragged, (S, G, K). A memory that `lasts` is read step after step, and holds them as a
+    padded grid, (B, G, L, K).
     """
 
     def __init__(
         self, layers: Sequence[tuple[Tensor, Tensor]], layout: Layout, lasts: bool = False
     ) -> None:
-        self.layers = list(layers)
         self.layout = layout
         self.lasts = lasts
-        self._grids: dict[int, tuple[Tensor, Tensor]] = {}
+        self.layers = [
+            (to_grid(keys, layout), to_grid(values, layout)) if lasts else (keys, values)
+            for keys, values in layers
+        ]
 
     def __len__(self) -> int:
         return len(self.layout)
 
-    def grid(self, layer: int) -> tuple[Tensor, Tensor]:
-        """Return a layer's keys and values as (B, G, L, K)."""
-        if layer not in self._grids:
-            keys, values = self.layers[layer]
-            self._grids[layer] = to_grid(keys, self.layout), to_grid(values, self.layout)
-        return self._grids[layer]
+    def select(self, sources: Sequence[int]) -> None:
+        """Let the sources of a memory that lasts be these, at least one, in this order."""
+        assert self.lasts
+        if list(sources) == list(range(len(self))):
+            return
+        self.layout = Layout([self.layout.lengths[i] for i in sources], self.layout.device)
+        at, longest = torch.tensor(sources), self.layout.longest
+        self.layers = [
+            (_selected(k, at, longest)[:, :, :longest], _selected(v, at, longest)[:, :, :longest])
+            for k, v in self.layers
+        ]
 
-    def select(self, sources: Sequence[int]) -> Memory:
-        """Return the memory of some of the sources, in this order."""
-        starts, lengths = self.layout.starts, self.layout.lengths
-        tokens = torch.cat([torch.arange(starts[i], starts[i] + lengths[i]) for i in sources])
-        layers = [(keys[tokens], values[tokens]) for keys, values in self.layers]
-        layout = Layout([lengths[i] for i in sources], self.layout.device)
-        return Memory(layers, layout, self.lasts)
-
-    def join(self, other: Memory) -> Memory:
-        """Return the memory of these sources and another's behind them."""
-        layers = [
-            (torch.cat((k, other_k)), torch.cat((v, other_v)))
+    def join(self, other: Memory) -> None:
+        """Take in the sources of another that lasts, behind one's own."""
+        assert self.lasts and other.lasts
+        self.layout = Layout(self.layout.lengths + other.layout.lengths, self.layout.device)
+        self.layers = [
+            (_joined(k, other_k), _joined(v, other_v))
             for (k, v), (other_k, other_v) in zip(self.layers, other.layers, strict=True)
         ]
-        layout = Layout(self.layout.lengths + other.layout.lengths, self.layout.device)
-        return Memory(layers, layout, self.lasts)
 
 
 def _capacity(length: int) -> int:
@@ -158,11 +158,11 @@ def _grown(grid: Tensor, capacity: int) -> Tensor:
 
 def _selected(grid: Tensor, rows: Tensor, longest: int) -> Tensor:
     """Return rows of a grid; where only few of them move, in the grid itself."""
-    R = len(grid)
-    moved = (rows != torch.arange(len(rows))).nonzero().flatten() if len(rows) == R else None
-    if moved is not None and len(moved) <= R // 2:
-        grid[moved, :, :longest] = grid[rows[moved], :, :longest]
-        return grid
+    if len(rows) <= len(grid):
+        moved = (rows != torch.arange(len(rows))).nonzero().flatten()
+        if len(moved) <= len(grid) // 2:
+            grid[moved, :, :longest] = grid[rows[moved], :, :longest]
+            return grid[: len(rows)]
     chosen = grid.new_zeros(len(rows), *grid.shape[1:])
     chosen[:, :, :longest] = grid[rows.to(grid.device), :, :longest]
     return chosen

@@ -1,0 +1,44 @@
+"""Writing: one engine for greedy search, beams and samples, for one text or thousands.
+
+settings     how to write: strategies, limits, constraints
+constraints  what the next token may not be, and what it must be
+sampling     which tokens a sample may draw, and the draw
+offers       from a row of logits to the tokens that a search may go on with
+search       which offers its paths go on with, which outputs it finds
+request      what is asked, what is answered
+work         requests in work together, with their rows of cache and memory
+engine       all of it, step by step
+score        scores and alignments of given outputs
+stream       text as it is being written
+"""
+
+from __future__ import annotations
+
+from manyheads.generate.engine import Engine, generate
+from manyheads.generate.request import News, Output, Request, Writer
+from manyheads.generate.score import Given, align, coverage, score
+from manyheads.generate.search import Finish, Hypothesis
+from manyheads.generate.settings import Beam, Greedy, Sample, Settings, Stopping
+from manyheads.generate.stream import TextStream, cut_at
+
+__all__ = [
+    "Beam",
+    "Engine",
+    "Finish",
+    "Given",
+    "Greedy",
+    "Hypothesis",
+    "News",
+    "Output",
+    "Request",
+    "Sample",
+    "Settings",
+    "Stopping",
+    "TextStream",
+    "Writer",
+    "align",
+    "coverage",
+    "cut_at",
+    "generate",
+    "score",
+]

@@ -1,0 +1,215 @@
+"""The engine: all requests in work share each step of the decoder, and join and leave between.
+
+    add ─→ waiting ─ prefill ─→ work ─ step, step, … ─→ news of every step, outputs at last
+
+What a request gets does not depend on its companions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from manyheads.core.cache import Cache, Memory
+from manyheads.core.layout import Layout
+from manyheads.errors import GenerationError
+from manyheads.generate.constraints import Rules
+from manyheads.generate.request import News, Output, Request, Writer
+from manyheads.generate.sampling import Uniforms
+from manyheads.generate.score import Given, align, coverage, score
+from manyheads.generate.search import Hypothesis, Path, search_for
+from manyheads.generate.settings import Beam
+from manyheads.generate.stream import certain
+from manyheads.generate.work import Job, Work
+
+
+class Engine:
+    """Writes for any number of requests at once; each call of `step` goes on by one token.
+
+    At most `max_rows` sequences are in work at once, beams and samples counted, and at most
+    `prefill_tokens` of prompts and sources are read at once; further requests wait for their turn.
+
+    Raises `GenerationError` for a model without a decoder.
+    """
+
+    def __init__(self, writer: Writer, max_rows: int = 256, prefill_tokens: int = 8192) -> None:
+        if max_rows < 1:
+            raise GenerationError(f"max_rows={max_rows} is below 1; choose at least 1")
+        decoder = writer.transformer.decoder
+        if decoder is None or writer.transformer.output is None:
+            raise GenerationError(
+                "this model has no decoder, so that it cannot write; choose a GPT, Llama, T5, BART"
+            )
+        self.writer = writer
+        self.max_rows = max_rows
+        self.prefill_tokens = prefill_tokens
+        self._layers = len(decoder.blocks)
+        self._waiting: deque[tuple[int, Request]] = deque()
+        self._work = Work([], Cache(self._layers))
+        self._tickets = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request waits or is in work."""
+        return bool(self._waiting or self._work.jobs)
+
+    def add(self, request: Request) -> int:
+        """Let a request wait for its turn; return the ticket that its news will name.
+
+        Raises `GenerationError` for what this model cannot do.
+        """
+        request.check(self.writer, f"request {self._tickets}")
+        self._waiting.append((self._tickets, request))
+        self._tickets += 1
+        return self._tickets - 1
+
+    def cancel(self, ticket: int) -> None:
+        """Forget a request, wherever it is; of one that is done nothing is left to forget."""
+        self._waiting = deque(one for one in self._waiting if one[0] != ticket)
+        self._work.drop(ticket)
+
+    @torch.inference_mode()
+    def step(self) -> list[News]:
+        """Go on by one token with all that is in work, then let in what there is room for.
+
+        Raises `GenerationError` where the model gives no numbers; the requests in work are lost
+        then, and the engine goes on with those that wait.
+        """
+        work = self._work
+        self._work = Work([], Cache(self._layers))
+        news = self._decoded(work) if work.jobs else []
+        self._work = work
+        if admitted := self._admitted():
+            fresh, first_news = self._prefilled(admitted)
+            self._work.join(fresh)
+            news += first_news
+        return news
+
+    def _admitted(self) -> list[tuple[int, Request]]:
+        """Take from those that wait as many as there is room for: at least one if all is idle."""
+        admitted: list[tuple[int, Request]] = []
+        rows, tokens = self._work.rows, 0
+        while self._waiting:
+            _, request = self._waiting[0]
+            rows += request.settings.width
+            tokens += len(request.prompt) + len(request.source or ())
+            if admitted and tokens > self.prefill_tokens:
+                break
+            if rows > self.max_rows and (admitted or self._work.jobs):
+                break
+            admitted.append(self._waiting.popleft())
+        return admitted
+
+    def _decoded(self, work: Work) -> list[News]:
+        """Go on by one token."""
+        transformer = self.writer.transformer
+        layout = work.cache.next((1,) * work.rows, transformer.device)
+        ids_R = work.last_tokens(transformer.device)
+        readers = None if work.memory is None else work.readers(transformer.device)
+        hidden_RD = transformer.decode(ids_R, layout, work.memory, readers, work.cache)
+        return self._chosen(work, transformer.logits(hidden_RD))
+
+    def _prefilled(self, admitted: Sequence[tuple[int, Request]]) -> tuple[Work, list[News]]:
+        """Read sources and prompts of new requests, and choose their first tokens."""
+        transformer = self.writer.transformer
+        requests = [request for _, request in admitted]
+        memory = self._memory([request.source for request in requests])
+        texts = [(*request.prompt, *request.settings.prefix) for request in requests]
+        ids_T, layout = Layout.flatten(texts, transformer.device)
+        cache = Cache(self._layers)
+        hidden_TD = transformer.decode(ids_T, layout, memory, None, cache)
+        logits_BV = transformer.logits(hidden_TD[layout.offsets[1:] - 1])
+        begun = _begun(self.writer, requests)
+        jobs = [self._job(*one, path) for one, path in zip(admitted, begun, strict=True)]
+        # Samples, and groups of beams, begin as equals.
+        rows = [i for i, job in enumerate(jobs) for _ in job.search.live]
+        cache.select(rows)
+        work = Work(jobs, cache, memory)
+        return work, self._chosen(work, logits_BV if len(rows) == len(jobs) else logits_BV[rows])
+
+    def _memory(self, sources: Sequence[Sequence[int] | None]) -> Memory | None:
+        if not self.writer.reads:
+            return None
+        transformer = self.writer.transformer
+        ids_S, layout = Layout.flatten([one or () for one in sources], transformer.device)
+        return transformer.remember(transformer.encode(ids_S, layout), layout, lasts=True)
+
+    def _job(self, ticket: int, request: Request, begun: Path) -> Job:
+        settings = request.settings
+        rules = Rules(settings, self.writer.ends)
+        search = search_for(begun, rules, request.ending(self.writer))
+        samples = 0 if isinstance(settings.strategy, Beam) else settings.n_best
+        uniforms = [Uniforms(settings.seed, sample) for sample in range(samples)]
+        return Job(ticket, request, rules, search, uniforms)
+
+    def _chosen(self, work: Work, logits_RV: Tensor) -> list[News]:
+        """Let the searches choose; return what that is news of."""
+        done = work.advance(logits_RV.float())
+        news = []
+        for job in work.jobs:
+            tokens = certain(job.search, job.told)
+            job.told += len(tokens)
+            if tokens:
+                news.append(News(job.ticket, tokens))
+        for job in done:
+            output = Output(tuple(self._ranked(job)[: job.request.settings.n_best]))
+            news.append(News(job.ticket, output.best.tokens[job.told :], output))
+        return news
+
+    def _ranked(self, job: Job) -> list[Hypothesis]:
+        """Return the outputs of a search, best first, with what they do not cover counted."""
+        outputs, strategy = job.search.outputs, job.request.settings.strategy
+        if not isinstance(strategy, Beam) or not strategy.coverage_penalty:
+            return outputs
+        request = job.request
+        given = [Given(request.prompt, one.tokens, request.source) for one in outputs]
+        covered = [coverage(alignment) for alignment in align(self.writer, given)]
+        outputs = [
+            replace(one, score=one.score + strategy.coverage_penalty * value)
+            for one, value in zip(outputs, covered, strict=True)
+        ]
+        return sorted(outputs, key=lambda one: -one.score)
+
+
+def generate(
+    writer: Writer,
+    requests: Sequence[Request],
+    *,
+    max_rows: int = 256,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Output]:
+    """Return what is written for each request, in their order.
+
+    The longest sources and prompts are read first; `progress` is told of every finished number.
+    Raises `GenerationError` for what this model cannot do, before anything is written.
+    """
+    engine = Engine(writer, max_rows)
+    for number, request in enumerate(requests):
+        request.check(writer, f"request {number}")
+    size = [len(request.source or request.prompt) for request in requests]
+    numbers = {}
+    for number in sorted(range(len(requests)), key=lambda i: -size[i]):
+        numbers[engine.add(requests[number])] = number
+    outputs: dict[int, Output] = {}
+    while engine.busy:
+        for news in engine.step():
+            if news.output is not None:
+                outputs[numbers[news.ticket]] = news.output
+                progress(1)
+    return [outputs[number] for number in range(len(requests))]
+
+
+def _begun(writer: Writer, requests: Sequence[Request]) -> list[Path]:
+    """Return what each output begins with: its prefix, scored by the model."""
+    prefixed = [i for i, request in enumerate(requests) if request.settings.prefix]
+    given = [
+        Given(requests[i].prompt, requests[i].settings.prefix, requests[i].source) for i in prefixed
+    ]
+    paths = [Path()] * len(requests)
+    for i, log_probs in zip(prefixed, score(writer, given), strict=True):
+        paths[i] = Path(requests[i].settings.prefix, log_probs, sum(log_probs))
+    return paths

@@ -1,0 +1,129 @@
+"""Scores of given outputs, and what their tokens read of the source: one pass, no search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from manyheads.core.layout import Layout
+from manyheads.core.tap import tap
+from manyheads.errors import GenerationError
+from manyheads.generate.request import Writer
+
+_TOKENS = 4096  # of one pass
+_LOGITS = 256  # rows of logits at once: a vocabulary is wide
+
+
+@dataclass(frozen=True)
+class Given:
+    """An output whose probability is asked for, after its prompt and from its source."""
+
+    prompt: Sequence[int]
+    output: Sequence[int]
+    source: Sequence[int] | None = None
+
+
+@torch.inference_mode()
+def score(writer: Writer, given: Sequence[Given]) -> list[tuple[float, ...]]:
+    """Return the log-probability of each token of each output (forced decoding).
+
+    Raises `GenerationError` for what this model cannot read.
+    """
+    scored: list[tuple[float, ...]] = [()] * len(given)
+    for numbers, batch in _batches(writer, given):
+        hidden_TD, layout = _read(writer, batch)
+        starts = [at + len(one.prompt) - 1 for at, one in zip(layout.starts, batch, strict=True)]
+        rows = [
+            start + i
+            for start, one in zip(starts, batch, strict=True)
+            for i in range(len(one.output))
+        ]
+        wanted = [token for one in batch for token in one.output]
+        log_probs = _log_probs(writer, hidden_TD, rows, wanted)
+        ends = list(accumulate(len(one.output) for one in batch))
+        for number, end, one in zip(numbers, ends, batch, strict=True):
+            scored[number] = tuple(log_probs[end - len(one.output) : end])
+    return scored
+
+
+@torch.inference_mode()
+def align(writer: Writer, given: Sequence[Given]) -> list[Tensor]:
+    """Return how much each token of each output reads of each token of its source.
+
+    (output tokens, source tokens), rows summing to 1: the weights of the last layer's
+    cross-attention where the token is chosen, as the mean over heads.
+    Raises `GenerationError` for a model that reads no source.
+    """
+    if not writer.reads:
+        raise GenerationError("a model without an encoder reads no source that outputs align with")
+    decoder = writer.transformer.decoder
+    assert decoder is not None
+    name = f"decoder.blocks.{len(decoder.blocks) - 1}.cross.weights"
+    aligned: list[Tensor] = [torch.empty(0)] * len(given)
+    for numbers, batch in _batches(writer, given):
+        with tap(writer.transformer, name) as values:
+            _read(writer, batch)
+        for number, one, weights_HTS in zip(numbers, batch, values[name], strict=True):
+            first = len(one.prompt) - 1
+            aligned[number] = weights_HTS.mean(dim=0)[first : first + len(one.output)]
+    return aligned
+
+
+def coverage(alignment_TS: Tensor) -> float:
+    """Return Σ_source log min(Σ_target weight, 1): 0 where all was read (Wu et al. 2016)."""
+    return float(alignment_TS.sum(dim=0).clamp(min=1e-9, max=1.0).log().sum())
+
+
+def _batches(writer: Writer, given: Sequence[Given]) -> Iterator[tuple[list[int], list[Given]]]:
+    """Yield outputs of similar length and their numbers, a few thousand tokens at a time."""
+    for number, one in enumerate(given):
+        if not one.prompt or not one.output:
+            empty = "output" if one.prompt else "prompt"
+            raise GenerationError(
+                f"number {number} has an empty {empty}; there is nothing to score"
+            )
+        if (one.source is not None) != writer.reads:
+            reason = "needs a source" if writer.reads else "reads no source; leave it out"
+            raise GenerationError(f"number {number}: this model {reason}")
+    size = [len(one.prompt) + len(one.output) + len(one.source or ()) for one in given]
+    numbers: list[int] = []
+    tokens = 0
+    for number in sorted(range(len(given)), key=size.__getitem__):
+        if numbers and tokens + size[number] > _TOKENS:
+            yield numbers, [given[i] for i in numbers]
+            numbers, tokens = [], 0
+        numbers.append(number)
+        tokens += size[number]
+    if numbers:
+        yield numbers, [given[i] for i in numbers]
+
+
+def _read(writer: Writer, batch: Sequence[Given]) -> tuple[Tensor, Layout]:
+    """Return the hidden states (T, D) of prompts with all but the last token of their outputs."""
+    transformer = writer.transformer
+    memory = None
+    if writer.reads:
+        sources = [one.source or () for one in batch]
+        ids_S, sources_layout = Layout.flatten(sources, transformer.device)
+        memory = transformer.remember(transformer.encode(ids_S, sources_layout), sources_layout)
+    texts = [[*one.prompt, *one.output[:-1]] for one in batch]
+    ids_T, layout = Layout.flatten(texts, transformer.device)
+    return transformer.decode(ids_T, layout, memory), layout
+
+
+def _log_probs(
+    writer: Writer, hidden_TD: Tensor, rows: Sequence[int], tokens: Sequence[int]
+) -> list[float]:
+    """Return log p of one token at each of these rows."""
+    result: list[float] = []
+    for start in range(0, len(rows), _LOGITS):
+        part = slice(start, start + _LOGITS)
+        logits_TV = writer.transformer.logits(hidden_TD[torch.tensor(rows[part])]).float()
+        wanted = torch.tensor(tokens[part], device=logits_TV.device)[:, None]
+        chosen = logits_TV.gather(1, wanted)[:, 0]
+        result += (chosen - logits_TV.logsumexp(dim=-1)).tolist()
+    return result
