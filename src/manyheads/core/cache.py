@@ -15,7 +15,7 @@ from torch import Tensor
 from manyheads.core.attend import to_grid
 from manyheads.core.layout import Layout
 
-_CHUNK = 64  # positions by which capacity grows at least
+_CHUNK = 32  # positions by which capacity grows at least
 
 
 class KeyValues:
@@ -24,22 +24,27 @@ class KeyValues:
     def __init__(self) -> None:
         self._keys: Tensor | None = None
         self._values: Tensor | None = None
+        self._longest = 0  # positions that hold numbers: what is behind them was never written
 
     def append(self, k_TGK: Tensor, v_TGK: Tensor, layout: Layout) -> None:
         """Write new tokens behind those of their sequences."""
         longest = layout.keys.longest
         if self._keys is None:
             shape = (len(layout), k_TGK.shape[1], _capacity(longest), k_TGK.shape[2])
-            self._keys, self._values = k_TGK.new_zeros(shape), v_TGK.new_zeros(shape)
+            self._keys, self._values = k_TGK.new_empty(shape), v_TGK.new_empty(shape)
         assert self._values is not None
         if longest > self._keys.shape[2]:
             grown = max(_capacity(longest), 3 * self._keys.shape[2] // 2)
-            self._keys, self._values = _grown(self._keys, grown), _grown(self._values, grown)
+            self._keys = _grown(self._keys, grown, self._longest)
+            self._values = _grown(self._values, grown, self._longest)
         for grid, new in ((self._keys, k_TGK), (self._values, v_TGK)):
             if len(layout) == layout.tokens and len(set(layout.past)) == 1:
                 grid[:, :, layout.past[0]] = new
             else:
+                # Shorter sequences must have numbers there: a weight of 0 times NaN is NaN.
+                grid[:, :, self._longest : longest] = 0.0
                 grid[layout.owners, :, layout.positions] = new
+        self._longest = max(self._longest, longest)
 
     def upto(self, keys: Layout) -> tuple[Tensor, Tensor]:
         """Return keys and values (R, G, L, K) up to the longest sequence."""
@@ -50,14 +55,17 @@ class KeyValues:
         """Let the sequences be those at `rows`, of which only `longest` tokens matter."""
         self._keys = None if self._keys is None else _selected(self._keys, rows, longest)
         self._values = None if self._values is None else _selected(self._values, rows, longest)
+        self._longest = longest
 
     def join(self, other: KeyValues) -> None:
         """Take in the sequences of another, behind one's own."""
-        if self._keys is None or self._values is None:
-            self._keys, self._values = other._keys, other._values
+        if self._keys is None or self._values is None or not len(self._keys):
+            self._keys, self._values, self._longest = other._keys, other._values, other._longest
         elif other._keys is not None and other._values is not None:
-            self._keys = _joined(self._keys, other._keys)
-            self._values = _joined(self._values, other._values)
+            filled = (self._longest, other._longest)
+            self._keys = _joined(self._keys, other._keys, *filled)
+            self._values = _joined(self._values, other._values, *filled)
+            self._longest = max(filled)
 
 
 class Cache:
@@ -139,9 +147,10 @@ class Memory:
     def join(self, other: Memory) -> None:
         """Take in the sources of another that lasts, behind one's own."""
         assert self.lasts and other.lasts
+        filled = (self.layout.longest, other.layout.longest)
         self.layout = Layout(self.layout.lengths + other.layout.lengths, self.layout.device)
         self.layers = [
-            (_joined(k, other_k), _joined(v, other_v))
+            (_joined(k, other_k, *filled), _joined(v, other_v, *filled))
             for (k, v), (other_k, other_v) in zip(self.layers, other.layers, strict=True)
         ]
 
@@ -150,9 +159,9 @@ def _capacity(length: int) -> int:
     return -(-length // _CHUNK) * _CHUNK
 
 
-def _grown(grid: Tensor, capacity: int) -> Tensor:
-    wider = grid.new_zeros(*grid.shape[:2], capacity, grid.shape[3])
-    wider[:, :, : grid.shape[2]] = grid
+def _grown(grid: Tensor, capacity: int, filled: int) -> Tensor:
+    wider = grid.new_empty(*grid.shape[:2], capacity, grid.shape[3])
+    wider[:, :, :filled] = grid[:, :, :filled]
     return wider
 
 
@@ -163,13 +172,17 @@ def _selected(grid: Tensor, rows: Tensor, longest: int) -> Tensor:
         if len(moved) <= len(grid) // 2:
             grid[moved, :, :longest] = grid[rows[moved], :, :longest]
             return grid[: len(rows)]
-    chosen = grid.new_zeros(len(rows), *grid.shape[1:])
+    chosen = grid.new_empty(len(rows), *grid.shape[1:])
     chosen[:, :, :longest] = grid[rows.to(grid.device), :, :longest]
     return chosen
 
 
-def _joined(one: Tensor, other: Tensor) -> Tensor:
+def _joined(one: Tensor, other: Tensor, filled_one: int, filled_other: int) -> Tensor:
+    """Lay rows of two grids together, zeros behind what is filled up to the longer one."""
+    R, longest = len(one), max(filled_one, filled_other)
     capacity = max(one.shape[2], other.shape[2])
-    return torch.cat(
-        [grid if grid.shape[2] == capacity else _grown(grid, capacity) for grid in (one, other)]
-    )
+    grid = one.new_empty(R + len(other), one.shape[1], capacity, one.shape[3])
+    for part, own, filled in ((grid[:R], one, filled_one), (grid[R:], other, filled_other)):
+        part[:, :, :filled] = own[:, :, :filled]
+        part[:, :, filled:longest] = 0.0
+    return grid

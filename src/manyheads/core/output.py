@@ -27,7 +27,9 @@ class Output(nn.Module):
             self.dense = nn.Linear(width, width)
             self.activation = make_activation(spec.activation)
         self.norm = make_norm(spec.norm, width)
-        self.project = None if spec.tied else nn.Linear(width, vocabulary, bias=spec.bias)
+        self.project: nn.Module | None = None
+        if not spec.tied:
+            self.project = nn.Linear(width, vocabulary, bias=spec.bias)
         self.bias = nn.Parameter(torch.zeros(vocabulary)) if spec.tied and spec.bias else None
 
     def forward(self, hidden_TD: Tensor, table_VD: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ oneDNN multiplies by a weight that lies in blocks of its own choosing, and appli
 while a block of the result is still in the cache. `pack` puts such layers into a model:
 
     feed-forward    up ─ activation ─ down    →    PackedLinear with activation ─ PackedLinear
+    tied output     the table of tokens       →    PackedTable, a copy of it
     elsewhere       nn.Linear                 →    PackedLinear
 """
 
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.core.feedforward import FeedForward, GatedFeedForward
+from manyheads.core.output import Output
 from manyheads.core.swap import swap
+from manyheads.core.transformer import Transformer
 from manyheads.errors import TrainingError
 
 # Tokens of a typical batch: oneDNN chooses its blocks for it, and they serve other batches too.
@@ -86,6 +89,15 @@ class PackedLinear(nn.Module):
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
 
+class PackedTable(PackedLinear):
+    """The projection by a table of token vectors, packed: a copy that no file keeps."""
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Tensor], prefix: str, keep_vars: bool
+    ) -> None:
+        """Add nothing: the table and the bias are saved where they belong."""
+
+
 def pack(model: nn.Module) -> list[str]:
     """Put packed layers in the place of a model's linear layers; return their paths.
 
@@ -99,6 +111,8 @@ def pack(model: nn.Module) -> list[str]:
     for module in model.modules():
         if isinstance(module, FeedForward) and not isinstance(module, GatedFeedForward):
             _fuse_activation(module)
+        if isinstance(module, Transformer) and module.output is not None:
+            _pack_table(module, module.output)
     if replaced:
         model.requires_grad_(False)
     return replaced
@@ -117,6 +131,16 @@ def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
         and module.weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()
     )
+
+
+def _pack_table(transformer: Transformer, output: Output) -> None:
+    """Put a packed copy of the table into a tied output."""
+    linear = nn.Linear(1, 1, bias=output.bias is not None, device="meta")
+    linear.weight = transformer.target_table.weight
+    if output.bias is not None:
+        linear.bias = output.bias
+    if output.project is None and _fits(linear):
+        output.project = PackedTable(linear)
 
 
 def _fuse_activation(feedforward: FeedForward) -> None:

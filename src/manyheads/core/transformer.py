@@ -119,6 +119,12 @@ class Transformer(nn.Module):
         assert tokens is not None
         return tokens
 
+    @property
+    def target_table(self) -> nn.Embedding:
+        """The token vectors that a tied output projects by: the decoder's own, if it has any."""
+        own = None if self.target is None else self.target.tokens
+        return own or self.table
+
     def encode(
         self,
         ids_T: Tensor,
@@ -170,8 +176,7 @@ class Transformer(nn.Module):
     def logits(self, hidden_TD: Tensor) -> Tensor:
         """Return a score for each token of the vocabulary, (T, V)."""
         assert self.output is not None, "this model has no output projection"
-        own = None if self.target is None else self.target.tokens
-        return self.output(hidden_TD, (own or self.table).weight)
+        return self.output(hidden_TD, self.target_table.weight)
 
 
 def initialize(model: nn.Module, deviation: float = 0.02, seed: int = 0) -> None:

@@ -18,6 +18,7 @@ from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
 from manyheads.generate.constraints import Rules
+from manyheads.generate.offers import Offer, offers_of
 from manyheads.generate.request import News, Output, Request, Writer
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.score import Given, align, coverage, score
@@ -25,6 +26,8 @@ from manyheads.generate.search import Hypothesis, Path, search_for
 from manyheads.generate.settings import Beam
 from manyheads.generate.stream import certain
 from manyheads.generate.work import Job, Work
+
+_LOGITS = 128  # rows of logits at once: enough for a matrix product at full speed
 
 
 class Engine:
@@ -111,7 +114,7 @@ class Engine:
         ids_R = work.last_tokens(transformer.device)
         readers = None if work.memory is None else work.readers(transformer.device)
         hidden_RD = transformer.decode(ids_R, layout, work.memory, readers, work.cache)
-        return self._chosen(work, transformer.logits(hidden_RD))
+        return self._chosen(work, hidden_RD)
 
     def _prefilled(self, admitted: Sequence[tuple[int, Request]]) -> tuple[Work, list[News]]:
         """Read sources and prompts of new requests, and choose their first tokens."""
@@ -122,14 +125,13 @@ class Engine:
         ids_T, layout = Layout.flatten(texts, transformer.device)
         cache = Cache(self._layers)
         hidden_TD = transformer.decode(ids_T, layout, memory, None, cache)
-        logits_BV = transformer.logits(hidden_TD[layout.offsets[1:] - 1])
         begun = _begun(self.writer, requests)
         jobs = [self._job(*one, path) for one, path in zip(admitted, begun, strict=True)]
         # Samples, and groups of beams, begin as equals.
         rows = [i for i, job in enumerate(jobs) for _ in job.search.live]
         cache.select(rows)
         work = Work(jobs, cache, memory)
-        return work, self._chosen(work, logits_BV if len(rows) == len(jobs) else logits_BV[rows])
+        return work, self._chosen(work, hidden_TD[layout.offsets[1:] - 1][rows])
 
     def _memory(self, sources: Sequence[Sequence[int] | None]) -> Memory | None:
         if not self.writer.reads:
@@ -146,9 +148,15 @@ class Engine:
         uniforms = [Uniforms(settings.seed, sample) for sample in range(samples)]
         return Job(ticket, request, rules, search, uniforms)
 
-    def _chosen(self, work: Work, logits_RV: Tensor) -> list[News]:
-        """Let the searches choose; return what that is news of."""
-        done = work.advance(logits_RV.float())
+    def _chosen(self, work: Work, hidden_RD: Tensor) -> list[News]:
+        """Let the searches choose what follows each path; return what that is news of."""
+        views = work.views()
+        offers: list[list[Offer]] = []
+        for start in range(0, len(views), _LOGITS):  # a vocabulary is wide
+            part = slice(start, start + _LOGITS)
+            logits_RV = self.writer.transformer.logits(hidden_RD[part]).float()
+            offers += offers_of(logits_RV, views[part])
+        done = work.advance(offers)
         news = []
         for job in work.jobs:
             tokens = certain(job.search, job.told)

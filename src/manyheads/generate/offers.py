@@ -18,6 +18,7 @@ from manyheads.generate.sampling import draw
 from manyheads.generate.settings import Beam, Greedy, Sample, Strategy
 
 _CHUNK = 128  # tokens whose best is looked at first
+_CACHED = 8  # rows
 
 
 class Offer(NamedTuple):
@@ -60,7 +61,8 @@ def offers_of(logits_RV: Tensor, views: Sequence[View]) -> list[list[Offer]]:
     may need. Raises `GenerationError` for logits that are no numbers, naming sequence and step, and
     where every token is forbidden.
     """
-    raw_R = logits_RV.logsumexp(dim=-1)
+    # A few rows at a time stay in the processor's cache for all that a logarithm of sums takes.
+    raw_R = torch.cat([part.logsumexp(dim=-1) for part in logits_RV.split(_CACHED)])
     _refuse_nan(raw_R, views)
     norm_R, penalised = _penalise(logits_RV, raw_R, views)
     _forbid(logits_RV, views)

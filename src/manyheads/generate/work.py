@@ -17,7 +17,7 @@ from torch import Tensor
 from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
 from manyheads.generate.constraints import Rules
-from manyheads.generate.offers import View, offers_of
+from manyheads.generate.offers import Offer, View
 from manyheads.generate.request import Request
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.search import Search
@@ -71,12 +71,15 @@ class Work:
         """Return how many paths read each source of the memory."""
         return Layout((len(job.search.live) for job in self.jobs), device)
 
-    def advance(self, logits_RV: Tensor) -> list[Job]:
-        """Let every search go on from the logits of its paths; return the jobs that are done.
+    def views(self) -> list[View]:
+        """Return what the choice of the next token needs to know of every live path."""
+        return [view for job in self.jobs for view in job.views()]
+
+    def advance(self, offers: Sequence[Sequence[Offer]]) -> list[Job]:
+        """Let every search go on with what its paths are offered; return the jobs that are done.
 
         Rows of the cache become those of the new paths, and what is done leaves.
         """
-        offers = offers_of(logits_RV, [view for job in self.jobs for view in job.views()])
         counts = [len(job.search.live) for job in self.jobs]
         firsts = [0, *accumulate(counts)]
         parents = [
