@@ -176,7 +176,7 @@ def _form_for_one(plural_forms: str) -> int:
         return 0
     form_of: Callable[[int], int]
     try:
-        form_of = gettext.c2py(expression[1])  # type: ignore[attr-defined]
+        form_of = gettext.c2py(expression[1])
         return form_of(1)
     except (ValueError, RecursionError, ArithmeticError):
         return 0
