@@ -46,3 +46,17 @@ def test_tokens_of_a_model(shell, table, tiny_bert):
     document = json.loads(done.stdout)
     assert {one["unit"] for one in document["lengths"]} == {"characters", "tokens"}
     assert "truncation" in {one["kind"] for one in document["findings"]}
+
+
+def test_parallel_text_in_a_folder_of_aligned_files(shell, tmp_path):
+    (tmp_path / "train.en").write_text("one\ntwo\nthree\n")
+    (tmp_path / "train.de").write_text("eins\n\nthree\n")
+    sides = ("--text", "en", "--target", "de", "--valid", "0")
+    done = shell("check", tmp_path, *sides, "--json")
+    findings = {one["kind"]: one for one in json.loads(done.stdout)["findings"]}
+    assert findings["empty_side"]["rows"] == {"train": [2]}
+    assert findings["copy"]["rows"] == {"train": [3]}
+    assert shell("check", tmp_path, *sides, "--strict").returncode == 1
+    dropped = shell("check", tmp_path, *sides, "--strict", "--drop-empty")
+    assert dropped.returncode == 0
+    assert "1 rows with an empty text dropped" in dropped.stdout

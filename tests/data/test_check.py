@@ -286,3 +286,19 @@ def test_a_limit_needs_a_tokenizer():
 def test_a_limit_must_keep_something(tokenizer):
     with pytest.raises(DataError, match="max_tokens=0 keeps nothing of a text"):
         check(dataset(["a"]), tokenizer=tokenizer, max_tokens=0)
+
+
+def test_tokens_of_parallel_text_are_counted_for_each_side(tokenizer):
+    data = read({"en": ["a b", "a"], "de": ["a", "a a a b"]}, text="en", target="de", valid=0)
+    report = check(data, tokenizer=tokenizer, max_tokens=5)
+    assert [(one.role, one.unit) for one in report.histograms] == [
+        ("text", "characters"),
+        ("text", "tokens"),
+        ("target", "characters"),
+        ("target", "tokens"),
+    ]
+    messages = [one.message for one in report.findings if one.kind == "truncation"]
+    assert messages == [
+        "a limit of 5 tokens cuts 1 target (50.0%) and 11.1% of all tokens",
+        "no text is longer than 5 tokens",
+    ]

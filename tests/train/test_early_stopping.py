@@ -19,7 +19,9 @@ def stops_after(rule: EarlyStopping, metric: str, values: list[float]) -> int | 
 def test_losses_and_errors_fall_and_all_else_rises():
     for metric in ("loss", "validation_loss", "log_loss", "root_mean_squared_error"):
         assert lower_is_better(metric)
-    for metric in ("accuracy", "macro_f1", "pearson", "r2", "matthews_correlation"):
+    for metric in ("ter", "validation_wer", "cer", "perplexity", "bits_per_byte"):
+        assert lower_is_better(metric)
+    for metric in ("accuracy", "macro_f1", "pearson", "r2", "bleu", "chrf", "rougeL"):
         assert not lower_is_better(metric)
 
 

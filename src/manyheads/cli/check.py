@@ -1,4 +1,4 @@
-"""`manyheads check`: what to know and to mend in labelled text before training."""
+"""`manyheads check`: what to know and to mend in labelled or parallel text before training."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ def check(
     strict: Strict = False,
     as_json: options.Json = False,
 ) -> None:
-    """Say what to mend in labelled text before training.
+    """Say what to mend in labelled or parallel text before training.
 
     Finds rows that are empty, double, contradicting or in two splits, gaps and imbalance of labels,
-    a mix of languages, and what a maximum length would cut; with row numbers and remedies.
+    pairs that are copies or do not fit, a mix of languages, and what a maximum length would cut;
+    with row numbers and remedies.
     """
     with learning.busy("reading", quiet=False):
         from manyheads import data as tables
 
-        dataset = labelled.read(held_out)
+        dataset = labelled.read(held_out, keep_empty=True)
         tokenizer = None
         if model is not None or max_tokens is not None:
             from manyheads.hub import locate

@@ -33,16 +33,21 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A table of texts with labels, and its columns."""
+    """A table of texts with labels or targets, and its columns."""
 
     data: options.Data
     text: options.Text = None
     label: options.Label = None
     pair: options.Pair = None
+    target: options.Target = None
+    drop_empty: options.DropEmpty = False
     encoding: options.Encoding = None
 
-    def read(self, held_out: HeldOut | None = None) -> Dataset:
-        """Read it, with what `held_out` says apart from the rest."""
+    def read(self, held_out: HeldOut | None = None, *, keep_empty: bool = False) -> Dataset:
+        """Read it, with what `held_out` says apart from the rest.
+
+        With `keep_empty`, pairs with an empty side are no error, unless they are to be dropped.
+        """
         from manyheads.data import read
 
         held_out = held_out or HeldOut(valid="0")
@@ -51,6 +56,8 @@ class Labelled:
             text=self.text,
             label=self.label,
             pair=self.pair,
+            target=self.target,
+            drop_empty=None if keep_empty and not self.drop_empty else self.drop_empty,
             encoding=self.encoding,
             valid=_share_or_source(held_out.valid),
             test=_share_or_source(held_out.test),

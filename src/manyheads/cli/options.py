@@ -37,8 +37,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="CSV, TSV, JSONL or Parquet file (.gz too), folder with train.*, valid.*, test.*, "
-        "or folder with one sub-folder of texts per class.",
+        help="CSV, TSV, JSONL, Parquet, TMX, PO or text file (.gz too), folder with train.*, "
+        "valid.*, test.*, or folder with one sub-folder of texts per class.",
     ),
 ]
 Predictor = Annotated[str, typer.Argument(metavar="DIR", help="The folder that training wrote.")]
@@ -51,6 +51,17 @@ Label = Annotated[
 ]
 Pair = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL",
+        help="Column or language of the texts to write, such as translations. With --text en and "
+        "--target de a folder may hold train.en and train.de.",
+    ),
+]
+DropEmpty = Annotated[
+    bool, typer.Option("--drop-empty", help="Leave out rows with an empty text or target.")
 ]
 Valid = Annotated[
     str,

@@ -1,11 +1,14 @@
-"""Labelled text: read it, split it, check it, batch it.
+"""Labelled, parallel and plain text: read it, split it, check it, batch it.
 
     data = read("reviews.csv", text="review", label="rating")     # splits, and says what it found
     print(data.summary())
     print(check(data).text())                                     # what to mend before training
+    data = read(("train.en", "train.de"), test=("test.en", "test.de"))     # roles text and target
+    data = read("memory.tmx", text="en", target="de")
 
-``read`` takes files (CSV, TSV, JSON Lines, Parquet, plain text, gzipped or not), folders and
-dataframes; ``read_table`` gives a single table with all its columns.
+``read`` takes files (CSV, TSV, JSON Lines, Parquet, plain text, TMX, gettext, gzipped or not),
+pairs of files aligned line by line, folders and dataframes; ``read_table`` gives a single table
+with all its columns.
 """
 
 from manyheads.data.batch import shuffled_batches, token_budget_batches

@@ -1,7 +1,7 @@
 """`check`: what to know and to mend before training, with row numbers and remedies.
 
-Each kind of finding is one small function in ``check_rows``, ``check_labels``, ``check_texts`` or
-``check_lengths``.
+Each kind of finding is one small function in ``check_rows``, ``check_labels``, ``check_pairs``,
+``check_texts`` or ``check_lengths``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from manyheads.data import check_labels, check_lengths, check_rows, check_texts
+from manyheads.data import check_labels, check_lengths, check_pairs, check_rows, check_texts
 from manyheads.data.dataset import Dataset
 from manyheads.data.report import Finding, Report, Severity
 from manyheads.data.scan import Scan
@@ -34,6 +34,9 @@ CHECKS: tuple[Callable[[Scan], Iterable[Finding]], ...] = (
     check_labels.integer_labels,
     check_labels.numbers_as_classes,
     check_labels.labels_hardly_repeat,
+    check_pairs.empty_sides,
+    check_pairs.copies,
+    check_pairs.lopsided,
     check_texts.scripts,
     check_texts.texts_without_letters,
     check_texts.markup,
@@ -64,18 +67,21 @@ def check(
         raise DataError(f"max_tokens={max_tokens} keeps nothing of a text; choose at least 1")
     scan = Scan(dataset)
     findings = [finding for examine in CHECKS for finding in examine(scan)]
-    characters = {
-        name: check_lengths.character_lengths(split) for name, split in scan.splits.items()
-    }
-    histograms = check_lengths.histograms("characters", characters)
-    if tokenizer is not None:
-        tokens = {
-            name: check_lengths.token_lengths(split, tokenizer)
+    histograms = []
+    for role in scan.sides_of_text:
+        characters = {
+            name: check_lengths.character_lengths(split, role)
             for name, split in scan.splits.items()
         }
-        histograms += check_lengths.histograms("tokens", tokens)
-        if limit := max_tokens or tokenizer.max_tokens:
-            findings += check_lengths.truncation(scan, tokens, limit)
+        histograms += check_lengths.histograms("characters", role, characters)
+        if tokenizer is not None:
+            tokens = {
+                name: check_lengths.token_lengths(split, role, tokenizer)
+                for name, split in scan.splits.items()
+            }
+            histograms += check_lengths.histograms("tokens", role, tokens)
+            if limit := max_tokens or tokenizer.max_tokens:
+                findings += check_lengths.truncation(scan, role, tokens, limit)
     gravity = list(Severity)
     findings.sort(key=lambda finding: gravity.index(finding.severity))
     return Report(dataset.summary(), tuple(findings), tuple(histograms))

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 _CHUNK = 1_000  # texts that are tokenized at a time, to bound the memory
 
 
-def character_lengths(split: Split) -> list[int]:
-    """Return the characters of each row, both texts of a pair together."""
-    return [sum(map(len, texts)) for texts in zip(*text_columns(split), strict=True)]
+def character_lengths(split: Split, role: str) -> list[int]:
+    """Return the characters of each row's text or target, both texts of a pair together."""
+    return [sum(map(len, texts)) for texts in zip(*text_columns(split, role), strict=True)]
 
 
-def token_lengths(split: Split, tokenizer: Tokenizer) -> list[int]:
+def token_lengths(split: Split, role: str, tokenizer: Tokenizer) -> list[int]:
     """Return the tokens of each row, special tokens included, before anything is cut."""
-    columns = [[without_surrogates(text) for text in column] for column in text_columns(split)]
+    columns = [
+        [without_surrogates(text) for text in column] for column in text_columns(split, role)
+    ]
     lengths: list[int] = []
     for start in range(0, len(split), _CHUNK):
         chunk = [column[start : start + _CHUNK] for column in columns]
@@ -30,15 +32,15 @@ def token_lengths(split: Split, tokenizer: Tokenizer) -> list[int]:
     return lengths
 
 
-def histograms(unit: str, lengths: Mapping[str, Sequence[int]]) -> list[Histogram]:
+def histograms(unit: str, role: str, lengths: Mapping[str, Sequence[int]]) -> list[Histogram]:
     """Return one histogram per split."""
-    return [Histogram.of(name, unit, counted) for name, counted in lengths.items()]
+    return [Histogram.of(name, unit, counted, role) for name, counted in lengths.items()]
 
 
 def truncation(
-    scan: Scan, lengths: Mapping[str, Sequence[int]], max_tokens: int
+    scan: Scan, role: str, lengths: Mapping[str, Sequence[int]], max_tokens: int
 ) -> Iterator[Finding]:
-    """Texts that are longer than a limit, and the share of all tokens that lie beyond it."""
+    """Texts or targets longer than a limit, and the share of all tokens that lies beyond it."""
     found = {
         name: [position for position, length in enumerate(counted) if length > max_tokens]
         for name, counted in lengths.items()
@@ -47,12 +49,12 @@ def truncation(
     texts = sum(map(len, lengths.values()))
     tokens = sum(map(sum, lengths.values()))
     if not cut:
-        message = f"no text is longer than {max_tokens:,} tokens"
+        message = f"no {role} is longer than {max_tokens:,} tokens"
         yield scan.finding("truncation", Severity.NOTE, message)
         return
     beyond = sum(max(0, n - max_tokens) for counted in lengths.values() for n in counted)
     message = (
-        f"a limit of {max_tokens:,} tokens cuts {count_of(cut, 'text')} ({cut / texts:.1%}) "
+        f"a limit of {max_tokens:,} tokens cuts {count_of(cut, role)} ({cut / texts:.1%}) "
         f"and {beyond / tokens:.1%} of all tokens"
     )
     remedy = "raise the limit, keep head and tail, or read windows of the text"

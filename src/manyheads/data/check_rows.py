@@ -7,10 +7,13 @@ from itertools import combinations
 
 from manyheads.data.report import Finding, Severity
 from manyheads.data.scan import Scan, count_of, label_key, text_columns
+from manyheads.data.split import text_key
 
 
 def empty_texts(scan: Scan) -> Iterator[Finding]:
-    """Rows whose text is empty or white space."""
+    """Rows whose text is empty or white space; of parallel text, `check_pairs` tells."""
+    if len(scan.sides_of_text) > 1:
+        return
     found = {
         name: [
             position
@@ -21,14 +24,18 @@ def empty_texts(scan: Scan) -> Iterator[Finding]:
     }
     if total := sum(map(len, found.values())):
         message = f"{count_of(total, 'row')} with an empty text"
-        yield scan.finding("empty", Severity.WARNING, message, "take these rows out", found)
+        # Blank lines of running text are the ends of its paragraphs.
+        severity = Severity.NOTE if scan.is_plain else Severity.WARNING
+        remedy = "take these rows out" + (", unless they end paragraphs" if scan.is_plain else "")
+        yield scan.finding("empty", severity, message, remedy, found)
 
 
 def duplicates(scan: Scan) -> Iterator[Finding]:
-    """Rows that repeat the text and the label of an earlier row of their split."""
+    """Rows that repeat text and label, or text and target, of an earlier row of their split."""
     found: dict[str, list[int]] = {}
     for name, by_key in scan.positions.items():
         labels = [label_key(label) for label in scan.labels(name)]
+        labels = labels or [text_key(target) for _, target in scan.sides(name)]
         found[name] = sorted(
             position
             for first, *later in by_key.values()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from manyheads.data.dataset import Split
 from manyheads.data.report import Finding, Severity
 from manyheads.data.scan import Scan, count_of, has_surrogates, text_columns
 
@@ -34,8 +35,15 @@ _SCRIPT_OF_NAME = {
 
 def scripts(scan: Scan) -> Iterator[Finding]:
     """In which scripts the texts are written, and which rows are in another than most."""
+    for role in scan.sides_of_text:
+        yield from _scripts_of(scan, role)
+
+
+def _scripts_of(scan: Scan, role: str) -> Iterator[Finding]:
     found = {
-        name: [main_script(" ".join(texts)) for texts in zip(*text_columns(split), strict=True)]
+        name: [
+            main_script(" ".join(texts)) for texts in zip(*text_columns(split, role), strict=True)
+        ]
         for name, split in scan.splits.items()
     }
     counts = {name: Counter(filter(None, row_scripts)) for name, row_scripts in found.items()}
@@ -44,10 +52,12 @@ def scripts(scan: Scan) -> Iterator[Finding]:
         return
     main, rows = total.most_common(1)[0]
     share = rows / total.total()
+    side = f"{role}: " if len(scan.sides_of_text) > 1 else ""
+    mixes = "; ".join(f"{name}: {_mix(count)}" for name, count in counts.items() if count)
     yield scan.finding(
         "scripts",
         Severity.NOTE if share >= _MAIN_SHARE else Severity.WARNING,
-        "; ".join(f"{name}: {_mix(count)}" for name, count in counts.items() if count),
+        side + mixes,
         "make sure that the model knows these scripts, or take the rows in others out"
         if share < 1
         else "",
@@ -127,6 +137,10 @@ def _mix(counts: Counter[str]) -> str:
     return ", ".join(f"{script} {count / total:.1%}" for script, count in counts.most_common(5))
 
 
+def _all_columns(scan: Scan, split: Split) -> list[list[str]]:
+    return [column for role in scan.sides_of_text for column in text_columns(split, role)]
+
+
 def _matching(
     scan: Scan,
     matches: Callable[[str], bool],
@@ -137,7 +151,7 @@ def _matching(
     found = {
         name: [
             position
-            for position, texts in enumerate(zip(*text_columns(split), strict=True))
+            for position, texts in enumerate(zip(*_all_columns(scan, split), strict=True))
             if any(map(matches, texts))
         ]
         for name, split in scan.splits.items()

@@ -16,6 +16,8 @@ _SPLIT_OF = {
     "test": "test",
 }
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".txt")
+CATALOG_ENDINGS = (".po", ".mo")
+ENDINGS = (*TABLE_ENDINGS, ".tmx", *CATALOG_ENDINGS)
 
 
 def split_name(name: str) -> str | None:
@@ -33,7 +35,7 @@ def split_paths(folder: Path) -> dict[str, Path]:
         DataError: two files claim to be the same split.
     """
     found: dict[str, Path] = {}
-    for entry in _entries(folder):
+    for entry in entries(folder):
         if not entry.is_dir() and not _is_table(entry):
             continue
         split = split_name(entry.name.split(".")[0])
@@ -50,11 +52,32 @@ def split_paths(folder: Path) -> dict[str, Path]:
 def class_files(folder: Path) -> dict[str, list[Path]]:
     """Return the text files of each class, in order; the class is the name of the sub-folder."""
     classes = {
-        entry.name: [path for path in _entries(entry) if path.suffix.lower() in ("", ".txt")]
-        for entry in _entries(folder)
+        entry.name: [path for path in entries(entry) if path.suffix.lower() in ("", ".txt")]
+        for entry in entries(folder)
         if entry.is_dir()
     }
     return {name: files for name, files in classes.items() if files}
+
+
+def catalog_files(source: Path) -> list[Path]:
+    """Return the gettext catalogs of a folder, or those that a pattern such as ``**/de.po`` names.
+
+    A folder's compiled catalogs count only where it has no others: they would be the same again.
+    Nothing where the source is another kind of folder, or no pattern of catalogs.
+    """
+    if source.is_dir():
+        tables = [entry for entry in entries(source) if entry.is_file() and _is_table(entry)]
+        kinds = {ending(table) for table in tables}
+        if not kinds <= set(CATALOG_ENDINGS):
+            return []
+        return [table for table in tables if ending(table) == ".po" or ".po" not in kinds]
+    if ending(source) not in CATALOG_ENDINGS or source.exists():
+        return []
+    try:
+        found = Path(source.anchor or ".").glob(str(source.relative_to(source.anchor)))
+        return sorted(found)
+    except ValueError:  # no pattern that Python understands, so it names nothing
+        return []
 
 
 def pick_file(folder: Path) -> Path:
@@ -63,7 +86,7 @@ def pick_file(folder: Path) -> Path:
     Raises:
         DataError: there is none, or more than one.
     """
-    tables = [entry for entry in _entries(folder) if entry.is_file() and _is_table(entry)]
+    tables = [entry for entry in entries(folder) if entry.is_file() and _is_table(entry)]
     if len(tables) == 1:
         return tables[0]
     if tables:
@@ -75,10 +98,15 @@ def pick_file(folder: Path) -> Path:
     )
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
+    """Return what a folder holds, sorted by name, but for hidden files."""
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
+def ending(path: Path) -> str:
+    """Return the ending that tells the format, without that of gzip."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
 def _is_table(path: Path) -> bool:
-    name = path.name.lower().removesuffix(".gz")
-    return name.endswith(TABLE_ENDINGS)
+    return ending(path) in ENDINGS

@@ -8,15 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from manyheads.data.aligned import aligned_splits
 from manyheads.data.dataset import Dataset, Split, is_missing, shorten
 from manyheads.data.delimited import infer
 from manyheads.data.folder import split_name, split_paths
+from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.split import hold_out, text_key
 from manyheads.data.table import Table, read_table
-from manyheads.errors import DataError, did_you_mean
+from manyheads.errors import DataError
 
-_TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "message", "document", "body")
-_LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment")
 _SHOWN_ROWS = 5
 
 
@@ -26,26 +26,34 @@ def read(
     text: str | None = None,
     label: str | None = None,
     pair: str | None = None,
+    target: str | None = None,
     valid: Any = 0.1,
     test: Any = None,
     seed: int = 0,
+    drop_empty: bool | None = False,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> Dataset:
-    """Read labelled text and split it.
+    """Read labelled, parallel or plain text and split it.
 
     Args:
-        source: anything that `read_table` reads, or a folder with one file (or folder of classes)
-            per split: train, valid (validation, dev) and test; or a mapping of these names to
-            tables, such as a DatasetDict of Hugging Face datasets.
-        text: the column of texts; guessed from the usual names when None.
+        source: anything that `read_table` reads; a folder with one file (or folder of classes, or
+            two aligned files such as train.en and train.de) per split: train, valid (validation,
+            dev) and test; or a mapping of these names to tables, such as a DatasetDict of Hugging
+            Face datasets.
+        text: the column of texts, or their language; guessed from the usual names when None.
         label: the column of labels; guessed from the usual names when None, and none if no column
-            has such a name.
+            has such a name, or there are targets.
         pair: the column of second texts, for tasks on pairs of texts.
+        target: the column of texts to write, such as translations, or their language; of aligned
+            files, translation memories of two languages and catalogs the second when None.
         valid: the fraction of the rows to hold out for validation, unless the source brings a
             validation split; or a source of its own; 0 for none.
         test: the same for the test split; None for none.
-        seed: of the random choice of rows to hold out.
+        seed: of the random choice of rows to hold out. Running text (a text file alone) is not
+            shuffled: its last lines are held out.
+        drop_empty: True leaves out the rows with an empty text and counts them; False refuses
+            parallel text that has any; None keeps them, for `check` to tell which they are.
         encoding: of text files; found out when None.
         delimiter: of CSV and TSV files; found out when None.
 
@@ -55,32 +63,46 @@ def read(
 
     Raises:
         DataError: the source cannot be read, a column is missing, a label is missing, a text is no
-            string, all texts are empty, or a fraction is out of range.
+            string, all texts are empty, one side of parallel text is, or a fraction is out of
+            range.
+        MissingExtra: a gettext catalog without polib.
     """
-    parts, fractions = _parts(source, {"valid": valid, "test": test})
+    parts, fractions = _parts(source, {"valid": valid, "test": test}, text, target)
+    languages = [text, target] if text is not None and target is not None else None
     tables = {
-        name: read_table(part, encoding=encoding, delimiter=delimiter)
+        name: read_table(part, encoding=encoding, delimiter=delimiter, languages=languages)
         for name, part in parts.items()
     }
-    names = _roles(tables["train"], text, label, pair)
-    splits = _splits(tables, names)
-    notes = _guesses(names, {"text": text, "label": label}) + _formats(tables)
+    given = {"text": text, "label": label, "pair": pair, "target": target}
+    names = choose_roles(tables["train"], given)
+    notes = guesses(tables["train"], names, given) + _formats(tables)
+    splits = _splits(tables, names, notes)
+    if drop_empty:
+        splits = _without_empty(splits, notes)
+    elif drop_empty is not None and "target" in names:
+        for split in splits.values():
+            _refuse_empty(split, names)
+    running = tables["train"].running and set(names) == {"text"}
     total = len(splits["train"])
     for name in ("test", "valid"):
         if fraction := fractions.get(name):
-            stay, held_out = _hold_out(splits["train"], name, round(fraction * total), seed)
+            count = max(1, round(fraction * total))
+            stay, held_out = _hold_out(splits["train"], name, count, None if running else seed)
             splits["train"] = stay
             if held_out is None:
                 notes.append(f"no {name} split: too few rows to take any away from train")
             else:
                 splits[name] = held_out
-                notes.append(f"{name}: {len(held_out):,} rows held out of train (seed {seed})")
+                how = "from the end of the text" if running else f"(seed {seed})"
+                notes.append(f"{name}: {len(held_out):,} rows held out of train {how}")
     return Dataset(splits["train"], splits.get("valid"), splits.get("test"), names, tuple(notes))
 
 
-def _parts(source: Any, wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+def _parts(
+    source: Any, wanted: Mapping[str, Any], text: str | None, target: str | None
+) -> tuple[dict[str, Any], dict[str, float]]:
     """Sort out which splits have a source of their own and which are fractions of train."""
-    parts = _own_splits(source) or {"train": source}
+    parts = _own_splits(source, text, target) or {"train": source}
     fractions = {}
     for name, value in wanted.items():
         if value is None:
@@ -96,52 +118,17 @@ def _parts(source: Any, wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     return {name: parts[name] for name in ("train", "valid", "test") if name in parts}, fractions
 
 
-def _own_splits(source: Any) -> dict[str, Any]:
+def _own_splits(source: Any, text: str | None, target: str | None) -> dict[str, Any]:
     """Return the splits that a folder or a mapping of tables brings, if any."""
     if isinstance(source, str | Path):
         folder = Path(source).expanduser()
-        return dict(split_paths(folder)) if folder.is_dir() else {}
+        if not folder.is_dir():
+            return {}
+        aligned = aligned_splits(folder, text, target) if text and target else {}
+        return dict(aligned or split_paths(folder))
     if isinstance(source, Mapping) and "train" in source and not isinstance(source["train"], list):
         return {split_name(name) or name: table for name, table in source.items()}
     return {}
-
-
-def _roles(table: Table, text: str | None, label: str | None, pair: str | None) -> dict[str, str]:
-    """Return the column of each role."""
-    columns = list(table.columns)
-    label_column = label or _guess(columns, _LABEL_NAMES)
-    text_column = text or _guess(columns, _TEXT_NAMES) or _only_other(columns, label_column)
-    if text_column is None:
-        raise DataError(
-            f"{table.source}: which column holds the texts? Choose text=… among {_listed(columns)}"
-        )
-    roles = {"text": text_column}
-    if pair is not None:
-        roles["pair"] = pair
-    if label_column is not None:
-        roles["label"] = label_column
-    if len(set(roles.values())) < len(roles):
-        raise DataError(f"{table.source}: one column cannot serve twice: {roles}")
-    return roles
-
-
-def _guess(columns: Sequence[str], usual: Sequence[str]) -> str | None:
-    by_lower_case = {column.lower(): column for column in reversed(columns)}
-    return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
-
-
-def _only_other(columns: Sequence[str], taken: str | None) -> str | None:
-    others = [column for column in columns if column != taken]
-    return others[0] if len(others) == 1 else None
-
-
-def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(repr(shorten(column)) for column in columns[:20])
-
-
-def _guesses(names: Mapping[str, str], given: Mapping[str, str | None]) -> list[str]:
-    guessed = [f"{role}={names[role]!r}" for role in given if role in names and not given[role]]
-    return [f"columns chosen by their names: {', '.join(guessed)}"] if guessed else []
 
 
 def _formats(tables: Mapping[str, Table]) -> list[str]:
@@ -151,13 +138,18 @@ def _formats(tables: Mapping[str, Table]) -> list[str]:
     return [f"{', '.join(names)}: {note}" for note, names in by_note.items() if note]
 
 
-def _splits(tables: Mapping[str, Table], names: Mapping[str, str]) -> dict[str, Split]:
+def _splits(
+    tables: Mapping[str, Table], names: Mapping[str, str], notes: list[str]
+) -> dict[str, Split]:
     """Take the columns of the roles out of each table, and make sure they can be learnt from."""
     splits = {}
     for name, table in tables.items():
-        _require_columns(table, names)
-        columns = {role: table.columns[column] for role, column in names.items()}
+        found = {role: find_column(table, role, column) for role, column in names.items()}
+        columns = {role: table.columns[column] for role, column in found.items()}
         split = Split(name, table.source, table.rows, columns, table.unit, table.files)
+        if table.languages:
+            split = _whole_units(split, names, notes)
+        columns = dict(split.columns)
         texts = {role: _texts(split, role, names[role]) for role in columns if role != "label"}
         splits[name] = replace(split, columns={**columns, **texts})
     if "label" in names:
@@ -167,14 +159,46 @@ def _splits(tables: Mapping[str, Table], names: Mapping[str, str]) -> dict[str, 
     return splits
 
 
-def _require_columns(table: Table, names: Mapping[str, str]) -> None:
-    for role, column in names.items():
-        if column not in table.columns:
-            hint = did_you_mean(column, table.columns)
-            raise DataError(
-                f"{table.source}: has no column {column!r} (the {role}); "
-                f"its columns are {_listed(list(table.columns))}.{hint}"
-            )
+def _whole_units(split: Split, names: Mapping[str, str], notes: list[str]) -> Split:
+    """Leave out the units of a translation memory that lack a language."""
+    units = zip(*split.columns.values(), strict=True)
+    whole = [index for index, unit in enumerate(units) if None not in unit]
+    languages = [repr(name) for name in names.values()]
+    if not whole:
+        raise DataError(f"{split.source}: no unit has {' and '.join(languages)}")
+    if lacking := len(split) - len(whole):
+        notes.append(f"{split.name}: {lacking:,} units without {' or '.join(languages)} left out")
+    return split.take(whole)
+
+
+def _empty_rows(split: Split) -> list[int]:
+    columns = [values for role, values in split.columns.items() if role != "label"]
+    rows = enumerate(zip(*columns, strict=True))
+    return [index for index, texts in rows if not all(text.strip() for text in texts)]
+
+
+def _without_empty(splits: Mapping[str, Split], notes: list[str]) -> dict[str, Split]:
+    kept = {}
+    for name, split in splits.items():
+        empty = set(_empty_rows(split))
+        kept[name] = split.take(index for index in range(len(split)) if index not in empty)
+        if not len(kept[name]):
+            raise DataError(f"{split.source}: every row has an empty text; none is left")
+        if empty:
+            notes.append(f"{name}: {len(empty):,} rows with an empty text dropped")
+    return kept
+
+
+def _refuse_empty(split: Split, names: Mapping[str, str]) -> None:
+    empty = _empty_rows(split)
+    if empty:
+        texts = {role: values[empty[0]] for role, values in split.columns.items()}
+        role = next(role for role in ("text", "pair", "target") if not texts.get(role, "-").strip())
+        raise DataError(
+            f"{split.describe(empty[0])}: nothing in {names[role]!r} (the {role}); "
+            f"{len(empty):,} of {len(split):,} pairs have an empty side; "
+            "mend them, or leave them out with drop_empty=True"
+        )
 
 
 def _texts(split: Split, role: str, column: str) -> list[str]:
@@ -214,11 +238,20 @@ def _refuse_missing_labels(split: Split, column: str) -> None:
     )
 
 
-def _hold_out(split: Split, name: str, count: int, seed: int) -> tuple[Split, Split | None]:
-    """Return what stays and what is held out: at least one row, if a class can spare it."""
-    pairs = split.columns.get("pair") or [None] * len(split)
-    keys = [text_key(*texts) for texts in zip(split.columns["text"], pairs, strict=True)]
-    stay, leave = hold_out(keys, split.columns.get("label"), max(1, count), seed)
+def _hold_out(split: Split, name: str, count: int, seed: int | None) -> tuple[Split, Split | None]:
+    """Return what stays and what is held out, if a class can spare it.
+
+    Rows are chosen by `seed`; without one they are the last, as running text needs it.
+    """
+    if seed is None:
+        end = len(split) - count
+        stay, leave = list(range(end)), list(range(end, len(split)))
+        leave = leave if stay else []
+    else:
+        # Pairs count as a whole; of parallel text the source decides.
+        pairs = split.columns.get("pair") or [None] * len(split)
+        keys = [text_key(*texts) for texts in zip(split.columns["text"], pairs, strict=True)]
+        stay, leave = hold_out(keys, split.columns.get("label"), count, seed)
     if not leave:
         return split, None
     return split.take(stay), replace(split.take(leave), name=name)

@@ -65,6 +65,7 @@ class Histogram:
         median: the length that half of the texts do not exceed.
         percentile_95: the length that 95 of 100 texts do not exceed.
         longest: the greatest length.
+        role: whose lengths they are: ``"text"`` or ``"target"``.
     """
 
     split: str
@@ -73,9 +74,10 @@ class Histogram:
     median: int
     percentile_95: int
     longest: int
+    role: str = "text"
 
     @classmethod
-    def of(cls, split: str, unit: str, lengths: Sequence[int]) -> Histogram:
+    def of(cls, split: str, unit: str, lengths: Sequence[int], role: str = "text") -> Histogram:
         """Count the lengths of a split's texts: at least one."""
         ordered = sorted(lengths)
         counts = [0] * (ordered[-1].bit_length() + 1)
@@ -85,13 +87,14 @@ class Histogram:
         while not bins[0][2]:
             bins.pop(0)
         half, most = (len(ordered) - 1) // 2, (len(ordered) - 1) * 95 // 100
-        return cls(split, unit, tuple(bins), ordered[half], ordered[most], ordered[-1])
+        return cls(split, unit, tuple(bins), ordered[half], ordered[most], ordered[-1], role)
 
     def to_json(self) -> dict[str, Any]:
         """Return the histogram as JSON values."""
         bins = [{"from": first, "to": last, "texts": texts} for first, last, texts in self.bins]
         return {
             "split": self.split,
+            "role": self.role,
             "unit": self.unit,
             "median": self.median,
             "percentile_95": self.percentile_95,
@@ -102,7 +105,7 @@ class Histogram:
     def text(self) -> str:
         """Draw the histogram with one bar per bin."""
         lines = [
-            f"{self.split}: {self.unit} per text: median {self.median:,}, "
+            f"{self.split}: {self.unit} per {self.role}: median {self.median:,}, "
             f"95 % up to {self.percentile_95:,}, longest {self.longest:,}"
         ]
         highest = max(texts for _, _, texts in self.bins)

@@ -38,12 +38,13 @@ class Scan:
 
     @cached_property
     def positions(self) -> dict[str, dict[str, list[int]]]:
-        """The positions of each key in each split."""
+        """The positions of each key in each split, but for empty texts: they say nothing."""
         found = {}
         for name, keys in self.keys.items():
             by_key: dict[str, list[int]] = defaultdict(list)
             for position, key in enumerate(keys):
-                by_key[key].append(position)
+                if key.strip():
+                    by_key[key].append(position)
             found[name] = by_key
         return found
 
@@ -60,6 +61,25 @@ class Scan:
         if len(train) >= _FEW_ROWS and len(found["train"]) > len(train) / 2:
             return {}
         return found
+
+    @cached_property
+    def sides_of_text(self) -> tuple[str, ...]:
+        """The roles whose texts stand apart: the source and, of parallel text, the target."""
+        return ("text", "target") if "target" in self.dataset.train.columns else ("text",)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are texts alone, as a language model reads them."""
+        return set(self.dataset.train.columns) == {"text"}
+
+    def sides(self, split: str) -> list[tuple[str, str]]:
+        """The source and the target of each row, or nothing if the text is not parallel."""
+        columns = self.splits[split].columns
+        return (
+            list(zip(columns["text"], columns["target"], strict=True))
+            if "target" in columns
+            else []
+        )
 
     def labels(self, split: str) -> list[Any]:
         """The labels of a split, or nothing if it has none."""
@@ -80,9 +100,10 @@ class Scan:
         return Finding(kind, severity, message, rows, remedy, places)
 
 
-def text_columns(split: Split) -> list[list[str]]:
-    """Return the column of texts, and that of second texts where there is one."""
-    return [split.columns[role] for role in ("text", "pair") if role in split.columns]
+def text_columns(split: Split, role: str = "text") -> list[list[str]]:
+    """Return the column of texts, with that of second texts where there is one; or the targets."""
+    roles = ("text", "pair") if role == "text" else (role,)
+    return [split.columns[role] for role in roles if role in split.columns]
 
 
 def label_key(label: Any) -> Hashable:

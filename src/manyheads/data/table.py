@@ -1,27 +1,35 @@
-"""Read one table: a file, a folder of classes, a dataframe or a mapping of lists.
+"""Read one table: a file, two aligned files, a folder, a dataframe or a mapping of lists.
 
 Every reader ends in a `Table`: columns of Python values and the place of each row in its source.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyheads.data.aligned import read_aligned, split_lines
+from manyheads.data.catalog import read_catalogs
 from manyheads.data.delimited import parse_delimited
 from manyheads.data.encoding import Decoded, decode
-from manyheads.data.folder import TABLE_ENDINGS, class_files, pick_file
-from manyheads.errors import DataError, did_you_mean
+from manyheads.data.files import read_bytes, require_path
+from manyheads.data.folder import (
+    CATALOG_ENDINGS,
+    ENDINGS,
+    TABLE_ENDINGS,
+    catalog_files,
+    class_files,
+    ending,
+    pick_file,
+)
+from manyheads.data.tmx import read_memory
+from manyheads.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,9 @@ class Table:
         note: what was found out about the file, e.g. ``UTF-8, comma-separated``.
         untyped: the format knows only strings, so that a label such as ``1`` may mean a number.
         files: for a folder of text files, the path of each row's file within ``source``.
+        roles: the column of each role, where the format itself says what its columns are for.
+        languages: of a translation memory, all that it holds; its columns are named by them.
+        running: rows are the lines of one running text, so that their order means something.
     """
 
     source: str
@@ -45,6 +56,9 @@ class Table:
     note: str
     untyped: bool = False
     files: Sequence[str] | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    languages: Sequence[str] = ()
+    running: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,25 +81,41 @@ class ArrowColumns(Mapping[str, list[Any]]):
         return len(self._table.column_names)
 
 
-def read_table(source: Any, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+def read_table(
+    source: Any,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    languages: Sequence[str] | None = None,
+) -> Table:
     """Read a table with all its columns.
 
     Args:
-        source: the path of a CSV, TSV, JSON Lines, JSON, Parquet or text file (``.gz`` of each
-            too) or of a folder with one sub-folder of text files per class; a mapping of lists;
-            or a dataframe of pandas, polars, pyarrow, Hugging Face datasets or any library that
-            speaks the Arrow PyCapsule protocol.
+        source: the path of a CSV, TSV, JSON Lines, JSON, Parquet, text, TMX or gettext file
+            (``.gz`` of each too); of a folder with one sub-folder of text files per class, or of
+            gettext catalogs of one language, or a pattern that names such catalogs; a tuple of two
+            paths, to files that are aligned line by line; a mapping of lists; or a dataframe of
+            pandas, polars, pyarrow, Hugging Face datasets or any library that speaks the Arrow
+            PyCapsule protocol.
         encoding: of a text file; found out when None.
         delimiter: of a CSV or TSV file; found out when None.
+        languages: the only ones to keep of a translation memory; all when None.
 
     Raises:
         DataError: the source is missing, empty, damaged or of an unknown kind; names the file and,
             where there is one, the line.
+        MissingExtra: a gettext catalog without polib.
     """
-    if not isinstance(source, str | Path):
+    if isinstance(source, tuple | list):
+        table = _read_aligned(source, encoding)
+    elif not isinstance(source, str | Path):
         table = _from_memory(source)
-    elif (path := Path(source).expanduser()).is_dir():
+    elif catalogs := catalog_files(path := Path(source).expanduser()):
+        table = _read_catalogs(catalogs, encoding)
+    elif path.is_dir():
         table = _read_folder(path, encoding)
+    elif ending(path) == ".tmx":
+        table = _read_memory(path, encoding, languages)
     else:
         table = _read_file(path, encoding, delimiter)
     if not len(table):
@@ -96,36 +126,20 @@ def read_table(source: Any, *, encoding: str | None = None, delimiter: str | Non
 
 
 def _read_file(path: Path, encoding: str | None, delimiter: str | None) -> Table:
-    source = str(path)
-    if not path.exists():
-        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"{source}: no such file or folder.{did_you_mean(path.name, siblings)}")
-    ending = Path(path.name.lower().removesuffix(".gz")).suffix
-    if ending not in TABLE_ENDINGS:
-        named = f"files named {ending}" if ending else "files without an ending"
+    source, kind = str(path), ending(path)
+    require_path(path)
+    if kind in CATALOG_ENDINGS:
+        return _read_catalogs([path], encoding)
+    if kind not in TABLE_ENDINGS:
+        named = f"files named {kind}" if kind else "files without an ending"
         raise DataError(
             f"{source}: {named} are not read; save the table as one of "
-            f"{', '.join(TABLE_ENDINGS)} (.gz of each too)"
+            f"{', '.join(ENDINGS)} (.gz of each too)"
         )
-    data = _read_bytes(path)
-    if not data.strip():
-        raise DataError(f"{source}: the file is empty")
-    if ending not in _TEXT_READERS:
+    data = read_bytes(path)
+    if kind not in _TEXT_READERS:
         return _read_parquet(data, source)
-    return _TEXT_READERS[ending](decode(data, source, encoding), source, delimiter)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    if not data.startswith(_GZIP_MAGIC):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: damaged gzip file ({error}); copy it again") from None
+    return _TEXT_READERS[kind](decode(data, source, encoding), source, delimiter)
 
 
 def _read_delimited(decoded: Decoded, source: str, delimiter: str | None, fallback: str) -> Table:
@@ -146,11 +160,11 @@ def _read_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
     """One text per line, unless a delimiter says that it is a table."""
     if delimiter:
         return _read_delimited(decoded, source, delimiter, delimiter)
-    numbered = [(n, line.rstrip("\r")) for n, line in enumerate(decoded.text.split("\n"), 1)]
-    kept = [(number, line) for number, line in numbered if line.strip()]
-    columns = {"text": [line for _, line in kept]}
+    lines = split_lines(decoded.text)
     note = f"{decoded.describe()}, one text per line"
-    return Table(source, "line", [number for number, _ in kept], columns, note)
+    rows = range(1, len(lines) + 1)
+    roles = {"text": "text"}
+    return Table(source, "line", rows, {"text": lines}, note, roles=roles, running=True)
 
 
 def _read_json_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
@@ -207,7 +221,7 @@ def _read_folder(folder: Path, encoding: str | None) -> Table:
     if not by_class:
         return _read_file(pick_file(folder), encoding, None)
     labelled = [(label, path) for label, paths in by_class.items() for path in paths]
-    decoded = [decode(_read_bytes(path), str(path), encoding) for _, path in labelled]
+    decoded = [decode(read_bytes(path), str(path), encoding) for _, path in labelled]
     columns = {
         "text": [file.text for file in decoded],
         "label": [label for label, _ in labelled],
@@ -216,6 +230,37 @@ def _read_folder(folder: Path, encoding: str | None) -> Table:
     encodings = dict.fromkeys(file.describe() for file in decoded)
     note = f"{' and '.join(encodings)}, one folder per class"
     return Table(str(folder), "row", range(1, len(files) + 1), columns, note, files=files)
+
+
+def _read_aligned(paths: Sequence[Any], encoding: str | None) -> Table:
+    pair = read_aligned(paths, encoding)
+    first, second = pair.columns
+    rows = range(1, len(pair.columns[first]) + 1)
+    roles = {"text": first, "target": second}
+    return Table(pair.source, "line", rows, pair.columns, pair.note, roles=roles)
+
+
+def _read_memory(path: Path, encoding: str | None, languages: Sequence[str] | None) -> Table:
+    memory = read_memory(path, languages, encoding)
+    return Table(
+        str(path),
+        "line",
+        memory.lines,
+        memory.columns,
+        memory.describe(),
+        roles=dict(zip(("text", "target"), memory.sides(), strict=False)),
+        languages=memory.languages,
+    )
+
+
+def _read_catalogs(paths: Sequence[Path], encoding: str | None) -> Table:
+    catalog = read_catalogs(paths, encoding)
+    rows = catalog.lines or range(1, len(catalog.texts) + 1)
+    columns = {"msgid": catalog.texts, "msgstr": catalog.targets}
+    roles = {"text": "msgid", "target": "msgstr"}
+    unit = "line" if catalog.lines else "row"
+    note = catalog.describe()
+    return Table(catalog.source, unit, rows, columns, note, files=catalog.places, roles=roles)
 
 
 def _from_memory(source: Any) -> Table:

@@ -218,8 +218,19 @@ def bootstrap_interval(
     `score` gets row indices (rows,), drawn with replacement, and scores these rows; give it the
     difference of two systems on the same rows to compare them.
     """
+    return percentile_interval(bootstrap_values(score, rows, resamples, seed), level)
+
+
+def bootstrap_values(
+    score: Callable[[NDArray[np.intp]], float], rows: int, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Return a score of each resample (resamples,): of as many rows, drawn with replacement."""
     generator = np.random.default_rng(seed)
-    values = [score(generator.integers(0, rows, rows)) for _ in range(resamples)]
+    return np.array([score(generator.integers(0, rows, rows)) for _ in range(resamples)])
+
+
+def percentile_interval(values: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """Return the bounds that hold the middle share `level` of values."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level)
 

@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import DataError, MissingExtra
+from manyheads.text.scripts import UNSPACED
 
-# Han, Kana, Thai, Lao, Myanmar, Khmer: scripts that put no spaces between words.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003134f]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _LETTER = re.compile(r"[^\W\d_]")
 _SAMPLE = 1000  # texts that decide on the script
 _SMALL = 200  # rows below which a word that is seen once still counts
