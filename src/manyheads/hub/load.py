@@ -48,6 +48,12 @@ class Pretrained:
         head, published = self.family.sequence_head, self.config.get("architectures") or ()
         return head is not None and head.architecture in published
 
+    @property
+    def longest_input(self) -> int:
+        """How many tokens it can read: what its positions and its tokenizer allow."""
+        limit = self.transformer.spec.max_tokens
+        return min(limit, self.tokenizer.max_tokens or limit)
+
 
 class Undrawn(TorchFunctionMode):
     """Inside, `torch.nn.init` draws nothing: the weights are about to be read.

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from manyheads.core.transformer import Transformer, initialize
 from manyheads.errors import ConfigError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
 from manyheads.text import BytePair, Unigram, WordPiece, learn_tokenizer
+
+
+@runtime_checkable
+class Blueprint(Protocol):
+    """How to build a model from nothing but the texts that it will learn from."""
+
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from columns of texts and draw the weights."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,10 @@ class Scratch:
     max_tokens: int = 512
     dropout: float = 0.1
     tokenizer: BytePair | WordPiece | Unigram = field(default_factory=BytePair)
+
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from texts and second texts, and draw the weights."""
+        return self.build([*columns["text"], *columns.get("pair", ())], seed)
 
     def build(self, texts: Sequence[str], seed: int = 0) -> Pretrained:
         """Learn the tokenizer from `texts` and draw the weights.

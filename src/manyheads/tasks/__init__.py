@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from manyheads.errors import ConfigError, did_you_mean
+from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
-from manyheads.tasks.task import Batch, Example, Loss, Reader, Task, TaskModel, loss_of
+from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
+from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
 
 __all__ = [
     "TASKS",
@@ -13,16 +16,22 @@ __all__ = [
     "Batch",
     "Classification",
     "Example",
+    "Judgement",
     "Labelled",
     "Loss",
+    "Minibatch",
     "MultiLabel",
     "MultiLabelled",
+    "Noise",
     "Reader",
+    "Reading",
     "Regression",
+    "Sample",
+    "SequenceTask",
     "Task",
     "TaskModel",
+    "Trainable",
     "Valued",
-    "loss_of",
     "task_type",
 ]
 
