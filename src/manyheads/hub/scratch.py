@@ -1,4 +1,4 @@
-"""A small encoder with fresh weights and a tokenizer of its own, for text no model has seen."""
+"""Small models with fresh weights and a tokenizer of their own, for text no model has seen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer, initialize, initialize_by_fan
 from manyheads.errors import ConfigError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
-from manyheads.text import BytePair, Unigram, WordPiece, learn_tokenizer
+from manyheads.text import ENDED, BytePair, Unigram, WordPiece, learn_tokenizer
 
 
 @runtime_checkable
@@ -46,17 +46,9 @@ class Scratch:
 
         Raises `ConfigError` for sizes that do not fit each other.
         """
-        for name in ("layers", "width", "heads", "feedforward", "max_tokens"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ConfigError(f"{name}={size} is below 1; choose at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout={self.dropout} is outside 0 to 1; choose such as 0.1")
-        if self.width % (2 * self.heads):
-            raise ConfigError(
-                f"width={self.width} is not a multiple of 2 · heads={2 * self.heads}; rotary "
-                "positions turn pairs within each head"
-            )
+        _check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
+        _check_dropout(self.dropout)
+        _check_rotary(self.width, self.heads)
         tokenizer = learn_tokenizer(texts, self.tokenizer, max_tokens=self.max_tokens)
         config = self._config(tokenizer.vocabulary_size) | {
             "pad_token_id": tokenizer.pad_id,
@@ -86,3 +78,91 @@ class Scratch:
             "mlp_dropout": self.dropout,
             "classifier_dropout": self.dropout,
         }
+
+
+@dataclass(frozen=True)
+class ScratchSeq2Seq:
+    """How to build an encoder-decoder from nothing, with one vocabulary for both sides.
+
+    The architecture is Marian's: that of Vaswani et al. 2017, with sinusoidal positions, norms
+    after the residuals, and one table of token vectors that both sides and the output share. A
+    warm-up belongs to it, as in the schedule ``inverse_square_root``.
+    """
+
+    layers: int = 3
+    decoder_layers: int | None = None  # as many as the encoder has
+    width: int = 256
+    heads: int = 4
+    feedforward: int | None = None  # four times the width
+    max_tokens: int = 512
+    dropout: float = 0.1
+    tokenizer: BytePair | WordPiece | Unigram = field(
+        default_factory=lambda: BytePair(lowercase=False)
+    )
+
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from sources and targets, and draw the weights."""
+        return self.build([*columns["text"], *columns.get("target", ())], seed)
+
+    def build(self, texts: Sequence[str], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from `texts`, of both sides, and draw the weights.
+
+        Raises `ConfigError` for sizes that do not fit each other.
+        """
+        sizes = ("layers", "decoder_layers", "width", "heads", "feedforward", "max_tokens")
+        _check_sizes(self, sizes)
+        _check_dropout(self.dropout)
+        tokenizer = learn_tokenizer(texts, self.tokenizer, frame=ENDED, max_tokens=self.max_tokens)
+        config = self._config(tokenizer.vocabulary_size) | {
+            "pad_token_id": tokenizer.pad_id,
+            "eos_token_id": tokenizer.eos_id,
+            "forced_eos_token_id": tokenizer.eos_id,
+            "decoder_start_token_id": tokenizer.pad_id,
+        }
+        family = family_of(config)
+        transformer = Transformer(family.to_spec(config))
+        initialize_by_fan(transformer, seed=seed)
+        return Pretrained(transformer.eval(), tokenizer, family, config)
+
+    def _config(self, vocabulary: int) -> dict[str, object]:
+        feedforward = self.feedforward or 4 * self.width
+        return {
+            "model_type": "marian",
+            "vocab_size": vocabulary,
+            "d_model": self.width,
+            "encoder_layers": self.layers,
+            "decoder_layers": self.decoder_layers or self.layers,
+            "encoder_attention_heads": self.heads,
+            "decoder_attention_heads": self.heads,
+            "encoder_ffn_dim": feedforward,
+            "decoder_ffn_dim": feedforward,
+            "max_position_embeddings": self.max_tokens,
+            "activation_function": "relu",
+            "scale_embedding": True,
+            "dropout": self.dropout,
+            "attention_dropout": 0.0,
+            "activation_dropout": 0.0,
+            "share_encoder_decoder_embeddings": True,
+            "decoder_vocab_size": vocabulary,
+            "tie_word_embeddings": True,
+        }
+
+
+def _check_sizes(blueprint: object, names: Sequence[str]) -> None:
+    for name in names:
+        size = getattr(blueprint, name)
+        if size is not None and size < 1:
+            raise ConfigError(f"{name}={size} is below 1; choose at least 1")
+
+
+def _check_dropout(dropout: float) -> None:
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout={dropout} is outside 0 to 1; choose such as 0.1")
+
+
+def _check_rotary(width: int, heads: int) -> None:
+    if width % (2 * heads):
+        raise ConfigError(
+            f"width={width} is not a multiple of 2 · heads={2 * heads}; rotary positions turn "
+            "pairs within each head"
+        )

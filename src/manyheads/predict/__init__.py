@@ -10,6 +10,7 @@ from manyheads.predict.load import load, predictor_of, settings_of
 from manyheads.predict.running import BATCH_TOKENS, map_batches, run
 from manyheads.predict.sequence import Answer, Predictor
 from manyheads.predict.settings import Settings
+from manyheads.predict.writing import TextWriter
 
 __all__ = [
     "BATCH_TOKENS",
@@ -18,6 +19,7 @@ __all__ = [
     "Answer",
     "Predictor",
     "Settings",
+    "TextWriter",
     "load",
     "map_batches",
     "predictor_of",

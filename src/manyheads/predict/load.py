@@ -12,18 +12,20 @@ from manyheads.hub import Pretrained, load_model, locate
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import Settings
+from manyheads.predict.writing import TextWriter
 from manyheads.tasks import (
     Classification,
     MultiLabel,
     Regression,
     SequenceTask,
     Task,
+    TextToText,
     task_type,
 )
 from manyheads.text import Cleaning, Head, truncation_from_json
 
 # Which predictor answers for which tasks.
-_PREDICTORS: dict[type, Any] = {SequenceTask: Predictor}
+_PREDICTORS: dict[type, Any] = {SequenceTask: Predictor, TextToText: TextWriter}
 
 
 def predictor_of(task: Task, model: Any, reader: Any, pretrained: Pretrained) -> Any:
@@ -38,7 +40,8 @@ def _predictor_type(task: Task) -> Any:
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or any published sequence-classification model.
 
-    What comes back depends on the task: a `Predictor` for labels and numbers.
+    What comes back depends on the task: a `Predictor` for labels and numbers, a
+    `TextWriter` for texts.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)

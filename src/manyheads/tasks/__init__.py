@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.pairs import Pair, PairBatch, PairReader
+from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
+from manyheads.tasks.text_to_text import Summarization, TextToText, Translation
 
 __all__ = [
     "TASKS",
@@ -23,22 +28,39 @@ __all__ = [
     "MultiLabel",
     "MultiLabelled",
     "Noise",
+    "Pair",
+    "PairBatch",
+    "PairReader",
+    "PlainModel",
     "Reader",
     "Reading",
     "Regression",
     "Sample",
     "SequenceTask",
+    "Summarization",
     "Task",
     "TaskModel",
+    "TextToText",
     "Trainable",
+    "Translation",
     "Valued",
     "task_type",
 ]
 
-TASKS = {task.name: task for task in (Classification, MultiLabel, Regression)}
+TASKS = {
+    task.name: task
+    for task in (
+        Classification,
+        MultiLabel,
+        Regression,
+        TextToText,
+        Translation,
+        Summarization,
+    )
+}
 
 
-def task_type(name: str) -> type[Classification] | type[MultiLabel] | type[Regression]:
+def task_type(name: str) -> Any:
     """Return the task of that name; raises `ConfigError` for an unknown one."""
     if name not in TASKS:
         raise ConfigError(

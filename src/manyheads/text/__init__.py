@@ -13,6 +13,7 @@ Nothing here knows a model, and nothing imports torch.
 from __future__ import annotations
 
 from manyheads.text.clean import Cleaning
+from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
@@ -26,9 +27,13 @@ from manyheads.text.truncate import (
 )
 
 __all__ = [
+    "ENDED",
+    "FRAMED",
+    "OPEN",
     "BytePair",
     "Cleaning",
     "Encoded",
+    "Frame",
     "Head",
     "HeadTail",
     "Piece",

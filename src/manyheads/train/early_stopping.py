@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from manyheads.errors import RecipeError
 
 # Scores where less is better, as they are called in training and in the scores of each task.
-_COSTS = frozenset({"loss", "log_loss", "mean_absolute_error", "root_mean_squared_error"})
+_COSTS = frozenset(
+    {
+        "loss",
+        "log_loss",
+        "mean_absolute_error",
+        "root_mean_squared_error",
+        "perplexity",
+        "bits_per_byte",
+        "bits_per_character",
+    }
+)
 
 
 def lower_is_better(metric: str) -> bool:

@@ -97,6 +97,7 @@ class Learner:
             cleaning,
             self.recipe.truncation.within,
             self.recipe.max_tokens,
+            self.recipe.max_target_tokens,
         )
         self.cleaning = cleaning
         self.reader = self.task.reader(self.pretrained, reading)

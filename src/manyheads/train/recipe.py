@@ -53,6 +53,8 @@ OTHER_NAMES: Mapping[str, str] = {
     "max_length": "max_tokens",
     "max_seq_length": "max_tokens",
     "maxlen": "max_tokens",
+    "max_source_length": "max_tokens",
+    "max_target_length": "max_target_tokens",
     "max_grad_norm": "clip_norm",
     "gradient_accumulation_steps": "accumulate",
     "lr_scheduler_type": "schedule",
@@ -86,6 +88,7 @@ class Recipe(BaseModel):
     batch_tokens: int | None = Field(8192, ge=1)  # at most so many tokens in a batch
     accumulate: int = Field(1, ge=1)  # batches for one update
     max_tokens: int | None = Field(None, ge=3)  # of one text; None: as many as the model can read
+    max_target_tokens: int | None = Field(None, ge=2)  # of a text to write; None: as max_tokens
     truncation: Annotated[Keep, TRUNCATIONS] = KeepHead()
 
     # The learning rate over time.
