@@ -10,7 +10,7 @@ from tests import tiny
 import manyheads as mh
 from manyheads.errors import ConfigError, DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
-from manyheads.tasks import PairReader, Reading
+from manyheads.tasks import Noise, PairReader, Reading
 from manyheads.text import Cleaning, Head
 
 TASK = mh.Translation(label_smoothing=0.0)
@@ -121,7 +121,7 @@ def test_a_batch_gives_the_decoder_what_stands_one_place_before(scratch: Pretrai
 def test_company_and_order_change_nothing(scratch: Pretrained):
     reader, pairs = read(scratch)
     model = TASK.model_of(scratch).eval()
-    together = TASK.loss(model, TASK.draw(pairs, reader, None))  # type: ignore[arg-type]
+    together = TASK.loss(model, TASK.draw(pairs, reader, Noise()))
     alone = [TASK.loss(model, TASK.collate([pair])).total.item() for pair in pairs]
     assert together.total.item() == pytest.approx(sum(alone), rel=1e-5)
 
@@ -129,11 +129,11 @@ def test_company_and_order_change_nothing(scratch: Pretrained):
 def test_what_is_too_long_is_cut_and_counted_and_a_cut_target_has_no_end(scratch: Pretrained):
     reader, pairs = read(scratch, max_tokens=5, max_target_tokens=6)
     _, whole = read(scratch)
-    assert any(pair.source.dropped for pair in pairs)
+    assert any(pair.texts[0].dropped for pair in pairs)
     for pair, full in zip(pairs, whole, strict=True):
         assert len(pair.read) <= 5 and len(pair.written) <= 6
         cut = len(full.written) > 6
-        assert (pair.target.dropped > 0) == cut
+        assert (pair.texts[1].dropped > 0) == cut
         assert (pair.written[-1] == reader.end) == (not cut)
         assert list(pair.written)[:5] == list(full.written)[:5]
 
@@ -141,6 +141,21 @@ def test_what_is_too_long_is_cut_and_counted_and_a_cut_target_has_no_end(scratch
 def test_limits_beyond_the_model_are_refused(scratch: Pretrained):
     with pytest.raises(RecipeError, match="max_target_tokens=65 exceeds the 64 tokens"):
         read(scratch, max_target_tokens=65)
+
+
+def test_subword_dropout_reads_the_same_text_in_other_pieces(scratch: Pretrained):
+    reader, pairs = read(scratch)
+
+    def drawn(seed: int) -> list[list[int]]:
+        torch.manual_seed(seed)
+        batch = TASK.draw(pairs, reader, Noise(subwords=0.5))
+        return [one.tolist() for one in batch.targets.split(batch.layout.lengths)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    texts = sorted(scratch.tokenizer.decode(ids) for ids in drawn(1))
+    assert texts == sorted(COLUMNS["target"])
+    assert sum(map(len, drawn(1))) > sum(len(pair.written) for pair in pairs)
+    assert all(ids[-1] == reader.end for ids in drawn(1))
 
 
 @pytest.mark.parametrize("target", ["", "  ", None, 3])

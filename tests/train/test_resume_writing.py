@@ -23,6 +23,7 @@ RECIPE = mh.Recipe(
     learning_rate=3e-3,
     schedule="inverse_square_root",
     dropout=0.1,
+    subword_dropout=0.2,
     average=0.6,
     checkpoint_every=1,
 )
@@ -66,18 +67,24 @@ def assert_same(one: mh.Learner, other: mh.Learner) -> None:
     assert one.history.validations == other.history.validations
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> mh.Learner:
-    trained = learner(None)
+RECIPES = {
+    "moving average": RECIPE,
+    "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
+}
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def undisturbed(request: pytest.FixtureRequest) -> mh.Learner:
+    trained = learner(None, RECIPES[request.param])
     trained.fit()
     return trained
 
 
-@pytest.mark.parametrize("at", [1, 3, 4, 7])
+@pytest.mark.parametrize("at", [1, 4, 5, 8])
 def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
-    break_off(learner(tmp_path), at)
+    break_off(learner(tmp_path, undisturbed.recipe), at)
     torch.rand(17)  # a new process has drawn other numbers
-    resumed = learner(tmp_path)
+    resumed = learner(tmp_path, undisturbed.recipe)
     resumed.fit(resume=True)
     assert_same(resumed, undisturbed)
 

@@ -5,42 +5,36 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from random import Random
 
 import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
 from manyheads.tasks.reader import Reader
-from manyheads.text import Encoded
+from manyheads.text import Encoded, SubwordSampler
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A source, a target, the target's ids as the decoder has to write them, and the id that it
-    begins with.
+    """A source and a target: the cleaned texts, how they were read, and the ids of both sides.
+
+    The decoder begins with `start` and has to write `written`.
     """
 
     row: int
-    source: Encoded
-    target: Encoded
+    cleaned: tuple[str, str]
+    texts: tuple[Encoded, Encoded]
+    read: array[int]
     written: array[int]
     start: int
-
-    @property
-    def read(self) -> array[int]:
-        """The source's ids."""
-        return self.source.pieces[0].ids
 
     @property
     def tokens(self) -> int:
         """The tokens of both sides."""
         return len(self.read) + len(self.written)
-
-    @property
-    def texts(self) -> tuple[Encoded, ...]:
-        """Source and target."""
-        return (self.source, self.target)
 
     def digest(self, seed: int) -> int:
         """Return a checksum of both sides, going on from `seed`."""
@@ -57,20 +51,42 @@ class PairReader:
     end: int
 
     def read(self, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:
-        """Return the tokens of each pair; raises `TextError`.
-
-        A target that was cut ends where it was cut: nothing is learnt of an end that is none.
-        """
+        """Return the tokens of each pair; raises `TextError`."""
+        sources, targets = self.source.clean(sources), self.target.clean(targets)
         read, written = self.source.read(sources), self.target.read(targets)
         return [
-            Pair(row, source, target, self._ended(target), self.start)
-            for row, (source, target) in enumerate(zip(read, written, strict=True))
+            Pair(row, cleaned, texts, texts[0].pieces[0].ids, self._ended(texts[1]), self.start)
+            for row, (cleaned, texts) in enumerate(
+                zip(
+                    zip(sources, targets, strict=True),
+                    zip(read, written, strict=True),
+                    strict=True,
+                )
+            )
         ]
 
+    def redrawn(self, pair: Pair, share: float, random: Random) -> Pair:
+        """Return the pair in other pieces: of both sides, that share of merges is left out."""
+        source, target = self._samplers
+        read = source.read(pair.cleaned[0], pair.read, share, random, self.source.truncation)
+        usual = pair.texts[1].pieces[0].ids
+        drawn = target.read(pair.cleaned[1], usual, share, random, self.target.truncation)
+        return replace(pair, read=read, written=self._closed(drawn, pair.texts[1].dropped > 0))
+
+    @cached_property
+    def _samplers(self) -> tuple[SubwordSampler, SubwordSampler]:
+        return SubwordSampler(self.source.tokenizer), SubwordSampler(self.target.tokenizer)
+
     def _ended(self, target: Encoded) -> array[int]:
-        ids = target.pieces[0].ids
+        return self._closed(target.pieces[0].ids, target.dropped > 0)
+
+    def _closed(self, ids: array[int], is_cut: bool) -> array[int]:
+        """Return ids with the end behind them, or without where they were cut.
+
+        So nothing is learnt of an end that is none.
+        """
         ended = len(ids) > 0 and ids[-1] == self.end
-        if target.dropped:
+        if is_cut:
             return ids[:-1] if ended else ids
         return ids if ended else ids + array("i", [self.end])
 

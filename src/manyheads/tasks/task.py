@@ -134,9 +134,12 @@ def within(name: str, wanted: int | None, limit: int) -> int:
 
 @dataclass(frozen=True)
 class Noise:
-    """What is random in how training reads a sample, as shares: tokens left out (`tokens`)."""
+    """What is random in how training reads a sample, as shares: of the tokens left out, and of the
+    merges that a byte-pair tokenizer leaves out.
+    """
 
     tokens: float = 0.0
+    subwords: float = 0.0
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Self
 
 import torch
@@ -91,7 +92,10 @@ class TextToText:
         return PairBatch.of(samples)
 
     def draw(self, samples: Sequence[Pair], reader: PairReader, noise: Noise) -> PairBatch:
-        """Lay pairs end to end, equal lengths beside each other."""
+        """Lay pairs end to end, equal lengths beside each other, in other pieces each time."""
+        if noise.subwords:
+            random = Random(int(torch.randint(2**62, ())))
+            samples = [reader.redrawn(pair, noise.subwords, random) for pair in samples]
         return self.collate(sorted(samples, key=lambda pair: (len(pair.read), len(pair.written))))
 
     def loss(self, model: PlainModel, batch: PairBatch) -> Loss:

@@ -16,6 +16,7 @@ from manyheads.text.clean import Cleaning
 from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
+from manyheads.text.subwords import SubwordSampler
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
 from manyheads.text.truncate import (
     Head,
@@ -38,6 +39,7 @@ __all__ = [
     "HeadTail",
     "Piece",
     "Segmenter",
+    "SubwordSampler",
     "Tail",
     "Tokenizer",
     "Truncation",

@@ -22,7 +22,7 @@ from manyheads.data.batch import shuffled_batches
 from manyheads.errors import RecipeError
 from manyheads.tasks import Minibatch, Noise, Sample, Trainable
 from manyheads.tasks.task import device_of
-from manyheads.train.average import WeightAverage
+from manyheads.train.average import Average, EpochAverage, WeightAverage
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
@@ -101,7 +101,7 @@ class Fitting:
         self.metric = self.recipe.metric or self.task.metric
         self.history = History()
         self.best: Weights = {}
-        self.average: WeightAverage | None = None
+        self.average: Average | None = None
         self._saved_at = time.monotonic()
 
     def run(self, resume: bool = False) -> History:
@@ -137,6 +137,8 @@ class Fitting:
             self.begin()
         if self.recipe.average is not None:
             self.average = WeightAverage(self.model, self.recipe.average)
+        elif self.recipe.average_last is not None:
+            self.average = EpochAverage(self.model, self.recipe.average_last)
         torch.manual_seed(self.recipe.seed)
         if state is not None:
             self._restore(state)
@@ -163,12 +165,12 @@ class Fitting:
         ):
             self.history.steps.append(step)
             if self.average is not None:
-                self.average.update(step.number)
+                self.average.update(step.number, ends_epoch=step.number == last)
             show(step)
             self._save_when_due(step.number)
 
     def _batches(self, epoch: int, first: int, last: int) -> Iterator[list[Minibatch]]:
-        noise = Noise(self.recipe.token_dropout)
+        noise = Noise(self.recipe.token_dropout, self.recipe.subword_dropout)
         for group in self.epochs.samples(epoch, first, last):
             yield [self.task.draw(samples, self.reader, noise) for samples in group]
 
