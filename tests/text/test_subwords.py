@@ -87,7 +87,9 @@ def test_merges_are_left_out_as_often_as_the_algorithm_says(tokenizer: Tokenizer
     expected = outcomes(tuple(word))
     assert len(expected) > 1
     random, draws = Random(0), 20_000
-    seen = Counter(tuple(sampler._merged(list(word), share, random)) for _ in range(draws))
+    seen = Counter(
+        tuple(tokenizer.tokens(sampler._sampled(word, share, random))) for _ in range(draws)
+    )
     for outcome, chance in expected.items():
         assert seen[outcome] / draws == pytest.approx(chance, abs=0.015)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from itertools import pairwise
+from itertools import count, pairwise
 from random import Random
 
 from manyheads.errors import RecipeError
@@ -39,6 +39,7 @@ class SubwordSampler:
         self._ids: dict[str, int] = model["vocab"]
         merges = (one if isinstance(one, list) else one.split(" ") for one in model["merges"])
         self._ranks = {(left, right): rank for rank, (left, right) in enumerate(merges)}
+        self._usual: dict[str, tuple[int, ...]] = {}  # ids of words of which nothing is left out
         framed = core.encode("a")
         owners = framed.sequence_ids
         first = owners.index(0)
@@ -67,22 +68,41 @@ class SubwordSampler:
             text = self._core.normalizer.normalize_str(text)
         ids: list[int] = []
         for word, _ in self._core.pre_tokenizer.pre_tokenize_str(text):
-            if len(word) > _LONGEST or any(symbol not in self._ids for symbol in word):
-                ids += (token.id for token in self._core.model.tokenize(word))
+            usual = self._usual.get(word)
+            if usual is None:
+                usual = self._usual[word] = tuple(t.id for t in self._core.model.tokenize(word))
+            kept = self._kept(len(word) - len(usual), share, random)
+            if kept is None or len(word) > _LONGEST:
+                ids += usual
             else:
-                ids += (self._ids[symbol] for symbol in self._merged(list(word), share, random))
+                ids += (self._ids[one] for one in self._merged(list(word), kept, share, random))
         return ids
 
-    def _merged(self, symbols: list[str], share: float, random: Random) -> list[str]:
-        """Merge neighbours, the most important first, of those that are not left out this time."""
+    @staticmethod
+    def _kept(merges: int, share: float, random: Random) -> int | None:
+        """Return how many of a word's usual merges happen before the first that does not.
+
+        None where all of them happen: then it matters little that others were left out, and most
+        words need no more work than this.
+        """
+        for merge in range(merges):
+            if random.random() < share:
+                return merge
+        return None
+
+    def _merged(self, symbols: list[str], kept: int, share: float, random: Random) -> list[str]:
+        """Merge neighbours, the most important first, of those that are not left out this time.
+
+        The best of the first `kept` rounds are not left out, that of the round after them is.
+        """
         ranks, draw = self._ranks, random.random
-        while len(symbols) > 1:
-            best, place = len(ranks), -1
-            for at, pair in enumerate(pairwise(symbols)):
-                rank = ranks.get(pair)
-                if rank is not None and rank < best and draw() >= share:
-                    best, place = rank, at
-            if place < 0:
+        for step in count():
+            pairs = enumerate(pairwise(symbols))
+            ranked = sorted((ranks[pair], at) for at, pair in pairs if pair in ranks)
+            if step == kept:
+                del ranked[:1]
+            at = next((at for _, at in ranked if step < kept or draw() >= share), None)
+            if at is None:
                 break
-            symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
+            symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
         return symbols
