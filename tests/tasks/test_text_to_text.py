@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,23 @@ def test_a_saved_model_is_trained_further(trained: mh.Learner, tmp_path: Path):
     further = mh.Learner(folder, mh.Translation(), trained.data, QUICK, quiet=True)
     assert further.evaluate().loss == pytest.approx(trained.evaluate().loss, rel=1e-5)
     assert further.fit(epochs=0.2).steps[0].loss < trained.history.steps[0].loss / 2
+
+
+def test_two_vocabularies_have_two_tables(tmp_path: Path):
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    blueprint = replace(tiny.SEQ2SEQ, target_tokenizer=mh.BytePair(280))
+    learner = mh.Learner(blueprint, TASK, tiny.translations(40), QUICK, quiet=True)
+    learner.fit(epochs=0.5)
+    folder = learner.predictor().save(tmp_path / "model")
+    again = mh.load(folder)
+    (pair,) = again.reader.read(["1 2 3"], ["one two three"])
+    target = AutoTokenizer.from_pretrained(folder / "target_tokenizer")
+    assert target("one two three")["input_ids"] == list(pair.written)
+    assert list(pair.written) != AutoTokenizer.from_pretrained(folder)("one two three")["input_ids"]
+    with torch.no_grad():
+        theirs = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()(
+            input_ids=torch.tensor([list(pair.read)]), labels=torch.tensor([list(pair.written)])
+        )
+        ours = TASK.loss(again.model, TASK.collate([pair])).mean
+    assert ours.item() == pytest.approx(theirs.loss.item(), rel=1e-5)

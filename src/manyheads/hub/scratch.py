@@ -10,7 +10,7 @@ from manyheads.core.transformer import Transformer, initialize, initialize_by_fa
 from manyheads.errors import ConfigError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
-from manyheads.text import ENDED, BytePair, Unigram, WordPiece, learn_tokenizer
+from manyheads.text import ENDED, BytePair, Tokenizer, Unigram, WordPiece, learn_tokenizer
 
 
 @runtime_checkable
@@ -82,7 +82,9 @@ class Scratch:
 
 @dataclass(frozen=True)
 class ScratchSeq2Seq:
-    """How to build an encoder-decoder from nothing, with one vocabulary for both sides.
+    """How to build an encoder-decoder from nothing.
+
+    Both sides share one vocabulary, unless `target_tokenizer` gives the target its own.
 
     The architecture is Marian's: that of Vaswani et al. 2017, with sinusoidal positions, norms
     after the residuals, and one table of token vectors that both sides and the output share. A
@@ -99,36 +101,39 @@ class ScratchSeq2Seq:
     tokenizer: BytePair | WordPiece | Unigram = field(
         default_factory=lambda: BytePair(lowercase=False)
     )
+    target_tokenizer: BytePair | WordPiece | Unigram | None = None
 
     def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
-        """Learn the tokenizer from sources and targets, and draw the weights."""
-        return self.build([*columns["text"], *columns.get("target", ())], seed)
+        """Learn from sources and targets."""
+        return self.build(columns["text"], columns.get("target", ()), seed)
 
-    def build(self, texts: Sequence[str], seed: int = 0) -> Pretrained:
-        """Learn the tokenizer from `texts`, of both sides, and draw the weights.
+    def build(self, sources: Sequence[str], targets: Sequence[str], seed: int = 0) -> Pretrained:
+        """Learn the tokenizers from the texts of both sides and draw the weights.
 
         Raises `ConfigError` for sizes that do not fit each other.
         """
         sizes = ("layers", "decoder_layers", "width", "heads", "feedforward", "max_tokens")
         _check_sizes(self, sizes)
         _check_dropout(self.dropout)
-        tokenizer = learn_tokenizer(texts, self.tokenizer, frame=ENDED, max_tokens=self.max_tokens)
-        config = self._config(tokenizer.vocabulary_size) | {
-            "pad_token_id": tokenizer.pad_id,
-            "eos_token_id": tokenizer.eos_id,
-            "forced_eos_token_id": tokenizer.eos_id,
-            "decoder_start_token_id": tokenizer.pad_id,
-        }
+        if self.target_tokenizer is None:
+            tokenizer, other = self._learn([*sources, *targets], self.tokenizer), None
+        else:
+            tokenizer = self._learn(sources, self.tokenizer)
+            other = self._learn(targets, self.target_tokenizer)
+        config = self._config(tokenizer, other or tokenizer)
         family = family_of(config)
         transformer = Transformer(family.to_spec(config))
         initialize_by_fan(transformer, seed=seed)
-        return Pretrained(transformer.eval(), tokenizer, family, config)
+        return Pretrained(transformer.eval(), tokenizer, family, config, target_tokenizer=other)
 
-    def _config(self, vocabulary: int) -> dict[str, object]:
+    def _learn(self, texts: Sequence[str], algorithm: BytePair | WordPiece | Unigram) -> Tokenizer:
+        return learn_tokenizer(texts, algorithm, frame=ENDED, max_tokens=self.max_tokens)
+
+    def _config(self, tokenizer: Tokenizer, target: Tokenizer) -> dict[str, object]:
         feedforward = self.feedforward or 4 * self.width
         return {
             "model_type": "marian",
-            "vocab_size": vocabulary,
+            "vocab_size": tokenizer.vocabulary_size,
             "d_model": self.width,
             "encoder_layers": self.layers,
             "decoder_layers": self.decoder_layers or self.layers,
@@ -142,9 +147,14 @@ class ScratchSeq2Seq:
             "dropout": self.dropout,
             "attention_dropout": 0.0,
             "activation_dropout": 0.0,
-            "share_encoder_decoder_embeddings": True,
-            "decoder_vocab_size": vocabulary,
+            "share_encoder_decoder_embeddings": target is tokenizer,
+            "decoder_vocab_size": target.vocabulary_size,
             "tie_word_embeddings": True,
+            # Both vocabularies begin with the same special tokens.
+            "pad_token_id": target.pad_id,
+            "eos_token_id": target.eos_id,
+            "forced_eos_token_id": target.eos_id,
+            "decoder_start_token_id": target.pad_id,
         }
 
 

@@ -13,8 +13,8 @@ import torch
 from manyheads.hub import Pretrained, save_model
 from manyheads.predict.folder import save_folder
 from manyheads.predict.settings import Settings
-from manyheads.tasks import PairReader, PlainModel, Reader, TextToText
-from manyheads.tasks.text_to_text import writing_ids
+from manyheads.tasks import PairReader, PlainModel, TextToText
+from manyheads.tasks.text_to_text import pair_reader
 from manyheads.text import Head
 
 
@@ -44,11 +44,7 @@ class TextWriter:
         task = settings.task
         assert isinstance(task, TextToText)
         limit = settings.target_tokens or pretrained.longest_input
-        reader = PairReader(
-            Reader(pretrained.tokenizer, settings.cleaning, settings.truncation),
-            Reader(pretrained.tokenizer, settings.cleaning, Head(limit)),
-            *writing_ids(pretrained),
-        )
+        reader = pair_reader(pretrained, settings.cleaning, settings.truncation, Head(limit))
         return cls(PlainModel(pretrained.transformer), task, reader, pretrained)
 
     def save(self, folder: str | Path) -> Path:

@@ -23,7 +23,7 @@ from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
 from manyheads.tasks.token_scores import TokenScores
-from manyheads.text import Head
+from manyheads.text import Cleaning, Head, Truncation
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,8 @@ class TextToText:
     def reader(self, pretrained: Pretrained, reading: Reading) -> PairReader:
         """Return how sources and targets are read for this model."""
         limit = pretrained.longest_input
-        tokenizer = pretrained.tokenizer
-        return PairReader(
-            Reader(tokenizer, reading.cleaning, reading.truncation(limit)),
-            Reader(tokenizer, reading.cleaning, Head(reading.target_tokens(limit))),
-            *writing_ids(pretrained),
-        )
+        source, target = reading.truncation(limit), Head(reading.target_tokens(limit))
+        return pair_reader(pretrained, reading.cleaning, source, target)
 
     def read(self, reader: PairReader, columns: Columns, describe: Describe) -> list[Pair]:
         """Return a pair for each row."""
@@ -176,12 +172,27 @@ class Summarization(TextToText):
     name = "summarization"
 
 
+def pair_reader(
+    pretrained: Pretrained, cleaning: Cleaning, source: Truncation, target: Truncation
+) -> PairReader:
+    """Return the reader of a model's sources and targets, cut as the two policies say.
+
+    Raises `ConfigError` where the model does not say how a text begins and ends.
+    """
+    writes = pretrained.target_tokenizer or pretrained.tokenizer
+    return PairReader(
+        Reader(pretrained.tokenizer, cleaning, source),
+        Reader(writes, cleaning, target),
+        *writing_ids(pretrained),
+    )
+
+
 def writing_ids(pretrained: Pretrained) -> tuple[int, int]:
     """Return the ids with which a decoder begins and ends a text.
 
     Raises `ConfigError` where neither configuration nor tokenizer says so.
     """
-    config, tokenizer = pretrained.config, pretrained.tokenizer
+    config, tokenizer = pretrained.config, pretrained.target_tokenizer or pretrained.tokenizer
     start = config.get("decoder_start_token_id", config.get("pad_token_id", tokenizer.pad_id))
     end = config.get("eos_token_id", tokenizer.eos_id)
     if start is None or end is None:
