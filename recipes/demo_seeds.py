@@ -16,8 +16,8 @@ from statistics import mean
 import numpy as np
 
 import manyheads as mh
+from manyheads.tasks.baseline import predict_labels
 from manyheads.tasks.metrics import Interval, bootstrap_interval
-from manyheads.train.baseline import predict_labels
 
 SEEDS = (0, 1, 2)
 RESAMPLES = 10_000

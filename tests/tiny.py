@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import manyheads as mh
+from manyheads.data import Split
 from manyheads.hub import Pretrained
 
 # For new processes, wherever they run: the package under test, and one thread.
@@ -21,6 +22,10 @@ ENVIRONMENT = {
 }
 
 SCRATCH = mh.Scratch(
+    layers=1, width=32, heads=2, max_tokens=64, tokenizer=mh.BytePair(vocabulary=300)
+)
+
+SEQ2SEQ = mh.ScratchSeq2Seq(
     layers=1, width=32, heads=2, max_tokens=64, tokenizer=mh.BytePair(vocabulary=300)
 )
 
@@ -67,6 +72,31 @@ def table(rows: Sequence[tuple[str, Any]], *, valid: Any = None, test: Any = Non
 def columns(rows: Sequence[tuple[str, Any]]) -> dict[str, list[Any]]:
     """Rows of a text and a label as a mapping of lists."""
     return {"text": [text for text, _ in rows], "label": [label for _, label in rows]}
+
+
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def digit_rows(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Two to six digits, and the same digits as words."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        digits = [draw.randrange(10) for _ in range(draw.randint(2, 6))]
+        rows.append((" ".join(map(str, digits)), " ".join(_DIGITS[digit] for digit in digits)))
+    return rows
+
+
+def translations(count: int = 48, *, valid: int = 0, seed: int = 0) -> mh.Dataset:
+    """A data set of sources and targets that a model learns to translate within seconds."""
+
+    def split(name: str, rows: list[tuple[str, str]]) -> Split:
+        columns = {"text": [text for text, _ in rows], "target": [target for _, target in rows]}
+        return Split(name, "digits", range(1, len(rows) + 1), columns)
+
+    held_out = split("valid", digit_rows(valid, seed + 1)) if valid else None
+    names = {"text": "text", "target": "target"}
+    return mh.Dataset(split("train", digit_rows(count, seed)), held_out, None, names)
 
 
 def write_csv(

@@ -22,9 +22,17 @@ if TYPE_CHECKING:
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
     from manyheads.hub import load_model
-    from manyheads.hub.scratch import Scratch
+    from manyheads.hub.scratch import Scratch, ScratchSeq2Seq
     from manyheads.predict import Predictor, load
-    from manyheads.tasks import Balance, Classification, MultiLabel, Regression
+    from manyheads.tasks import (
+        Balance,
+        Classification,
+        MultiLabel,
+        Regression,
+        Summarization,
+        TextToText,
+        Translation,
+    )
     from manyheads.text import (
         BytePair,
         Cleaning,
@@ -45,9 +53,17 @@ __getattr__, __dir__ = lazy(
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.hub": ("load_model",),
-        "manyheads.hub.scratch": ("Scratch",),
+        "manyheads.hub.scratch": ("Scratch", "ScratchSeq2Seq"),
         "manyheads.predict": ("Predictor", "load"),
-        "manyheads.tasks": ("Balance", "Classification", "MultiLabel", "Regression"),
+        "manyheads.tasks": (
+            "Balance",
+            "Classification",
+            "MultiLabel",
+            "Regression",
+            "Summarization",
+            "TextToText",
+            "Translation",
+        ),
         "manyheads.text": (
             "BytePair",
             "Cleaning",

@@ -128,6 +128,11 @@ ENCODER_DECODERS = {
         T.MarianConfig,
         _BART | {"scale_embedding": True, "activation_function": "swish"},
     ),
+    "marian-two-tables": Case(
+        T.MarianMTModel,
+        T.MarianConfig,
+        _BART | {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": VOCABULARY},
+    ),
     "t5": Case(T.T5ForConditionalGeneration, T.T5Config, _T5),
     "t5-gated": Case(T.T5ForConditionalGeneration, T.T5Config, _T5 | _GATED),
     "mt5": Case(T.MT5ForConditionalGeneration, T.MT5Config, _T5 | _GATED),

@@ -7,7 +7,6 @@ from tests import tiny
 from manyheads.errors import TextError
 from manyheads.hub import Pretrained
 from manyheads.tasks import Classification, Example, MultiLabel, Reader, Regression, TaskModel
-from manyheads.tasks.task import loss_of
 from manyheads.text import Cleaning, Head, Windows
 
 TEXTS = ["short", "a text of a few words", "it was lovely and great and superb " * 6, "x"]
@@ -118,7 +117,7 @@ def test_the_loss_of_a_batch_is_a_weighted_mean(body: Pretrained):
     task = Classification(("a", "b"), class_weights={"a": 3.0})
     model = model_of(body, task)
     batch = task.collate(examples(body, TEXTS, Head(20)))
-    loss = loss_of(task, model, batch)
+    loss = task.loss(model, batch)
     losses, _ = TASK.losses(model(batch), batch.targets)  # type: ignore[arg-type]
     assert loss.weight == 8.0
     torch.testing.assert_close(loss.total, (losses * torch.tensor([3.0, 1, 3, 1])).sum())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from manyheads.train.average import WeightAverage
+from manyheads.train.average import EpochAverage, WeightAverage
 
 
 def moved(model: nn.Linear, to: float) -> None:
@@ -68,3 +68,20 @@ def test_restored_as_it_was(model: nn.Linear):
     other = WeightAverage(nn.Linear(2, 2), 0.5)
     other.restore(average.tensors())
     assert torch.equal(other.tensors()["weight"], average.tensors()["weight"])
+
+
+def test_the_ends_of_the_last_epochs_are_averaged(model: nn.Linear):
+    average = EpochAverage(model, 2)
+    for step, at in enumerate((3.0, 100.0, 5.0, 100.0, 8.0), start=1):
+        moved(model, at)
+        average.update(step, ends_epoch=step % 2 == 1)
+    with average.in_place():
+        assert torch.equal(model.weight, torch.full((2, 2), 6.5))
+    restored = EpochAverage(model, 2)
+    restored.restore(average.tensors())
+    with restored.in_place():
+        assert torch.equal(model.weight, torch.full((2, 2), 6.5))
+    moved(model, 2.0)
+    restored.update(6, ends_epoch=True)
+    restored.keep()
+    assert torch.equal(model.weight, torch.full((2, 2), 5.0))

@@ -54,7 +54,7 @@ def version(as_json: options.Json = False) -> None:
 
 def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
     """Return what there is to know of a model folder, by name."""
-    from manyheads.predict import longest_input, settings_of
+    from manyheads.predict import settings_of
 
     spec = model.transformer.spec
     stacks = {"encoder": spec.encoder, "decoder": spec.decoder}
@@ -71,7 +71,7 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
         "feedforward": block.feedforward.width,
         "vocabulary": spec.embed.vocabulary,
         "parameters": sum(tensor.numel() for tensor in parameters),
-        "max_tokens": longest_input(model),
+        "max_tokens": model.longest_input,
     }
     settings = settings_of(folder, model)
     if settings is None:
@@ -79,7 +79,7 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
     return {
         **facts,
         "task": settings.task.name,
-        "labels": list(settings.task.labels),
+        "labels": settings.task.to_json().get("labels", []),
         "cleaning": settings.cleaning.to_json(),
         "truncation": settings.truncation.to_json(),
         "files": _files(folder),

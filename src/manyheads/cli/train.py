@@ -130,7 +130,7 @@ def _draw(learner: Learner, evaluation: Evaluation | None, folder: Path) -> None
 def _document(out: Path | None, learner: Learner, evaluation: Evaluation | None) -> dict[str, Any]:
     return {
         "out": None if out is None else str(out),
-        "labels": list(learner.task.labels),
+        "labels": learner.task.to_json().get("labels", []),
         "steps": len(learner.history.steps),
         "tokens": learner.history.tokens,
         "evaluation": None if evaluation is None else evaluation.to_json(),

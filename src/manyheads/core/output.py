@@ -32,12 +32,22 @@ class Output(nn.Module):
             self.project = nn.Linear(width, vocabulary, bias=spec.bias)
         self.bias = nn.Parameter(torch.zeros(vocabulary)) if spec.tied and spec.bias else None
 
+    def features(self, hidden_TD: Tensor) -> Tensor:
+        """Return what the projection sees, (T, D): logits are linear in it."""
+        hidden_TD = self.norm(self.activation(self.dense(hidden_TD)))
+        return hidden_TD if self.spec.scale == 1.0 else hidden_TD * self.spec.scale
+
+    def projection(self, table_VD: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return weight (V, D) and bias (V) of the projection."""
+        if self.spec.tied:
+            return table_VD, self.bias
+        assert isinstance(self.project, nn.Linear), "a packed projection learns no more"
+        return self.project.weight, self.project.bias
+
     def forward(self, hidden_TD: Tensor, table_VD: Tensor) -> Tensor:
         """Return logits (T, V)."""
-        hidden_TD = self.norm(self.activation(self.dense(hidden_TD)))
-        if self.spec.scale != 1.0:
-            hidden_TD = hidden_TD * self.spec.scale
+        features_TD = self.features(hidden_TD)
         if self.project is None:
-            return linear(hidden_TD, table_VD, self.bias)
-        logits_TV: Tensor = self.project(hidden_TD)
+            return linear(features_TD, table_VD, self.bias)
+        logits_TV: Tensor = self.project(features_TD)
         return logits_TV

@@ -17,6 +17,7 @@ from manyheads.core.cache import Cache, Memory
 from manyheads.core.dropout import Dropout
 from manyheads.core.embed import Embedding
 from manyheads.core.layout import Layout
+from manyheads.core.loss import cross_entropies, total_cross_entropy
 from manyheads.core.norm import make_norm
 from manyheads.core.output import Output
 from manyheads.core.position import make_position_bias
@@ -175,8 +176,27 @@ class Transformer(nn.Module):
 
     def logits(self, hidden_TD: Tensor) -> Tensor:
         """Return a score for each token of the vocabulary, (T, V)."""
+        logits_TV: Tensor = self._output(hidden_TD, self.target_table.weight)
+        return logits_TV
+
+    def token_loss(self, hidden_TD: Tensor, targets_T: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Return the summed cross entropy of the logits with the tokens that should be there."""
+        weight, bias = self._output.projection(self.target_table.weight)
+        features_TD = self._output.features(hidden_TD)
+        return total_cross_entropy(features_TD, weight, bias, targets_T, smoothing)
+
+    def token_losses(self, hidden_TD: Tensor, targets_T: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each token's cross entropy in nats, (T), and whether it was the best guess, (T).
+
+        No gradient flows.
+        """
+        weight, bias = self._output.projection(self.target_table.weight)
+        return cross_entropies(self._output.features(hidden_TD), weight, bias, targets_T)
+
+    @property
+    def _output(self) -> Output:
         assert self.output is not None, "this model has no output projection"
-        return self.output(hidden_TD, self.target_table.weight)
+        return self.output
 
 
 def initialize(model: nn.Module, deviation: float = 0.02, seed: int = 0) -> None:
@@ -190,4 +210,28 @@ def initialize(model: nn.Module, deviation: float = 0.02, seed: int = 0) -> None
                 parameter.fill_(1.0)
             else:
                 fresh = torch.empty(parameter.shape).normal_(0, deviation, generator=generator)
+                parameter.copy_(fresh)
+
+
+def initialize_by_fan(model: nn.Module, seed: int = 0) -> None:
+    """Draw fresh weights: matrices by Glorot & Bengio 2010, token vectors normal of D^-1/2.
+
+    As encoder-decoders after Vaswani et al. 2017 are begun: with token vectors multiplied by √D,
+    all sub-layers see values of about one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                fresh = torch.empty(parameter.shape)
+                if id(parameter) in tables:
+                    fresh.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
+                else:
+                    bound = (6.0 / sum(parameter.shape)) ** 0.5
+                    fresh.uniform_(-bound, bound, generator=generator)
                 parameter.copy_(fresh)

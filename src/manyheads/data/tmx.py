@@ -62,8 +62,8 @@ def read_memory(
         encoding: overrules what the file says of itself.
 
     Raises:
-        DataError: malformed XML, an unknown encoding, no TMX, a variant without a language; names file
-            and line.
+        DataError: malformed XML, an unknown encoding, no TMX, a variant without a language; names
+            file and line.
     """
     require_path(path)
     builder = _Builder(str(path), wanted, encoding)

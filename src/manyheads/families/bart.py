@@ -46,11 +46,15 @@ def bart_to_spec(config: Config) -> Spec:
 
 def marian_to_spec(config: Config) -> Spec:
     """Read a Marian configuration."""
-    refuse(config, "share_encoder_decoder_embeddings", True)
     refuse(config, "normalize_before", False)
     refuse(config, "normalize_embedding", False)
     count = config.get("max_position_embeddings", 1024)
-    return _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=58101)
+    spec = _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=58101)
+    if config.get("share_encoder_decoder_embeddings", True):
+        return spec
+    # Each language has a vocabulary and a table; the output shares the decoder's.
+    own = config.get("decoder_vocab_size", spec.embed.vocabulary)
+    return replace(spec, target=replace(spec.embed, vocabulary=own), two_tables=True)
 
 
 def _spec(
@@ -133,6 +137,15 @@ def to_config(spec: Spec) -> Config:
     }
 
 
+def marian_to_config(spec: Spec) -> Config:
+    """Write the configuration that is read back to the same spec."""
+    assert spec.target is not None
+    return to_config(spec) | {
+        "share_encoder_decoder_embeddings": not spec.two_tables,
+        "decoder_vocab_size": spec.target.vocabulary,
+    }
+
+
 def _side_rules(side: str) -> Rules:
     theirs, ours = f"model.{side}.layers.{{i}}", f"{side}.blocks.{{i}}"
     return Rules(
@@ -150,16 +163,23 @@ _SHARED = (
     _side_rules("encoder")
     + _side_rules("decoder")
     + Rules(
-        Rename("model.shared", "embed.tokens"),
+        Rename("model.shared", "embed.tokens", when=lambda spec: not spec.two_tables),
         Rename(f"{_CROSS}.q_proj", f"{_OURS}.cross.q"),
         Fuse((f"{_CROSS}.k_proj", f"{_CROSS}.v_proj"), f"{_OURS}.cross.kv"),
         Rename(f"{_CROSS}.out_proj", f"{_OURS}.cross.out"),
         Rename(f"{_CROSS}_layer_norm", f"{_OURS}.cross_norms.residual"),
         Vector("final_logits_bias", "output.bias"),
-        Tied("model.encoder.embed_tokens", "embed.tokens"),
-        Tied("model.decoder.embed_tokens", "embed.tokens"),
-        Tied("lm_head", "embed.tokens"),
     )
+)
+_ONE_TABLE = Rules(
+    Tied("model.encoder.embed_tokens", "embed.tokens"),
+    Tied("model.decoder.embed_tokens", "embed.tokens"),
+    Tied("lm_head", "embed.tokens"),
+)
+_TWO_TABLES = Rules(
+    Rename("model.encoder.embed_tokens", "embed.tokens", when=lambda spec: spec.two_tables),
+    Rename("model.decoder.embed_tokens", "target.tokens", when=lambda spec: spec.two_tables),
+    Tied("lm_head", "target.tokens"),
 )
 
 BART = Family(
@@ -169,6 +189,7 @@ BART = Family(
     to_spec=bart_to_spec,
     to_config=to_config,
     rules=_SHARED
+    + _ONE_TABLE
     + Rules(
         Rename("model.encoder.embed_positions", "embed.positions"),
         Rename("model.decoder.embed_positions", "target.positions"),
@@ -182,6 +203,6 @@ MARIAN = Family(
     architecture="MarianMTModel",
     prefix="model.",
     to_spec=marian_to_spec,
-    to_config=to_config,
-    rules=_SHARED,
+    to_config=marian_to_config,
+    rules=_SHARED + _TWO_TABLES,
 )

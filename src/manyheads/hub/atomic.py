@@ -57,12 +57,14 @@ def replace_files(folder: Path, fresh: Path, last: str) -> None:
     That one vouches for the others: an older one is taken away first, so that a folder that was
     left in the middle lacks it.
     """
-    for path in fresh.iterdir():
-        with path.open("rb+") as file:
+    names = [path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()]
+    for name in names:
+        with (fresh / name).open("rb+") as file:
             os.fsync(file.fileno())
     (folder / last).unlink(missing_ok=True)
-    for path in sorted(fresh.iterdir(), key=lambda path: path.name == last):
-        path.replace(folder / path.name)
+    for name in sorted(names, key=lambda name: str(name) == last):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (fresh / name).replace(folder / name)
     sync_folder(folder)
 
 

@@ -25,6 +25,9 @@ from manyheads.text import Tokenizer
 # Buffers that older releases stored and that follow from the configuration.
 _DERIVED = ("position_ids", "token_type_ids", "inv_freq", "attn.bias", "attn.masked_bias")
 
+# In the folder of a model that has two: the tokenizer of what is written.
+TARGET_TOKENIZER = "target_tokenizer"
+
 
 @dataclass
 class Pretrained:
@@ -32,7 +35,8 @@ class Pretrained:
 
     `head_weights` keeps, under published names, what is not part of the body: a task head takes its
     weights from there, and saving the model writes them back untouched. `pooling` is how the body
-    was trained to be pooled, where its folder says so.
+    was trained to be pooled, where its folder says so. `target_tokenizer` is the one of what is
+    written, where that has a vocabulary of its own.
     """
 
     transformer: Transformer
@@ -41,12 +45,19 @@ class Pretrained:
     config: Config
     head_weights: dict[str, Tensor] = field(default_factory=dict)
     pooling: Pooling | None = None
+    target_tokenizer: Tokenizer | None = None
 
     @property
     def is_sequence_classifier(self) -> bool:
         """Whether it was published with its family's head for whole sequences."""
         head, published = self.family.sequence_head, self.config.get("architectures") or ()
         return head is not None and head.architecture in published
+
+    @property
+    def longest_input(self) -> int:
+        """How many tokens it can read: what its positions and its tokenizer allow."""
+        limit = self.transformer.spec.max_tokens
+        return min(limit, self.tokenizer.max_tokens or limit)
 
 
 class Undrawn(TorchFunctionMode):
@@ -101,6 +112,11 @@ def load_model(
         config=config,
         head_weights={name: t for name, t in rest.items() if not name.endswith(_DERIVED)},
         pooling=published_pooling(folder),
+        target_tokenizer=(
+            Tokenizer.from_folder(folder / TARGET_TOKENIZER)
+            if spec.two_tables and (folder / TARGET_TOKENIZER).is_dir()
+            else None
+        ),
     )
 
 

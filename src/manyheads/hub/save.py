@@ -12,7 +12,7 @@ from torch import Tensor
 from manyheads.core.transformer import Transformer
 from manyheads.families import Config, Family
 from manyheads.hub.checkpoint import CONFIG, WEIGHTS, write_weights
-from manyheads.hub.load import Pretrained
+from manyheads.hub.load import TARGET_TOKENIZER, Pretrained
 from manyheads.text import Tokenizer
 
 
@@ -30,6 +30,8 @@ def save_model(folder: Path, model: Pretrained) -> None:
     write_folder(
         folder, model.transformer, model.tokenizer, family, model.config, tensors, architectures[0]
     )
+    if model.target_tokenizer is not None:
+        model.target_tokenizer.save(folder / TARGET_TOKENIZER)
 
 
 def save_with_sequence_head(

@@ -1,15 +1,24 @@
-"""A small encoder with fresh weights and a tokenizer of its own, for text no model has seen."""
+"""Small models with fresh weights and a tokenizer of their own, for text no model has seen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer, initialize, initialize_by_fan
 from manyheads.errors import ConfigError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
-from manyheads.text import BytePair, Unigram, WordPiece, learn_tokenizer
+from manyheads.text import ENDED, BytePair, Tokenizer, Unigram, WordPiece, learn_tokenizer
+
+
+@runtime_checkable
+class Blueprint(Protocol):
+    """How to build a model from nothing but the texts that it will learn from."""
+
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from columns of texts and draw the weights."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +37,18 @@ class Scratch:
     dropout: float = 0.1
     tokenizer: BytePair | WordPiece | Unigram = field(default_factory=BytePair)
 
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from texts and second texts, and draw the weights."""
+        return self.build([*columns["text"], *columns.get("pair", ())], seed)
+
     def build(self, texts: Sequence[str], seed: int = 0) -> Pretrained:
         """Learn the tokenizer from `texts` and draw the weights.
 
         Raises `ConfigError` for sizes that do not fit each other.
         """
-        for name in ("layers", "width", "heads", "feedforward", "max_tokens"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ConfigError(f"{name}={size} is below 1; choose at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout={self.dropout} is outside 0 to 1; choose such as 0.1")
-        if self.width % (2 * self.heads):
-            raise ConfigError(
-                f"width={self.width} is not a multiple of 2 · heads={2 * self.heads}; rotary "
-                "positions turn pairs within each head"
-            )
+        _check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
+        _check_dropout(self.dropout)
+        _check_rotary(self.width, self.heads)
         tokenizer = learn_tokenizer(texts, self.tokenizer, max_tokens=self.max_tokens)
         config = self._config(tokenizer.vocabulary_size) | {
             "pad_token_id": tokenizer.pad_id,
@@ -73,3 +78,101 @@ class Scratch:
             "mlp_dropout": self.dropout,
             "classifier_dropout": self.dropout,
         }
+
+
+@dataclass(frozen=True)
+class ScratchSeq2Seq:
+    """How to build an encoder-decoder from nothing.
+
+    Both sides share one vocabulary, unless `target_tokenizer` gives the target its own.
+
+    The architecture is Marian's: that of Vaswani et al. 2017, with sinusoidal positions, norms
+    after the residuals, and one table of token vectors that both sides and the output share. A
+    warm-up belongs to it, as in the schedule ``inverse_square_root``.
+    """
+
+    layers: int = 3
+    decoder_layers: int | None = None  # as many as the encoder has
+    width: int = 256
+    heads: int = 4
+    feedforward: int | None = None  # four times the width
+    max_tokens: int = 512
+    dropout: float = 0.1
+    tokenizer: BytePair | WordPiece | Unigram = field(
+        default_factory=lambda: BytePair(lowercase=False)
+    )
+    target_tokenizer: BytePair | WordPiece | Unigram | None = None
+
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn from sources and targets."""
+        return self.build(columns["text"], columns.get("target", ()), seed)
+
+    def build(self, sources: Sequence[str], targets: Sequence[str], seed: int = 0) -> Pretrained:
+        """Learn the tokenizers from the texts of both sides and draw the weights.
+
+        Raises `ConfigError` for sizes that do not fit each other.
+        """
+        sizes = ("layers", "decoder_layers", "width", "heads", "feedforward", "max_tokens")
+        _check_sizes(self, sizes)
+        _check_dropout(self.dropout)
+        if self.target_tokenizer is None:
+            tokenizer, other = self._learn([*sources, *targets], self.tokenizer), None
+        else:
+            tokenizer = self._learn(sources, self.tokenizer)
+            other = self._learn(targets, self.target_tokenizer)
+        config = self._config(tokenizer, other or tokenizer)
+        family = family_of(config)
+        transformer = Transformer(family.to_spec(config))
+        initialize_by_fan(transformer, seed=seed)
+        return Pretrained(transformer.eval(), tokenizer, family, config, target_tokenizer=other)
+
+    def _learn(self, texts: Sequence[str], algorithm: BytePair | WordPiece | Unigram) -> Tokenizer:
+        return learn_tokenizer(texts, algorithm, frame=ENDED, max_tokens=self.max_tokens)
+
+    def _config(self, tokenizer: Tokenizer, target: Tokenizer) -> dict[str, object]:
+        feedforward = self.feedforward or 4 * self.width
+        return {
+            "model_type": "marian",
+            "vocab_size": tokenizer.vocabulary_size,
+            "d_model": self.width,
+            "encoder_layers": self.layers,
+            "decoder_layers": self.decoder_layers or self.layers,
+            "encoder_attention_heads": self.heads,
+            "decoder_attention_heads": self.heads,
+            "encoder_ffn_dim": feedforward,
+            "decoder_ffn_dim": feedforward,
+            "max_position_embeddings": self.max_tokens,
+            "activation_function": "relu",
+            "scale_embedding": True,
+            "dropout": self.dropout,
+            "attention_dropout": 0.0,
+            "activation_dropout": 0.0,
+            "share_encoder_decoder_embeddings": target is tokenizer,
+            "decoder_vocab_size": target.vocabulary_size,
+            "tie_word_embeddings": True,
+            # Both vocabularies begin with the same special tokens.
+            "pad_token_id": target.pad_id,
+            "eos_token_id": target.eos_id,
+            "forced_eos_token_id": target.eos_id,
+            "decoder_start_token_id": target.pad_id,
+        }
+
+
+def _check_sizes(blueprint: object, names: Sequence[str]) -> None:
+    for name in names:
+        size = getattr(blueprint, name)
+        if size is not None and size < 1:
+            raise ConfigError(f"{name}={size} is below 1; choose at least 1")
+
+
+def _check_dropout(dropout: float) -> None:
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout={dropout} is outside 0 to 1; choose such as 0.1")
+
+
+def _check_rotary(width: int, heads: int) -> None:
+    if width % (2 * heads):
+        raise ConfigError(
+            f"width={width} is not a multiple of 2 · heads={2 * heads}; rotary positions turn "
+            "pairs within each head"
+        )

@@ -4,19 +4,27 @@ what it writes is: `text_scores` with the metrics of translations, summaries and
 
 from __future__ import annotations
 
+from typing import Any
+
 from manyheads.errors import ConfigError, did_you_mean
+from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
+from manyheads.tasks.pairs import Pair, PairBatch, PairReader
+from manyheads.tasks.plain import PlainModel
+from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
+from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.significance import Comparison, compare, compare_values
 from manyheads.tasks.summary_metrics import Rouge, RougeKind, RougeWords, summary_metrics
-from manyheads.tasks.task import Batch, Example, Loss, Reader, Task, TaskModel, loss_of
+from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
 from manyheads.tasks.text_scores import (
     LanguageModelScores,
     TextScores,
     language_model_scores,
     text_scores,
 )
+from manyheads.tasks.text_to_text import Summarization, TextToText, Translation
 from manyheads.tasks.translation_metrics import (
     Bleu,
     Chrf,
@@ -36,38 +44,61 @@ __all__ = [
     "Classification",
     "Comparison",
     "Example",
+    "Judgement",
     "Labelled",
     "LanguageModelScores",
     "Loss",
+    "Minibatch",
     "MultiLabel",
     "MultiLabelled",
     "Nist",
+    "Noise",
+    "Pair",
+    "PairBatch",
+    "PairReader",
+    "PlainModel",
     "Reader",
+    "Reading",
     "Regression",
     "Rouge",
     "RougeKind",
     "RougeWords",
+    "Sample",
+    "SequenceTask",
+    "Summarization",
     "Task",
     "TaskModel",
     "Ter",
     "TextScores",
+    "TextToText",
     "Tokenisation",
+    "Trainable",
+    "Translation",
     "Valued",
     "WordErrors",
     "compare",
     "compare_values",
     "language_model_scores",
-    "loss_of",
     "summary_metrics",
     "task_type",
     "text_scores",
     "translation_metrics",
 ]
 
-TASKS = {task.name: task for task in (Classification, MultiLabel, Regression)}
+TASKS = {
+    task.name: task
+    for task in (
+        Classification,
+        MultiLabel,
+        Regression,
+        TextToText,
+        Translation,
+        Summarization,
+    )
+}
 
 
-def task_type(name: str) -> type[Classification] | type[MultiLabel] | type[Regression]:
+def task_type(name: str) -> Any:
     """Return the task of that name; raises `ConfigError` for an unknown one."""
     if name not in TASKS:
         raise ConfigError(

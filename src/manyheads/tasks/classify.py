@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from manyheads.errors import DataError
-from manyheads.tasks import metrics
+from manyheads.tasks import baseline, metrics
 from manyheads.tasks.labels import (
     Describe,
     index_labels,
     label_name,
     label_names,
+    labels_of,
     refuse_numbers,
 )
 from manyheads.tasks.sequence import SequenceTask
@@ -81,7 +82,7 @@ class Classification(SequenceTask):
 
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
         """Find the labels and their weights; raises `DataError` for fewer than two classes."""
-        values = columns["label"]
+        values = labels_of(columns)
         if values and isinstance(values[0], list | tuple):
             raise DataError("the labels are lists; choose the task MultiLabel (--task multi-label)")
         refuse_numbers(values, describe)
@@ -146,6 +147,17 @@ class Classification(SequenceTask):
             probabilities.numpy(),
         )
 
+    def bag_of_words(
+        self, seen: Sequence[str], labels: Sequence[Any], asked: Sequence[str], truth: Sequence[Any]
+    ) -> metrics.Scores:
+        """Return what multinomial logistic regression over TF-IDF reaches."""
+        names = [label_name(value) for value in labels]
+        guess = baseline.predict_labels(seen, names, asked, self.labels)
+        expected = [label_name(value) for value in truth]
+        return metrics.classification_scores(
+            expected, guess.predicted, self.labels, guess.probabilities
+        )
+
 
 @dataclass(frozen=True)
 class MultiLabel(SequenceTask):
@@ -176,7 +188,7 @@ class MultiLabel(SequenceTask):
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
         """Find the labels; raises `DataError` where there is none."""
         names = self.labels or label_names(
-            name for value in columns["label"] for name in self.split(value)
+            name for value in labels_of(columns) for name in self.split(value)
         )
         if not names:
             raise DataError(
@@ -221,6 +233,17 @@ class MultiLabel(SequenceTask):
             [prediction.labels for prediction in self.predict(outputs)],
             self.labels,
             self.probabilities(outputs).numpy(),
+        )
+
+    def bag_of_words(
+        self, seen: Sequence[str], labels: Sequence[Any], asked: Sequence[str], truth: Sequence[Any]
+    ) -> metrics.Scores:
+        """Return what a logistic regression over TF-IDF for each label reaches."""
+        sets = [self.split(value) for value in labels]
+        guess = baseline.predict_label_sets(seen, sets, asked, self.labels)
+        expected = [self.split(value) for value in truth]
+        return metrics.multilabel_scores(
+            expected, guess.predicted, self.labels, guess.probabilities
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from manyheads.errors import DataError, did_you_mean
 
 # Says where a row stands, for messages: "reviews.csv, line 17".
 Describe = Callable[[int], str]
+
+
+def labels_of(columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    """Return the column of labels; raises `DataError` where there is none."""
+    if "label" not in columns:
+        raise DataError("the data have no label column; name it, as in label='rating'")
+    return columns["label"]
 
 
 def label_name(value: Any) -> str:

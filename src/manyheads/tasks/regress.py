@@ -12,8 +12,8 @@ from torch import Tensor
 from manyheads.core.head import SequenceHead
 from manyheads.errors import DataError, ManyHeadsError
 from manyheads.hub import Pretrained
-from manyheads.tasks import metrics
-from manyheads.tasks.labels import Describe
+from manyheads.tasks import baseline, metrics
+from manyheads.tasks.labels import Describe, labels_of
 from manyheads.tasks.sequence import SequenceTask
 from manyheads.tasks.task import Columns
 
@@ -50,7 +50,7 @@ class Regression(SequenceTask):
 
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
         """Find mean and deviation; raises `DataError` for values that are no numbers."""
-        values = torch.tensor(self.targets(columns["label"], describe))
+        values = torch.tensor(self.targets(labels_of(columns), describe))
         deviation = float(values.std(correction=0))
         if deviation == 0:
             raise DataError(
@@ -105,3 +105,10 @@ class Regression(SequenceTask):
         return metrics.regression_scores(
             self.targets(labels, "example {}".format), self.values(outputs).tolist()
         )
+
+    def bag_of_words(
+        self, seen: Sequence[str], labels: Sequence[Any], asked: Sequence[str], truth: Sequence[Any]
+    ) -> metrics.Scores:
+        """Return what a ridge regression over TF-IDF reaches."""
+        values = baseline.predict_numbers(seen, [float(value) for value in labels], asked)
+        return metrics.regression_scores([float(value) for value in truth], values)

@@ -1,192 +1,210 @@
 """A task says WHAT is learned; `manyheads.train` says how.
 
-    columns ── fit_to ─→ task that knows its labels
-    texts ── Reader ─→ examples ── collate ─→ Batch ── TaskModel ─→ outputs ── loss / predict
+    columns ── fit_to ─→ a task that knows its data
+    model   ── prepared, model_of ─→ what is trained
+    columns ── reader, read ─→ samples ── collate, draw ─→ minibatch ── loss
+                                       └─ judge ─→ loss and scores
 
-A text may be read as several pieces (windows); every piece is a sequence of the batch, and the
-outputs of a text are the mean over its pieces.
+`Trainable` is all that a training loop knows of a task, `Task` all that a `Learner` knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-from manyheads.core.head import SequenceHead, encode_pooled
-from manyheads.core.layout import Layout
-from manyheads.core.transformer import Transformer
+from manyheads.errors import RecipeError
 from manyheads.hub import Pretrained
 from manyheads.tasks.labels import Describe
 from manyheads.tasks.metrics import Scores
-from manyheads.text import Cleaning, Encoded, Tokenizer, Truncation
+from manyheads.text import Cleaning, Encoded, Truncation
 
 Columns = Mapping[str, Sequence[Any]]
+USUAL_TOKENS = 256
 
 
-@dataclass(frozen=True)
-class Reader:
-    """From text to tokens, always in the same way: clean, tokenize, truncate."""
+class Sample(Protocol):
+    """One thing to learn from."""
 
-    tokenizer: Tokenizer
-    cleaning: Cleaning
-    truncation: Truncation
-
-    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Encoded]:
-        """Return the tokens of each text, or of each pair of texts; raises `TextError`."""
-        clean_pairs = None if pairs is None else self._clean(pairs)
-        return self.tokenizer.encode(self._clean(texts), clean_pairs, truncation=self.truncation)
-
-    def _clean(self, texts: Sequence[str]) -> Sequence[str]:
-        """Clean each text; what is none is left to the tokenizer, which refuses it by number."""
-        if isinstance(texts, str):
-            return texts
-        return [self.cleaning(text) if isinstance(text, str) else text for text in texts]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One row, ready for a batch: its number in the split, its tokens, what to learn from it."""
-
-    row: int
-    encoded: Encoded
-    target: Any = None
+    @property
+    def row(self) -> int:
+        """The row of the split that it comes from."""
 
     @property
     def tokens(self) -> int:
-        """The tokens that a batch holds for this example, over all its pieces."""
-        return sum(len(piece.ids) for piece in self.encoded.pieces)
+        """How many tokens it adds to a batch."""
+
+    @property
+    def texts(self) -> tuple[Encoded, ...]:
+        """The texts that were read for it, which say how much of them was cut."""
+
+    def digest(self, seed: int) -> int:
+        """Return a checksum of all that is learnt from it, going on from `seed`."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Examples laid end to end. N examples have B ≥ N pieces of T tokens in all."""
+class Minibatch(Protocol):
+    """Samples laid end to end."""
 
-    rows: tuple[int, ...]
-    ids: Tensor  # (T)
-    segments: Tensor  # (T)
-    layout: Layout
-    owners: Tensor  # (B): the example of each piece
-    targets: Tensor | None  # (N, …)
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The row of each sample."""
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    @property
+    def tokens(self) -> int:
+        """T, the tokens of all its sequences."""
 
-    def to(self, device: torch.device) -> Batch:
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device) -> Minibatch:
         """Return the batch on another device."""
-        if self.ids.device == device:
-            return self
-        return Batch(
-            self.rows,
-            self.ids.to(device, non_blocking=True),
-            self.segments.to(device, non_blocking=True),
-            self.layout.to(device),
-            self.owners.to(device, non_blocking=True),
-            None if self.targets is None else self.targets.to(device, non_blocking=True),
-        )
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A sum over examples and the weight to divide by, so that sums of batches average rightly."""
+    """A sum over what is learnt and the weight to divide by, so that sums of batches average
+    rightly: examples, or tokens.
+    """
 
     total: Tensor
     weight: float
 
     @property
     def mean(self) -> Tensor:
-        """The loss of an average example."""
+        """The loss of an average example, or token."""
         return self.total / self.weight
 
 
-class TaskModel(nn.Module):
-    """A Transformer with a head: what is trained, evaluated and saved."""
+@dataclass(frozen=True)
+class Judgement:
+    """How good a model is on a split: its loss, its scores, and the loss of every sample.
 
-    def __init__(self, transformer: Transformer, head: SequenceHead) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.head = head
+    `prediction` says what the model makes of a sample, by its number.
+    """
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the outputs (N, C) of a batch's examples."""
-        return _mean_over_pieces(self.head(self._pooled(batch)), batch)
+    loss: float
+    scores: Scores
+    losses: Sequence[float]
+    prediction: Callable[[int], Any]
 
-    def features(self, batch: Batch) -> Tensor:
-        """Return what the head's last layer sees, (N, D): its outputs are linear in it."""
-        return _mean_over_pieces(self.head.features(self._pooled(batch)), batch)
 
-    def _pooled(self, batch: Batch) -> Tensor:
-        return encode_pooled(
-            self.transformer, batch.ids, batch.layout, batch.segments, self.head.spec.pooling
+class Run(Protocol):
+    """Applies work to batches of samples, without gradients."""
+
+    def __call__(self, work: Callable[[Any], Tensor], samples: Sequence[Any]) -> Tensor:
+        """Return the rows of `work`, (N, …), in the order of the samples."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How texts become tokens: how they are cleaned, and what stays of those that are too long.
+
+    `keep` makes the policy for a number of tokens; without a maximum, a text may have as many as
+    the model can read, but not more than is usual.
+    """
+
+    cleaning: Cleaning
+    keep: Callable[[int], Truncation]
+    max_tokens: int | None = None
+    max_target_tokens: int | None = None
+
+    def truncation(self, limit: int) -> Truncation:
+        """Return the policy for a text that a model reads."""
+        return self.keep(within("max_tokens", self.max_tokens, limit))
+
+    def target_tokens(self, limit: int) -> int:
+        """Return how many tokens a text that a model writes may have."""
+        if self.max_target_tokens is None:
+            return within("max_tokens", self.max_tokens, limit)
+        return within("max_target_tokens", self.max_target_tokens, limit)
+
+
+def within(name: str, wanted: int | None, limit: int) -> int:
+    """Return the wanted number of tokens, or the usual one; raises `RecipeError` above a limit."""
+    if wanted is not None and wanted > limit:
+        raise RecipeError(
+            f"{name}={wanted} exceeds the {limit} tokens that this model can read; "
+            f"choose at most {limit}"
         )
+    return wanted or min(limit, USUAL_TOKENS)
 
 
-def _mean_over_pieces(rows_BD: Tensor, batch: Batch) -> Tensor:
-    """Return one row for each example, (N, D), of one row for each piece, (B, D)."""
-    if len(batch.layout) == len(batch):
-        return rows_BD
-    sums_ND = rows_BD.new_zeros(len(batch), rows_BD.shape[1])
-    pieces = torch.bincount(batch.owners, minlength=len(batch))[:, None]
-    return sums_ND.index_add(0, batch.owners, rows_BD) / pieces
+@dataclass(frozen=True)
+class Noise:
+    """What is random in how training reads a sample, as shares: of the tokens left out, and of the
+    merges that a byte-pair tokenizer leaves out.
+    """
+
+    tokens: float = 0.0
+    subwords: float = 0.0
 
 
-class Task(Protocol):
-    """What a task must know; `Learner` and `Predictor` know no more of it than this."""
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's weights are."""
+    return next(model.parameters()).device
 
-    @property
-    def name(self) -> str:
-        """The name under which a saved predictor finds this task again."""
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The names of the outputs, in their order."""
+class Trainable(Protocol):
+    """What a training loop knows of a task."""
 
     @property
     def metric(self) -> str:
         """The score that chooses the best weights unless the recipe names another."""
 
+    def collate(self, samples: Sequence[Any]) -> Any:
+        """Lay samples end to end, as they are."""
+
+    def draw(self, samples: Sequence[Any], reader: Any, noise: Noise) -> Any:
+        """Return the batch that training sees: as `collate`, with what is random drawn anew.
+
+        Draws from the global generator of torch, so that a resumed run draws the same.
+        """
+
+    def loss(self, model: Any, batch: Any) -> Loss:
+        """Return the loss of a batch."""
+
+
+class Task(Trainable, Protocol):
+    """What a `Learner` knows of a task."""
+
+    @property
+    def name(self) -> str:
+        """The name under which a saved predictor finds this task again."""
+
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
         """Return this task with what it must know of its training data, such as the labels."""
 
-    def targets(self, labels: Sequence[Any], describe: Describe) -> list[Any]:
-        """Return what to learn from each label; raises `DataError` naming the row."""
+    def check(self, columns: Columns, describe: Describe) -> None:
+        """Raise `DataError` naming a row that cannot be learnt from, before a model is opened."""
 
-    def head(self, pretrained: Pretrained, seed: int = 0) -> SequenceHead:
-        """Return the head for a body, with published weights where they fit."""
+    def prepared(self, pretrained: Pretrained) -> Pretrained:
+        """Return the model as this task needs it; raises `ConfigError` where it is of no use."""
 
-    def is_answered_by(self, pretrained: Pretrained) -> bool:
-        """Whether the published last layer is worth starting from: it means what it must here."""
+    def model_of(self, pretrained: Pretrained, seed: int = 0) -> nn.Module:
+        """Return what is trained, with fresh weights for what was not published."""
 
-    def collate(self, examples: Sequence[Example]) -> Batch:
-        """Lay examples end to end."""
+    def reader(self, pretrained: Pretrained, reading: Reading) -> Any:
+        """Return how columns are read for this model; raises `RecipeError`."""
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss and the weight of each example, (N) and (N)."""
+    def read(self, reader: Any, columns: Columns, describe: Describe) -> list[Any]:
+        """Return the samples of a split."""
 
-    def predict(self, outputs: Tensor) -> list[Any]:
-        """Return a prediction for each row of outputs."""
+    def begin(self, model: Any, samples: Sequence[Any], run: Run) -> None:
+        """Make the best of fresh weights that can be had without training."""
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """Return the probability of each label, (N, C)."""
+    def judge(
+        self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
+    ) -> Judgement:
+        """Say how good the model is on a split."""
 
-    def folded(self, head: SequenceHead) -> Self:
-        """Make the head give outputs that need no task to be read; return the task that fits."""
+    def rehearsal(self, columns: Columns) -> Scores:
+        """Return the scores of an idle model: what `judge` will give, by its names."""
 
-    def score(self, labels: Sequence[Any], outputs: Tensor) -> Scores:
-        """Compare the outputs of a split with its labels."""
+    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+        """Return the name and the scores of what a model has to beat, if there is anything."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs to make this task again."""
-
-    def hub_settings(self) -> dict[str, Any]:
-        """Return what a published configuration says of this task: labels, kind of problem."""
-
-
-def loss_of(task: Task, model: TaskModel, batch: Batch) -> Loss:
-    """Return the loss of a batch; its targets must be there."""
-    assert batch.targets is not None
-    losses_N, weights_N = task.losses(model(batch), batch.targets)
-    return Loss((losses_N * weights_N).sum(), float(weights_N.sum()))

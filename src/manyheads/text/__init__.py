@@ -13,8 +13,10 @@ Nothing here knows a model, and nothing imports torch.
 from __future__ import annotations
 
 from manyheads.text.clean import Cleaning
+from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
+from manyheads.text.subwords import SubwordSampler
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
 from manyheads.text.truncate import (
     Head,
@@ -26,13 +28,18 @@ from manyheads.text.truncate import (
 )
 
 __all__ = [
+    "ENDED",
+    "FRAMED",
+    "OPEN",
     "BytePair",
     "Cleaning",
     "Encoded",
+    "Frame",
     "Head",
     "HeadTail",
     "Piece",
     "Segmenter",
+    "SubwordSampler",
     "Tail",
     "Tokenizer",
     "Truncation",

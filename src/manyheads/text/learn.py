@@ -1,7 +1,8 @@
 """Learning a tokenizer from a corpus: BPE, WordPiece or Unigram.
 
 All three yield the frame ``[CLS] text [SEP]`` and the special tokens ``[PAD]`` (id 0), ``[UNK]``,
-``[CLS]``, ``[SEP]`` and ``[MASK]``. The same corpus and settings give the same tokenizer.
+``[CLS]``, ``[SEP]`` and ``[MASK]``, unless another `Frame` is asked for. The same corpus and
+settings give the same tokenizer.
 
 Chinese needs no spaces: ``BytePair`` and ``Unigram`` learn pieces of several characters from the
 runs between punctuation marks, ``WordPiece`` reads each character as a word, as BERT does.
@@ -19,12 +20,10 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, pro
 from tokenizers import Tokenizer as Core
 
 from manyheads.errors import RecipeError, TextError
-from manyheads.text.folder import bert_template
+from manyheads.text.frame import FRAMED, Frame
 from manyheads.text.segment import Word
 from manyheads.text.tokenizer import Tokenizer
 
-SPECIAL_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-_SPECIAL = list(SPECIAL_TOKENS.values())
 _BOUNDARY = "\x1f"  # the unit separator: stands in a training text where no piece may reach across
 _MARK = "▁"  # stands for the space before a word
 _END = "\x1e"  # the record separator: follows a word that is shown to Unigram once more
@@ -48,9 +47,10 @@ class BytePair:
     lowercase: bool = True
 
     def __post_init__(self) -> None:
-        _require_vocabulary(self.vocabulary, 256 + len(_SPECIAL), "all bytes and special tokens")
+        least = 256 + len(FRAMED.special)
+        _require_vocabulary(self.vocabulary, least, "all bytes and special tokens")
 
-    def _empty(self) -> Core:
+    def _empty(self, frame: Frame) -> Core:
         core = Core(models.BPE())
         lower = [normalizers.Lowercase()] if self.lowercase else []
         core.normalizer = normalizers.Sequence([normalizers.NFC(), *lower])
@@ -58,11 +58,11 @@ class BytePair:
         core.decoder = decoders.ByteLevel()
         return core
 
-    def _learn(self, texts: Sequence[str], core: Core) -> models.Model:
+    def _learn(self, texts: Sequence[str], core: Core, frame: Frame) -> models.Model:
         trainer = trainers.BpeTrainer(
             vocab_size=self.vocabulary,
             min_frequency=2,
-            special_tokens=_SPECIAL,
+            special_tokens=frame.tokens,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
@@ -87,14 +87,14 @@ class WordPiece:
     def __post_init__(self) -> None:
         _require_vocabulary(self.vocabulary, 32, "an alphabet")
 
-    def _empty(self) -> Core:
-        core = Core(models.WordPiece(unk_token="[UNK]"))
+    def _empty(self, frame: Frame) -> Core:
+        core = Core(models.WordPiece(unk_token=frame.special["unk"]))
         core.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)
         core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         core.decoder = decoders.WordPiece(prefix="##")
         return core
 
-    def _learn(self, texts: Sequence[str], core: Core) -> models.Model:
+    def _learn(self, texts: Sequence[str], core: Core, frame: Frame) -> models.Model:
         """Merge over words that begin with a mark, then write what lacks the mark with ``##``.
 
         The library's own trainer numbers the ``##`` pieces in the order of a hash table, and its
@@ -122,9 +122,9 @@ class WordPiece:
         for piece in sorted(merged, key=merged.__getitem__):
             if len(piece.removeprefix(_MARK)) > 1:
                 pieces.append(piece[1:] if piece.startswith(_MARK) else f"##{piece}")
-        distinct = list(dict.fromkeys([*_SPECIAL, *pieces]))[: self.vocabulary]
+        distinct = list(dict.fromkeys([*frame.tokens, *pieces]))[: self.vocabulary]
         vocabulary = {piece: number for number, piece in enumerate(distinct)}
-        return models.WordPiece(vocabulary, unk_token="[UNK]")
+        return models.WordPiece(vocabulary, unk_token=frame.special["unk"])
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Unigram:
     def __post_init__(self) -> None:
         _require_vocabulary(self.vocabulary, 32, "an alphabet")
 
-    def _empty(self) -> Core:
+    def _empty(self, frame: Frame) -> Core:
         core = Core(models.Unigram())
         lower = [normalizers.Lowercase()] if self.lowercase else []
         one_space = normalizers.Replace(Regex(r"\s+"), " ")
@@ -163,27 +163,28 @@ class Unigram:
         core.decoder = decoders.Metaspace(_MARK, prepend_scheme="first")
         return core
 
-    def _learn(self, texts: Sequence[str], core: Core) -> models.Model:
+    def _learn(self, texts: Sequence[str], core: Core, frame: Frame) -> models.Model:
         alphabet = _alphabet(texts, int(self.vocabulary * _ALPHABET_SHARE))
         trainer = trainers.UnigramTrainer(
             vocab_size=self.vocabulary + 1,  # one for the end, which is taken out again
-            special_tokens=_SPECIAL,
-            unk_token="[UNK]",
+            special_tokens=frame.tokens,
+            unk_token=frame.special["unk"],
             shrinking_factor=0.5,  # half the rounds of pruning that 0.75 takes, in half the time
             show_progress=False,
         )
         words = _as_words(_without_rare(texts, alphabet), core.pre_tokenizer)
         trained = _trained(models.Unigram(), trainer, [*words, _with_ends(words)], [])
-        scores = dict(json.loads(trained.to_str())["model"]["vocab"][len(_SPECIAL) :])
+        scores = dict(json.loads(trained.to_str())["model"]["vocab"][len(frame.special) :])
         scores.pop(_END, None)
-        ranked = [*((token, 0.0) for token in _SPECIAL), *_in_one_order(scores)]
-        return models.Unigram(ranked, unk_id=_SPECIAL.index("[UNK]"), byte_fallback=False)
+        ranked = [*((token, 0.0) for token in frame.tokens), *_in_one_order(scores)]
+        return models.Unigram(ranked, unk_id=list(frame.special).index("unk"), byte_fallback=False)
 
 
 def learn_tokenizer(
     texts: Iterable[str],
     algorithm: BytePair | WordPiece | Unigram,
     *,
+    frame: Frame = FRAMED,
     max_tokens: int | None = None,
     words: Callable[[str], Sequence[Word]] | None = None,
 ) -> Tokenizer:
@@ -192,6 +193,7 @@ def learn_tokenizer(
     Args:
         texts: The corpus. It is held in memory.
         algorithm: The algorithm and its settings.
+        frame: The special tokens, and which of them stand around a text.
         max_tokens: The longest sequence that the model will take, to be saved with the tokenizer.
         words: Splits a text into words that no learnt piece may reach across, for example a
             :class:`~manyheads.text.segment.Segmenter`. Only learning needs it: the tokenizer then
@@ -206,21 +208,19 @@ def learn_tokenizer(
             "WordPiece reads Chinese character by character, so that words change nothing; "
             "choose BytePair or Unigram"
         )
-    core = algorithm._empty()
+    core = algorithm._empty(frame)
     normal = [_normalized(core, text, index) for index, text in enumerate(texts)]
     if not any(text.strip() for text in normal):
         raise TextError(f"{len(normal)} texts hold nothing to learn a tokenizer from; give some")
     if words is not None:
         normal = [_apart(text, words(text)) for text in normal]
-    core.model = algorithm._learn(normal, core)
-    core.add_special_tokens(_SPECIAL)
-    frame: processors.PostProcessor = bert_template(
-        ("[CLS]", _SPECIAL.index("[CLS]")), ("[SEP]", _SPECIAL.index("[SEP]"))
-    )
+    core.model = algorithm._learn(normal, core, frame)
+    core.add_special_tokens(frame.tokens)
+    around: processors.PostProcessor = frame.template()
     if isinstance(algorithm, BytePair):  # offsets of words leave out the space before them
-        frame = processors.Sequence([processors.ByteLevel(trim_offsets=True), frame])
-    core.post_processor = frame
-    return Tokenizer(core, special=dict(SPECIAL_TOKENS), max_tokens=max_tokens)
+        around = processors.Sequence([processors.ByteLevel(trim_offsets=True), around])
+    core.post_processor = around
+    return Tokenizer(core, special=dict(frame.special), max_tokens=max_tokens)
 
 
 def _require_vocabulary(given: int, least: int, needs: str) -> None:

@@ -108,6 +108,11 @@ class Tokenizer:
         added = core.get_added_tokens_decoder()
         self.special_ids = frozenset(number for number, token in added.items() if token.special)
 
+    @property
+    def core(self) -> Core:
+        """The tokenizer of the ``tokenizers`` library behind this one; it is not to be changed."""
+        return self._core
+
     @classmethod
     def from_folder(cls, folder: Path | str) -> Self:
         """Read the tokenizer of a Hugging Face folder.

@@ -20,6 +20,7 @@ _COSTS = frozenset(
         "cer",
         "perplexity",
         "bits_per_byte",
+        "bits_per_character",
     }
 )
 

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import math
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from manyheads.data.batch import shuffled_batches
 from manyheads.errors import RecipeError
-from manyheads.tasks import Batch, Example, Task, TaskModel
-from manyheads.train.augment import drop_tokens
-from manyheads.train.average import WeightAverage
+from manyheads.tasks import Minibatch, Noise, Sample, Trainable
+from manyheads.tasks.task import device_of
+from manyheads.train.average import Average, EpochAverage, WeightAverage
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
 from manyheads.train.optim import build_optimizer
 from manyheads.train.precision import choose_precision
-from manyheads.train.probe import probe
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.settings import Steps
@@ -42,9 +41,9 @@ Validate = Callable[[], Mapping[str, float]]
 
 
 class Epochs:
-    """Which examples each update of a run sees: a pure function of the recipe and the lengths."""
+    """Which samples each update of a run sees: a pure function of the recipe and the lengths."""
 
-    def __init__(self, examples: Sequence[Example], recipe: Recipe) -> None:
+    def __init__(self, examples: Sequence[Sample], recipe: Recipe) -> None:
         self.examples = examples
         self.recipe = recipe
         self.lengths = [example.tokens for example in examples]
@@ -66,46 +65,43 @@ class Epochs:
         size = self.recipe.accumulate
         return [batches[start : start + size] for start in range(0, len(batches), size)]
 
-    def batches(self, epoch: int, task: Task, first: int, last: int) -> Iterator[list[Batch]]:
-        """Yield the batches of an epoch's updates from step `first` up to `last`."""
+    def samples(self, epoch: int, first: int, last: int) -> Iterator[list[list[Sample]]]:
+        """Yield the samples of an epoch's updates from step `first` up to `last`, by batches."""
         offset = self.starts[epoch]
         for group in self.updates(epoch)[first - offset : last - offset]:
-            yield [self._batch(task, indices) for indices in group]
-
-    def _batch(self, task: Task, indices: Sequence[int]) -> Batch:
-        batch = task.collate([self.examples[i] for i in indices])
-        share = self.recipe.token_dropout
-        return drop_tokens(batch, share) if share else batch
+            yield [[self.examples[i] for i in indices] for indices in group]
 
 
 @dataclass
 class Fitting:
     """A run over `examples`; `validate`, where given, scores the model after each epoch.
 
-    `fresh_head` says that the last layer holds noise, and is set by a probe before the first step.
+    `begin` is called before the first step of a run that is not resumed. `reader` is what the task
+    has read the examples with.
     """
 
-    model: TaskModel
-    task: Task
-    examples: Sequence[Example]
+    model: nn.Module
+    task: Trainable
+    examples: Sequence[Sample]
     recipe: Recipe
     validate: Validate | None = None
     store: CheckpointStore | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
     describe: Callable[[int], str] = "example {}".format
-    fresh_head: bool = True
+    begin: Callable[[], None] = lambda: None
+    reader: Any = None
 
     def __post_init__(self) -> None:
         self.epochs = Epochs(self.examples, self.recipe)
         total = self.epochs.total_steps
         self.plan = Plan(self.recipe.schedule, total, self.recipe.warmup_steps(total))
         self.optimizer = build_optimizer(self.model, self.recipe)
-        self.precision = choose_precision(self.recipe.precision, self.model.transformer.device)
+        self.precision = choose_precision(self.recipe.precision, device_of(self.model))
         self.scaler = self.precision.scaler()
         self.metric = self.recipe.metric or self.task.metric
         self.history = History()
         self.best: Weights = {}
-        self.average: WeightAverage | None = None
+        self.average: Average | None = None
         self._saved_at = time.monotonic()
 
     def run(self, resume: bool = False) -> History:
@@ -137,10 +133,12 @@ class Fitting:
         state = self.store.latest() if self.store and resume else None
         if self.store and state is None:
             self.store.clear()
-        if self.fresh_head and self.recipe.probe_examples and state is None:
-            probe(self.model, self.task, self.examples[: self.recipe.probe_examples])
+        if state is None:
+            self.begin()
         if self.recipe.average is not None:
             self.average = WeightAverage(self.model, self.recipe.average)
+        elif self.recipe.average_last is not None:
+            self.average = EpochAverage(self.model, self.recipe.average_last)
         torch.manual_seed(self.recipe.seed)
         if state is not None:
             self._restore(state)
@@ -156,7 +154,7 @@ class Fitting:
         for step in train(
             self.model,
             self.task,
-            self.epochs.batches(epoch, self.task, first, last),
+            self._batches(epoch, first, last),
             self.optimizer,
             self.plan.set,
             precision=self.precision,
@@ -167,9 +165,14 @@ class Fitting:
         ):
             self.history.steps.append(step)
             if self.average is not None:
-                self.average.update(step.number)
+                self.average.update(step.number, ends_epoch=step.number == last)
             show(step)
             self._save_when_due(step.number)
+
+    def _batches(self, epoch: int, first: int, last: int) -> Iterator[list[Minibatch]]:
+        noise = Noise(self.recipe.token_dropout, self.recipe.subword_dropout)
+        for group in self.epochs.samples(epoch, first, last):
+            yield [self.task.draw(samples, self.reader, noise) for samples in group]
 
     def _mean_loss(self, epoch: int) -> float:
         steps = self.history.steps[self.epochs.starts[epoch] :]
@@ -243,12 +246,10 @@ class Fitting:
 
     @cached_property
     def _data(self) -> int:
-        """A checksum of what the run learns from: tokens and targets, in their order."""
+        """A checksum of what the run learns from, in its order."""
         checksum = 0
         for example in self.examples:
-            for piece in example.encoded.pieces:
-                checksum = zlib.crc32(piece.ids, checksum)
-            checksum = zlib.crc32(repr(example.target).encode(), checksum)
+            checksum = example.digest(checksum)
         return checksum
 
 

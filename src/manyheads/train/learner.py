@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from manyheads.core.attention import Attend
 from manyheads.core.dropout import Dropout
@@ -17,10 +17,10 @@ from manyheads.data import Dataset, Split
 from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
-from manyheads.hub.mean_block import append_mean_block
-from manyheads.hub.scratch import Scratch
-from manyheads.predict import Predictor, longest_input, run
-from manyheads.tasks import Example, Reader, Task, TaskModel
+from manyheads.hub.scratch import Blueprint
+from manyheads.predict import map_batches, predictor_of
+from manyheads.tasks import Judgement, Reading, Task
+from manyheads.tasks.task import device_of
 from manyheads.text import Cleaning
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.early_stopping import EarlyStopping
@@ -30,16 +30,15 @@ from manyheads.train.lr_finder import LearningRates, range_test
 from manyheads.train.plots import draw_training_curve
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
-from manyheads.train.report import Evaluation, Truncated, baseline_scores
+from manyheads.train.report import Evaluation, Truncated, evaluate
 from manyheads.train.schedule import Constant, OneCycle
 
-_USUAL_TOKENS = 256
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_PATIENCE = 3
 
 
 @dataclass(frozen=True)
-class Loss:
+class HardRow:
     """One row and what the model makes of it, for looking at the worst ones."""
 
     loss: float
@@ -56,7 +55,8 @@ class Loss:
 class Learner:
     """Trains `model` for `task` on `data` as `recipe` says.
 
-    `model` is a reference (folder, `package:NAME/PATH`, Hub id), an opened model, or `Scratch`.
+    `model` is a reference (folder, `package:NAME/PATH`, Hub id), an opened model, or the blueprint
+    of one from scratch.
     `cleaning` is applied to every text, in training and in the predictor alike. With `folder`, the
     run keeps checkpoints there and can be resumed.
 
@@ -65,7 +65,7 @@ class Learner:
 
     def __init__(
         self,
-        model: str | Path | Pretrained | Scratch,
+        model: str | Path | Pretrained | Blueprint,
         task: Task,
         data: Dataset,
         recipe: Recipe | None = None,
@@ -78,7 +78,7 @@ class Learner:
         self.data = data
         self.recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
-        if isinstance(model, Scratch):
+        if isinstance(model, Blueprint):
             # The features of an untrained body are not worth reading.
             self.recipe = _changed(self.recipe, {"probe_examples": 0})
         self.reporter = Reporter(quiet)
@@ -87,20 +87,26 @@ class Learner:
             torch.set_num_threads(self.recipe.threads)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         # Everything that may be wrong with the data is said before a model is opened.
-        self.task = _fit_task(task, data)
-        targets = {split.name: _targets(self.task, split) for split in data.splits()}
+        self.task = task.fit_to(data.train.columns, data.train.describe)
+        for split in data.splits():
+            self.task.check(split.columns, split.describe)
         cleaning = cleaning or Cleaning()
         _refuse_broken_texts(data, cleaning)
-        self.pretrained = _open(model, data.train, cleaning, self.recipe)
-        self.reader = Reader(
-            self.pretrained.tokenizer, cleaning, _truncation(self.pretrained, self.recipe)
+        self.pretrained = self.task.prepared(_open(model, data.train, cleaning, self.recipe))
+        reading = Reading(
+            cleaning,
+            self.recipe.truncation.within,
+            self.recipe.max_tokens,
+            self.recipe.max_target_tokens,
         )
+        self.cleaning = cleaning
+        self.reader = self.task.reader(self.pretrained, reading)
         self.examples = {
-            split.name: _read(self.reader, split, targets[split.name]) for split in data.splits()
+            split.name: self.task.read(self.reader, split.columns, split.describe)
+            for split in data.splits()
         }
-        head = self.task.head(self.pretrained, seed=self.recipe.seed)
-        self._fresh_head = not self.task.is_answered_by(self.pretrained)
-        self.model = TaskModel(self.pretrained.transformer, head).to(device)
+        self.model: Any = self.task.model_of(self.pretrained, self.recipe.seed).to(device)
+        self._is_fresh = True
         if self.recipe.dropout is not None:
             _set_dropout(self.model, self.recipe.dropout)
 
@@ -154,41 +160,39 @@ class Learner:
         )
 
     def evaluate(self, split: str | None = None, *, baseline: bool = True) -> Evaluation:
-        """Score the model on a split (test, else valid), with a bag-of-words baseline beside it."""
+        """Score the model on a split (test, else valid), with a baseline of its task beside it."""
         chosen = self._split(split)
-        outputs = self._outputs(chosen.name, "evaluating")
-        scores = self.task.score(chosen.columns["label"], outputs)
-        beside = None
-        if baseline and chosen.name != "train":
-            beside = baseline_scores(
-                self.task, self._cleaned(self.data.train), self._cleaned(chosen)
-            )
-        return Evaluation(
-            split=chosen.name,
-            source=chosen.source,
-            scores=scores,
-            baseline=beside,
-            truncated=_truncated(self.examples[chosen.name]),
-            loss=float(self._losses(chosen.name, outputs).mean()),
-        )
+        _, evaluation = self._judge(chosen, "evaluating")
+        if not baseline or chosen.name == "train":
+            return evaluation
+        beside = self.task.baseline(self._cleaned(self.data.train), self._cleaned(chosen))
+        if beside is None:
+            return evaluation
+        return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
 
-    def top_losses(self, n: int = 10, split: str | None = None) -> list[Loss]:
+    def top_losses(self, n: int = 10, split: str | None = None) -> list[HardRow]:
         """Return the `n` rows that the model finds hardest, hardest first: often wrong labels."""
         chosen = self._split(split)
-        outputs = self._outputs(chosen.name, "looking for the top losses")
-        losses = self._losses(chosen.name, outputs).tolist()
-        predictions = self.task.predict(outputs)
+        judgement, _ = self._judge(chosen, "looking for the top losses")
+        losses = judgement.losses
+        samples = self.examples[chosen.name]
         order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
-        texts, labels = chosen.columns["text"], chosen.columns["label"]
+        texts = chosen.columns["text"]
+        wanted = chosen.columns.get("label") or chosen.columns.get("target") or texts
         return [
-            Loss(losses[i], chosen.describe(i), texts[i], labels[i], predictions[i]) for i in order
+            HardRow(
+                losses[i], chosen.describe(row), texts[row], wanted[row], judgement.prediction(i)
+            )
+            for i in order
+            for row in [samples[i].row]
         ]
 
-    def predictor(self) -> Predictor:
-        """Return the model with its task, ready to be called and saved; it is a copy."""
-        model = copy.deepcopy(self.model).eval()
-        task = self.task.folded(model.head)
-        return Predictor(model, task, self.reader, self.pretrained)
+    def predictor(self) -> Any:
+        """Return the model with its task, ready to be called and saved; it is a copy.
+
+        Its type depends on the task, as that of what `mh.load` returns.
+        """
+        return predictor_of(self.task, self.model, self.reader, self.pretrained)
 
     def draw_history(self, path: str | Path) -> Path:
         """Save the training curve as a picture."""
@@ -205,14 +209,18 @@ class Learner:
 
     def truncated(self) -> dict[str, Truncated]:
         """Return, by split, how many texts and tokens the maximum length cuts."""
-        return {name: _truncated(examples) for name, examples in self.examples.items()}
+        return {
+            name: Truncated.of([text for sample in samples for text in sample.texts])
+            for name, samples in self.examples.items()
+        }
 
     def _fit(self, recipe: Recipe, resume: bool) -> History:
         if resume and self.folder is None:
             raise RecipeError("there is nothing to resume without a folder; give Learner a folder")
         self._check_metrics(recipe)
         for name, cut in self.truncated().items():
-            self.reporter.say(f"{name:<5}  {cut}")
+            if cut.rows:
+                self.reporter.say(f"{name:<5}  {cut}")
         fitting = Fitting(
             self.model,
             self.task,
@@ -222,13 +230,14 @@ class Learner:
             store=self._store(),
             reporter=self.reporter,
             describe=self.data.train.describe,
-            fresh_head=self._fresh_head,
+            begin=partial(self._begin, recipe) if self._is_fresh else lambda: None,
+            reader=self.reader,
         )
         try:
             fitting.run(resume)
         finally:  # what was learnt before an interruption is kept too
             self.history = fitting.history
-            self._fresh_head &= not fitting.history.steps
+            self._is_fresh &= not fitting.history.steps
         return self.history
 
     def _check_metrics(self, recipe: Recipe) -> None:
@@ -237,10 +246,7 @@ class Learner:
         asked = [recipe.metric, None if stopping is None else stopping.metric]
         if self.data.valid is None or not any(asked):
             return
-        labels = self.data.valid.columns["label"]
-        noise = torch.Generator().manual_seed(0)
-        outputs = torch.randn(len(labels), self.model.head.out.out_features, generator=noise)
-        scores = self.task.score(labels, outputs)
+        scores = self.task.rehearsal(self.data.valid.columns)
         for metric in asked:
             if metric is not None and metric != "loss":
                 scores.value(metric)
@@ -250,21 +256,19 @@ class Learner:
             return None
         return CheckpointStore(self.folder / "checkpoints", self.recipe.keep_checkpoints)
 
+    def _begin(self, recipe: Recipe) -> None:
+        run = partial(map_batches, task=self.task, device=device_of(self.model))
+        samples = self.examples["train"][: recipe.probe_examples]
+        self.task.begin(self.model, samples, lambda work, some: run(work, examples=some))
+
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None
-        outputs = self._outputs("valid", "validating")
-        scores = self.task.score(self.data.valid.columns["label"], outputs)
-        return {"loss": float(self._losses("valid", outputs).mean()), **scores.numbers()}
+        judgement, _ = self._judge(self.data.valid, "validating")
+        return {"loss": judgement.loss, **judgement.scores.numbers()}
 
-    def _outputs(self, name: str, doing: str) -> Tensor:
-        examples = self.examples[name]
-        self.model.eval()
-        with self.reporter.rows(doing, len(examples)) as advance:
-            return run(self.model, self.task, examples, progress=advance)
-
-    def _losses(self, name: str, outputs: Tensor) -> Tensor:
-        targets = torch.tensor([example.target for example in self.examples[name]])
-        return self.task.losses(outputs, targets)[0]
+    def _judge(self, split: Split, doing: str) -> tuple[Judgement, Evaluation]:
+        samples = self.examples[split.name]
+        return evaluate(self.task, self.model, self.reader, samples, split, self.reporter, doing)
 
     def _split(self, name: str | None) -> Split:
         splits = {split.name: split for split in self.data.splits()}
@@ -280,22 +284,11 @@ class Learner:
 
     def _cleaned(self, split: Split) -> dict[str, list[Any]]:
         """Return a split's columns with the texts as the model sees them."""
-        clean = self.reader.cleaning
+        clean = self.cleaning
         return {
             role: values if role == "label" else [clean(text) for text in values]
             for role, values in split.columns.items()
         }
-
-
-def _fit_task(task: Task, data: Dataset) -> Task:
-    for split in data.splits():
-        if "label" not in split.columns:
-            raise DataError(f"{split.source} has no label column; read it with label='…'")
-    return task.fit_to(data.train.columns, data.train.describe)
-
-
-def _targets(task: Task, split: Split) -> list[Any]:
-    return task.targets(split.columns["label"], split.describe)
 
 
 def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
@@ -303,7 +296,7 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
     if cleaning.surrogates:
         return
     for split in data.splits():
-        for role in split.columns.keys() & {"text", "pair"}:
+        for role in split.columns.keys() & {"text", "pair", "target"}:
             for row, text in enumerate(split.columns[role]):
                 if has_surrogates(text):
                     raise DataError(
@@ -313,36 +306,18 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
 
 
 def _open(
-    model: str | Path | Pretrained | Scratch, train: Split, cleaning: Cleaning, recipe: Recipe
+    model: str | Path | Pretrained | Blueprint, train: Split, cleaning: Cleaning, recipe: Recipe
 ) -> Pretrained:
     if isinstance(model, Pretrained):
-        return append_mean_block(replace(model, transformer=copy.deepcopy(model.transformer)))
-    if isinstance(model, Scratch):
-        texts = [*train.columns["text"], *train.columns.get("pair", ())]
-        return model.build([cleaning(text) for text in texts], seed=recipe.seed)
-    return append_mean_block(load_model(model))
-
-
-def _truncation(pretrained: Pretrained, recipe: Recipe) -> Any:
-    limit = longest_input(pretrained)
-    if recipe.max_tokens is not None and recipe.max_tokens > limit:
-        raise RecipeError(
-            f"max_tokens={recipe.max_tokens} exceeds the {limit} tokens that this model can read; "
-            f"choose at most {limit}"
-        )
-    return recipe.truncation.within(recipe.max_tokens or min(limit, _USUAL_TOKENS))
-
-
-def _read(reader: Reader, split: Split, targets: Sequence[Any]) -> list[Example]:
-    encoded = reader.read(split.columns["text"], split.columns.get("pair"))
-    return [
-        Example(row, one, target)
-        for row, (one, target) in enumerate(zip(encoded, targets, strict=True))
-    ]
-
-
-def _truncated(examples: Sequence[Example]) -> Truncated:
-    return Truncated.of([example.encoded for example in examples])
+        return replace(model, transformer=copy.deepcopy(model.transformer))
+    if isinstance(model, Blueprint):
+        columns = {
+            role: [cleaning(text) for text in train.columns[role]]
+            for role in ("text", "pair", "target")
+            if role in train.columns
+        }
+        return model.build_for(columns, seed=recipe.seed)
+    return load_model(model)
 
 
 def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
@@ -350,7 +325,7 @@ def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
     return Recipe(**{**dict(recipe), **{k: v for k, v in given.items() if v is not None}})
 
 
-def _set_dropout(model: TaskModel, probability: float) -> None:
+def _set_dropout(model: nn.Module, probability: float) -> None:
     for module in model.modules():
         if isinstance(module, Dropout):
             module.p = probability

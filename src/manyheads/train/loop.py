@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from manyheads.errors import TrainingError
-from manyheads.tasks import Batch, Task, TaskModel, loss_of
+from manyheads.tasks import Minibatch, Trainable
+from manyheads.tasks.task import device_of
 from manyheads.train.adamw import AdamW
 from manyheads.train.precision import MixedPrecision
 from manyheads.train.schedule import OneCycle, Schedule, apply
@@ -20,7 +21,7 @@ from manyheads.train.schedule import OneCycle, Schedule, apply
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One update of the weights. `loss` is of an average example; `seconds` of the update."""
+    """One update of the weights: the loss of an average example or token, the time it took."""
 
     number: int
     loss: float
@@ -47,9 +48,9 @@ class Plan:
 
 
 def train(
-    model: TaskModel,
-    task: Task,
-    updates: Iterable[Sequence[Batch]],
+    model: nn.Module,
+    task: Trainable,
+    updates: Iterable[Sequence[Minibatch]],
     optimizer: AdamW,
     set_rate: Callable[[AdamW, int], None],
     *,
@@ -61,9 +62,10 @@ def train(
 ) -> Iterator[Step]:
     """Update the weights once for each group of batches, and yield what happened.
 
-    The gradient is that of the mean over all examples of the group, however they are spread over
-    its batches. The step is complete when it is yielded. Raises `TrainingError` naming the rows of
-    the group whose loss or gradient is not a number; the weights are then those before the step.
+    The gradient is that of the mean over all examples (or tokens) of the group, however they are
+    spread over its batches. The step is complete when it is yielded. Raises `TrainingError` naming
+    the rows of the group whose loss or gradient is not a number; the weights are then those before
+    the step.
     """
     model.zero_grad(set_to_none=True)  # of what a run that failed may have left behind
     for step, group in enumerate(updates, start=first_step):
@@ -83,24 +85,24 @@ def train(
             learning_rate=max(float(group["lr"]) for group in optimizer.param_groups),
             gradient_norm=norm,
             examples=sum(len(batch) for batch in group),
-            tokens=sum(batch.layout.tokens for batch in group),
+            tokens=sum(batch.tokens for batch in group),
             seconds=time.perf_counter() - begun,
         )
 
 
 def accumulate_gradient(
-    model: TaskModel,
-    task: Task,
-    group: Sequence[Batch],
+    model: nn.Module,
+    task: Trainable,
+    group: Sequence[Minibatch],
     precision: MixedPrecision,
     scaler: GradScaler,
 ) -> float:
     """Add the gradient of the group's mean loss to the parameters; return that loss."""
-    total, weight = 0.0, 0.0
+    total, weight, device = 0.0, 0.0, device_of(model)
     for batch in group:
-        batch = batch.to(model.transformer.device)
+        batch = batch.to(device)
         with precision.autocast():
-            loss = loss_of(task, model, batch)
+            loss = task.loss(model, batch)
         # Sums now, one division at the end: the weight of later batches is not known yet.
         scaler.scale(loss.mean if len(group) == 1 else loss.total).backward()
         total += float(loss.total.detach())
@@ -128,7 +130,7 @@ def _why_not_a_number(
     loss: float,
     norm: float,
     optimizer: AdamW,
-    group: Sequence[Batch],
+    group: Sequence[Minibatch],
     describe: Callable[[int], str],
 ) -> str:
     rows = [row for batch in group for row in batch.rows]

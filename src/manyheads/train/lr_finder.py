@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from manyheads.errors import TrainingError
-from manyheads.tasks import Batch
+from manyheads.tasks import Minibatch
 from manyheads.train.adamw import AdamW
 from manyheads.train.fitting import Fitting
 from manyheads.train.loop import Step, train
@@ -133,7 +133,7 @@ def _smooth(losses: Sequence[float]) -> float:
     return total / sum(weights)
 
 
-def _endless(fitting: Fitting, steps: int) -> Iterator[list[Batch]]:
+def _endless(fitting: Fitting, steps: int) -> Iterator[list[Minibatch]]:
     """Yield the batches of `steps` updates, epoch after epoch."""
     left = steps
     for epoch in count():

@@ -13,8 +13,8 @@ from manyheads.train.adamw import AdamW
 from manyheads.train.recipe import Recipe
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d)
-_EMBED = "transformer.embed."
-_BLOCK = re.compile(r"transformer\.encoder\.blocks\.(\d+)\.")
+_EMBEDS = ("transformer.embed.", "transformer.target.")
+_BLOCK = re.compile(r"transformer\.(encoder|decoder)\.blocks\.(\d+)\.")
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> AdamW:
@@ -28,12 +28,13 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> AdamW:
     Raises `RecipeError` where a pattern of `freeze` matches nothing, or all.
     """
     freeze(model, recipe.freeze)
-    top = _block_count(model) + 1
+    counts = _block_counts(model)
+    top = sum(counts.values()) + 1
     undecayed = _undecayed(model)
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            depth = _depth(name, top) if recipe.layer_decay < 1 else top
+            depth = _depth(name, counts) if recipe.layer_decay < 1 else top
             groups.setdefault((depth, name not in undecayed), []).append(parameter)
     if not groups:
         raise RecipeError(f"freeze={list(recipe.freeze)} leaves nothing to train")
@@ -94,18 +95,22 @@ def _undecayed(model: nn.Module) -> set[str]:
     return names
 
 
-def _block_count(model: nn.Module) -> int:
-    depths = [
-        int(match.group(1)) + 1
-        for name, _ in model.named_parameters()
-        if (match := _BLOCK.match(name))
-    ]
-    return max(depths, default=0)
+def _block_counts(model: nn.Module) -> dict[str, int]:
+    """Return how many blocks each stack has."""
+    counts: dict[str, int] = {}
+    for name, _ in model.named_parameters():
+        if match := _BLOCK.match(name):
+            counts[match.group(1)] = max(counts.get(match.group(1), 0), int(match.group(2)) + 1)
+    return counts
 
 
-def _depth(name: str, top: int) -> int:
-    """Return 0 for the embeddings, 1 for the first block, …, `top` for whatever follows them."""
-    if name.startswith(_EMBED):
+def _depth(name: str, counts: dict[str, int]) -> int:
+    """Return 0 for the embeddings, 1 for the first block, …, and for what follows them all the
+    number of blocks and one; a decoder stands on its encoder.
+    """
+    if name.startswith(_EMBEDS):
         return 0
-    block = _BLOCK.match(name)
-    return int(block.group(1)) + 1 if block else top
+    if (block := _BLOCK.match(name)) is None:
+        return sum(counts.values()) + 1
+    below = counts.get("encoder", 0) if block.group(1) == "decoder" else 0
+    return below + int(block.group(2)) + 1

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from manyheads.train.loop import Step
 
 _SMOOTHING = 0.95
-_SHOWN = ("accuracy", "macro_f1", "micro_f1", "pearson", "spearman", "root_mean_squared_error")
+_SHOWN = (
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "pearson",
+    "spearman",
+    "root_mean_squared_error",
+    "bleu",
+    "rouge_l",
+    "perplexity",
+    "bits_per_byte",
+    "token_accuracy",
+)
 
 
 @dataclass

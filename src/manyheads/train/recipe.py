@@ -53,6 +53,8 @@ OTHER_NAMES: Mapping[str, str] = {
     "max_length": "max_tokens",
     "max_seq_length": "max_tokens",
     "maxlen": "max_tokens",
+    "max_source_length": "max_tokens",
+    "max_target_length": "max_target_tokens",
     "max_grad_norm": "clip_norm",
     "gradient_accumulation_steps": "accumulate",
     "lr_scheduler_type": "schedule",
@@ -67,6 +69,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "eps": "epsilon",
     "ema": "average",
     "ema_decay": "average",
+    "bpe_dropout": "subword_dropout",
 }
 
 
@@ -86,6 +89,7 @@ class Recipe(BaseModel):
     batch_tokens: int | None = Field(8192, ge=1)  # at most so many tokens in a batch
     accumulate: int = Field(1, ge=1)  # batches for one update
     max_tokens: int | None = Field(None, ge=3)  # of one text; None: as many as the model can read
+    max_target_tokens: int | None = Field(None, ge=2)  # of a text to write; None: as max_tokens
     truncation: Annotated[Keep, TRUNCATIONS] = KeepHead()
 
     # The learning rate over time.
@@ -108,12 +112,14 @@ class Recipe(BaseModel):
     probe_examples: int = Field(2000, ge=0)  # set the head of a pretrained body first; 0: do not
     dropout: float | None = Field(None, ge=0, lt=1)  # None: as the model's configuration says
     token_dropout: float = Field(0.0, ge=0, lt=1)  # share of the tokens left out in training
+    subword_dropout: float = Field(0.0, ge=0, lt=1)  # share of BPE merges left out in training
     precision: Precision = Precision.AUTO
     threads: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
 
     # Which weights are kept, and when training ends early.
     average: float | None = Field(None, gt=0, lt=1)  # decay of a moving average; None: no average
+    average_last: int | None = Field(None, ge=2)  # epochs whose weights are averaged; None: none
     metric: str | None = None  # chooses the best checkpoint; None: what is usual for the task
     early_stopping: Annotated[EarlyStopping, STOPPING] | None = None
     checkpoint_every: Annotated[Interval, INTERVALS] = Seconds(300.0)
@@ -193,6 +199,11 @@ class Recipe(BaseModel):
             raise RecipeError(
                 f"batch_tokens={self.batch_tokens} is below max_tokens={self.max_tokens}; "
                 "one text must fit into a batch"
+            )
+        if self.average is not None and self.average_last is not None:
+            raise RecipeError(
+                f"average={self.average} and average_last={self.average_last} are two ways to "
+                "average weights; choose one"
             )
         if self.checkpoint_every == Steps(0):
             raise RecipeError("checkpoint_every=0 steps is below 1; choose at least 1")

@@ -5,34 +5,28 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from manyheads.data import Split
-from manyheads.errors import DataError
-from manyheads.predict import Predictor, run
-from manyheads.tasks import Classification, Example, MultiLabel, Regression, Task
-from manyheads.tasks.labels import label_name
+from manyheads.predict import map_batches
+from manyheads.tasks import Judgement, Sample, Task
 from manyheads.tasks.metrics import (
     ClassificationScores,
     Interval,
     LabelScores,
     Scores,
-    classification_scores,
-    multilabel_scores,
-    regression_scores,
 )
-from manyheads.tasks.task import Columns
+from manyheads.tasks.task import device_of
 from manyheads.text import Encoded
-from manyheads.train import baseline
 from manyheads.train.plots import draw_confusion_matrix
 from manyheads.train.progress import Reporter
 
-BASELINE = "bag of words"
 _WIDTH = 96
 
 
@@ -71,17 +65,19 @@ class Evaluation:
 
     split: str
     source: str
+    rows: int
     scores: Scores
-    baseline: Scores | None
     truncated: Truncated
     loss: float
+    baseline: Scores | None = None
+    baseline_name: str = ""
 
     def __str__(self) -> str:
         # Labels are shown as they are, also where they look like rich's markup.
         console = Console(
             file=io.StringIO(), width=_WIDTH, highlight=False, markup=False, emoji=False
         )
-        console.print(f"{self.split}: {self.truncated.rows:,} rows of {self.source}")
+        console.print(f"{self.split}: {self.rows:,} rows of {self.source}")
         console.print(self._summary())
         labels = getattr(self.scores, "per_label", ())
         if labels:
@@ -95,7 +91,7 @@ class Evaluation:
         table.add_column("")
         table.add_column("manyheads", justify="right")
         if self.baseline is not None:
-            table.add_column(BASELINE, justify="right")
+            table.add_column(self.baseline_name, justify="right")
         other = self.baseline.numbers() if self.baseline is not None else {}
         for name, value in self.scores.numbers().items():
             cells = [name.replace("_", " "), f"{value:.4f}"]
@@ -144,52 +140,42 @@ def _per_label(labels: Sequence[LabelScores]) -> Table:
     return table
 
 
-def evaluate_predictor(predictor: Predictor, split: Split, reporter: Reporter) -> Evaluation:
-    """Score a saved predictor on a split; without training rows there is no baseline.
+def evaluate_predictor(predictor: Any, split: Split, reporter: Reporter) -> Evaluation:
+    """Score a saved predictor of any kind on a split; without training rows there is no baseline.
 
-    Raises `DataError` where the split has no labels, or labels that the predictor does not know.
+    Raises `DataError` where the split lacks what to compare with, or has labels that the predictor
+    does not know.
     """
-    task, columns = predictor.task, split.columns
-    if "label" not in columns:
-        raise DataError(f"{split.source} has no label column to compare with; name it")
-    targets = task.targets(columns["label"], split.describe)
-    encoded = predictor.reader.read(columns["text"], columns.get("pair"))
-    examples = [Example(row, one) for row, one in enumerate(encoded)]
-    with reporter.rows("evaluating", len(examples)) as advance:
-        outputs = run(predictor.model, task, examples, progress=advance)
-    return Evaluation(
+    samples = predictor.task.read(predictor.reader, split.columns, split.describe)
+    return evaluate(
+        predictor.task, predictor.model, predictor.reader, samples, split, reporter, "evaluating"
+    )[1]
+
+
+def evaluate(
+    task: Task,
+    model: nn.Module,
+    reader: Any,
+    samples: Sequence[Sample],
+    split: Split,
+    reporter: Reporter,
+    doing: str,
+) -> tuple[Judgement, Evaluation]:
+    """Judge a model on a split that was read, and return the report without a baseline too."""
+    with reporter.rows(doing, len(samples)) as advance:
+        judge_by = partial(map_batches, task=task, device=device_of(model), progress=advance)
+        judgement = task.judge(
+            model.eval(),
+            reader,
+            samples,
+            split.columns,
+            lambda work, some: judge_by(work, examples=some),
+        )
+    return judgement, Evaluation(
         split=split.name,
         source=split.source,
-        scores=task.score(columns["label"], outputs),
-        baseline=None,
-        truncated=Truncated.of(encoded),
-        loss=float(task.losses(outputs, torch.tensor(targets))[0].mean()),
+        rows=len(split),
+        scores=judgement.scores,
+        truncated=Truncated.of([text for sample in samples for text in sample.texts]),
+        loss=judgement.loss,
     )
-
-
-def baseline_scores(task: Task, train: Columns, split: Columns) -> Scores:
-    """Return what TF-IDF with a linear model reaches on `split` after learning from `train`."""
-    seen, asked = _texts(train), _texts(split)
-    match task:
-        case Classification():
-            names = [label_name(value) for value in train["label"]]
-            guess = baseline.predict_labels(seen, names, asked, task.labels)
-            truth = [label_name(value) for value in split["label"]]
-            return classification_scores(truth, guess.predicted, task.labels, guess.probabilities)
-        case MultiLabel():
-            sets = [task.split(value) for value in train["label"]]
-            many = baseline.predict_label_sets(seen, sets, asked, task.labels)
-            wanted = [task.split(value) for value in split["label"]]
-            return multilabel_scores(wanted, many.predicted, task.labels, many.probabilities)
-        case Regression():
-            numbers = [float(value) for value in train["label"]]
-            values = baseline.predict_numbers(seen, numbers, asked)
-            return regression_scores([float(value) for value in split["label"]], values)
-    raise AssertionError(f"no baseline for {task.name}")
-
-
-def _texts(columns: Columns) -> list[str]:
-    pairs = columns.get("pair")
-    if pairs is None:
-        return list(columns["text"])
-    return [f"{text}\n{pair}" for text, pair in zip(columns["text"], pairs, strict=True)]

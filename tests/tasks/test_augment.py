@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from manyheads.core.layout import Layout
 from manyheads.tasks import Batch
-from manyheads.train.augment import drop_tokens
+from manyheads.tasks.augment import drop_tokens
 
 
 def batch_of(lengths: list[int]) -> Batch:

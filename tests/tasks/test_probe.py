@@ -5,8 +5,16 @@ import pytest
 import torch
 
 import manyheads as mh
-from manyheads.tasks import TaskModel
-from manyheads.train.probe import probe
+from manyheads.tasks import Example, TaskModel
+from manyheads.tasks.probe import probe
+
+
+def probe_head(learner: mh.Learner, model: TaskModel, examples: list[Example]) -> None:
+    with torch.no_grad():
+        features = model.eval().features(learner.task.collate(examples))
+    targets = torch.tensor([example.target for example in examples])
+    probe(model.head.out, features, targets, learner.task.losses)
+
 
 GOOD, BAD = ("good film", "great food", "nice day", "lovely room"), ("bad film", "poor food")
 
@@ -23,7 +31,7 @@ def test_the_head_is_the_penalised_logistic_regression(learner: mh.Learner) -> N
     from sklearn.linear_model import LogisticRegression
 
     examples = learner.examples["train"]
-    probe(learner.model, learner.task, examples)
+    probe_head(learner, learner.model, examples)
     with torch.no_grad():
         features = learner.model.eval().features(learner.task.collate(examples)).numpy()
         ours = learner.task.probabilities(learner.model(learner.task.collate(examples))).numpy()
@@ -36,7 +44,7 @@ def test_the_head_is_the_penalised_logistic_regression(learner: mh.Learner) -> N
 
 def test_only_the_last_layer_changes_and_nothing_keeps_a_gradient(learner: mh.Learner) -> None:
     before = {name: one.clone() for name, one in learner.model.state_dict().items()}
-    probe(learner.model, learner.task, learner.examples["train"][:10])
+    probe_head(learner, learner.model, learner.examples["train"][:10])
     changed = {n for n, one in learner.model.state_dict().items() if not one.equal(before[n])}
     assert changed == {"head.out.weight", "head.out.bias"}
     assert all(parameter.grad is None for parameter in learner.model.parameters())
@@ -47,6 +55,6 @@ def test_it_does_not_depend_on_the_random_start(learner: mh.Learner) -> None:
     for seed in (1, 2):
         head = learner.task.head(learner.pretrained, seed=seed)
         model = TaskModel(learner.model.transformer, head)
-        probe(model, learner.task, learner.examples["train"])
+        probe_head(learner, model, learner.examples["train"])
         results.append(head.out.weight.detach().clone())
     torch.testing.assert_close(*results, atol=0, rtol=0)

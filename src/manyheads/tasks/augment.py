@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from manyheads.core.layout import Layout
-from manyheads.tasks import Batch
+from manyheads.tasks.batch import Batch
 
 
 def drop_tokens(batch: Batch, probability: float) -> Batch:

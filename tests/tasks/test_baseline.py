@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyheads.errors import DataError
-from manyheads.train.baseline import (
+from manyheads.tasks.baseline import (
     is_unspaced,
     predict_label_sets,
     predict_labels,

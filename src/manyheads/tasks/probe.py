@@ -7,15 +7,13 @@ Distort Pretrained Features and Underperform Out-of-Distribution").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
-
-from manyheads.predict import map_batches
-from manyheads.tasks import Example, Task, TaskModel
 
 FloatArray = NDArray[np.float64]
 
@@ -23,22 +21,25 @@ _PENALTY = 5.0  # of half the squared weights, beside the sum of the losses
 _ITERATIONS = 200
 
 
-def probe(model: TaskModel, task: Task, examples: Sequence[Example]) -> None:
-    """Set the last layer of the head to the minimum of the penalised loss over frozen features.
+def probe(
+    layer: nn.Linear,
+    features_ND: Tensor,
+    targets: Tensor,
+    losses: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> None:
+    """Set the last layer of a head to the minimum of the penalised loss over frozen features.
 
-    The loss is convex, so that L-BFGS finds it (Liu & Nocedal 1989), whatever the seed.
+    `losses` gives the loss and the weight of each example, of outputs (N, C) and targets. The loss
+    is convex, so that L-BFGS finds it (Liu & Nocedal 1989), whatever the seed.
     """
     from scipy.optimize import minimize  # most of a second to import
 
-    device = model.transformer.device
-    features_ND = map_batches(model.eval().features, task, examples, device=device)
-    targets = torch.tensor([example.target for example in examples], device=device)
-    layer = model.head.out
+    device = features_ND.device
     parameters = list(layer.parameters())
 
     def objective(vector: FloatArray) -> tuple[float, FloatArray]:
         vector_to_parameters(torch.from_numpy(vector).float().to(device), parameters)
-        losses_N, weights_N = task.losses(layer(features_ND), targets)
+        losses_N, weights_N = losses(layer(features_ND), targets)
         penalty = _PENALTY * layer.weight.square().sum() / 2
         value = ((losses_N * weights_N).sum() + penalty) / weights_N.sum()
         gradient = parameters_to_vector(torch.autograd.grad(value, parameters))

@@ -1,0 +1,108 @@
+"""Cross entropy over a vocabulary, without ever holding all of its scores.
+
+T tokens over V entries make T·V scores, and as many again for their gradient: for a batch of 4096
+tokens and 32,000 entries a gigabyte. Here scores are made for a few tokens at a time, and each
+chunk's gradient at once, while its scores are in the cache; what is kept is (T, D) and (V, D).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn.functional import linear
+
+_SCORES = 1 << 21  # of one chunk: eight megabytes of float32
+
+
+def total_cross_entropy(
+    x_TD: Tensor,
+    weight_VD: Tensor,
+    bias_V: Tensor | None,
+    targets_T: Tensor,
+    smoothing: float = 0.0,
+) -> Tensor:
+    """Return the sum over tokens of the cross entropy of x·Wᵀ + b with their targets, in nats.
+
+    With `smoothing` s, a target has the probability 1 - s + s/V and all others s/V (Szegedy et al.
+    2016, section 7).
+    """
+    inputs = (x_TD, weight_VD, bias_V, targets_T, smoothing)
+    total: Tensor = _TotalCrossEntropy.apply(*inputs)  # type: ignore[no-untyped-call]
+    return total
+
+
+def cross_entropies(
+    x_TD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, targets_T: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return each token's cross entropy in nats, (T), and whether its target scores highest, (T).
+
+    No gradient flows.
+    """
+    losses, hits = [], []
+    with torch.no_grad():
+        for x, targets in _chunks(weight_VD, x_TD, targets_T):
+            log_p = _log_probabilities(x, weight_VD, bias_V)
+            own = log_p.gather(1, targets[:, None])[:, 0]
+            losses.append(-own)
+            hits.append(log_p.amax(1) == own)
+    return torch.cat(losses), torch.cat(hits)
+
+
+class _TotalCrossEntropy(Function):
+    """The gradient of each chunk is computed along with its loss: scores are made once."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        x_TD: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        targets_T: Tensor,
+        smoothing: float,
+    ) -> Tensor:
+        wants_x, wants_weight, wants_bias = context.needs_input_grad[:3]
+        total = x_TD.new_zeros((), dtype=torch.promote_types(x_TD.dtype, torch.float32))
+        of_x: list[Tensor] = []
+        of_weight = torch.zeros_like(weight_VD) if wants_weight else None
+        of_bias = torch.zeros_like(bias_V) if bias_V is not None and wants_bias else None
+        for x, targets in _chunks(weight_VD, x_TD, targets_T):
+            log_p = _log_probabilities(x, weight_VD, bias_V)
+            total -= (1.0 - smoothing) * log_p.gather(1, targets[:, None]).sum()
+            if smoothing:
+                total -= smoothing * log_p.mean(1).sum()
+            if not any(context.needs_input_grad):
+                continue
+            # d loss / d scores = p - (1 - s)·onehot - s/V
+            error = log_p.exp_()
+            if smoothing:
+                error -= smoothing / error.shape[1]
+            ours = torch.full((len(targets), 1), smoothing - 1.0, dtype=error.dtype)
+            error.scatter_add_(1, targets[:, None], ours.to(error.device))
+            if of_bias is not None:
+                of_bias += error.sum(0)
+            if wants_x:
+                of_x.append((error.to(x.dtype) @ weight_VD.to(x.dtype)).to(x.dtype))
+            if of_weight is not None:
+                of_weight.addmm_(error.to(of_weight.dtype).T, x.to(of_weight.dtype))
+        context.gradients = (torch.cat(of_x) if of_x else None, of_weight, of_bias)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (scale,) = gradients
+        of_inputs = [None if one is None else one * scale for one in context.gradients]
+        return (*of_inputs, None, None)
+
+
+def _chunks(weight_VD: Tensor, x_TD: Tensor, targets_T: Tensor) -> zip[tuple[Tensor, Tensor]]:
+    rows = max(16, _SCORES // len(weight_VD))
+    return zip(x_TD.split(rows), targets_T.split(rows), strict=True)
+
+
+def _log_probabilities(x: Tensor, weight_VD: Tensor, bias_V: Tensor | None) -> Tensor:
+    scores = linear(x, weight_VD, bias_V)
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    return scores.log_softmax(-1, dtype=wide)

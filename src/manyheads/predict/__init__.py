@@ -1,0 +1,28 @@
+"""A model together with its task: callable, saved as a folder, opened in another process.
+
+There is one type of predictor for each kind of task; `load` returns the one that a folder is of.
+"""
+
+from __future__ import annotations
+
+from manyheads.predict.folder import FORMAT, MANIFEST
+from manyheads.predict.load import load, predictor_of, settings_of
+from manyheads.predict.running import BATCH_TOKENS, map_batches, run
+from manyheads.predict.sequence import Answer, Predictor
+from manyheads.predict.settings import Settings
+from manyheads.predict.writing import TextWriter
+
+__all__ = [
+    "BATCH_TOKENS",
+    "FORMAT",
+    "MANIFEST",
+    "Answer",
+    "Predictor",
+    "Settings",
+    "TextWriter",
+    "load",
+    "map_batches",
+    "predictor_of",
+    "run",
+    "settings_of",
+]

@@ -1,0 +1,63 @@
+"""The folder of a predictor: a Hugging Face folder and `manyheads.json`.
+
+The manifest says how text becomes tokens and what the outputs mean. The folder is relocatable,
+needs no network, and holds no pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from manyheads._version import __version__
+from manyheads.errors import CheckpointError, ConfigError
+from manyheads.hub.atomic import replace_files
+
+MANIFEST = "manyheads.json"
+FORMAT = 1
+
+
+def save_folder(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> Path:
+    """Let `write` fill a folder and return what the manifest says; replace old files one by one.
+
+    All files are written beside it first, and are on the disk before the first one is replaced.
+    Raises `CheckpointError` where they cannot be written; the old ones are whole then.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
+            manifest = {"format": FORMAT, "manyheads": __version__, **write(Path(temporary))}
+            text = json.dumps(manifest, indent=2, ensure_ascii=False)
+            (Path(temporary) / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            replace_files(folder, Path(temporary), last=MANIFEST)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the model cannot be saved in {folder} ({error}); make room, or choose another folder"
+        ) from error
+    return folder
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return what the manifest says, None where there is none.
+
+    Raises `ConfigError` for one that cannot be read, or of another format.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid JSON ({error}); restore it") from error
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if version != FORMAT:
+        raise ConfigError(
+            f"{path} has format {version!r}, this version reads {FORMAT}; "
+            "install the version of manyheads that wrote it, or a newer one"
+        )
+    return dict(manifest)

@@ -1,0 +1,96 @@
+"""Open what a predictor saved, and published models that answer without more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manyheads.errors import ConfigError
+from manyheads.hub import Pretrained, load_model, locate
+from manyheads.predict.folder import MANIFEST, read_manifest
+from manyheads.predict.sequence import Predictor
+from manyheads.predict.settings import Settings
+from manyheads.predict.writing import TextWriter
+from manyheads.tasks import (
+    Classification,
+    MultiLabel,
+    Regression,
+    SequenceTask,
+    Task,
+    TextToText,
+    task_type,
+)
+from manyheads.text import Cleaning, Head, truncation_from_json
+
+# Which predictor answers for which tasks.
+_PREDICTORS: dict[type, Any] = {SequenceTask: Predictor, TextToText: TextWriter}
+
+
+def predictor_of(task: Task, model: Any, reader: Any, pretrained: Pretrained) -> Any:
+    """Return the predictor of a trained model; it is a copy."""
+    return _predictor_type(task).of(task, model, reader, pretrained)
+
+
+def _predictor_type(task: Task) -> Any:
+    return next(kind for base, kind in _PREDICTORS.items() if isinstance(task, base))
+
+
+def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
+    """Open a saved predictor, or any published sequence-classification model.
+
+    What comes back depends on the task: a `Predictor` for labels and numbers, a
+    `TextWriter` for texts.
+    Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
+    """
+    folder = locate(reference)
+    pretrained = load_model(folder, device=device)
+    settings = settings_of(folder, pretrained)
+    if settings is None:
+        raise ConfigError(
+            f"{folder} is a model without a task ({MANIFEST} is missing); train one with "
+            "`manyheads train` first, or give the folder that training wrote"
+        )
+    return _predictor_type(settings.task).opened(settings, pretrained, device, folder)
+
+
+def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
+    """Return what the manifest says, or what follows from a published classifier's config.json.
+
+    None for a model without a task. Raises `ConfigError` for a manifest that cannot be read.
+    """
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return _saved_settings(manifest, folder / MANIFEST)
+    if not pretrained.is_sequence_classifier:
+        return None
+    return Settings(_published_task(pretrained), Cleaning(), Head(pretrained.longest_input))
+
+
+def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
+    try:
+        task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
+        return Settings(
+            task,
+            Cleaning.from_json(manifest["cleaning"]),
+            truncation_from_json(manifest["truncation"]),
+            manifest.get("target_tokens"),
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error
+
+
+def _published_task(pretrained: Pretrained) -> Task:
+    """Return the task of a published head, which its config.json need not spell out."""
+    config = pretrained.config
+    tensors, _ = pretrained.family.require_sequence_head().rules.to_ours(pretrained.head_weights)
+    names = {int(number): name for number, name in (config.get("id2label") or {}).items()}
+    outputs = len(names) or len(tensors.get("out.bias", ()))
+    labels = tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))
+    kind = config.get("problem_type")
+    if kind == MultiLabel.problem_type:
+        return MultiLabel(labels=labels)
+    if kind == Regression.problem_type or (kind is None and outputs == 1):
+        return Regression()
+    return Classification(labels=labels)

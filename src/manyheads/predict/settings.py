@@ -1,0 +1,29 @@
+"""What a saved predictor knows besides its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from manyheads.tasks import Task
+from manyheads.text import Cleaning, Truncation
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The task, and how texts become tokens; `target_tokens` limits what is written."""
+
+    task: Task
+    cleaning: Cleaning
+    truncation: Truncation
+    target_tokens: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a manifest says of it."""
+        written = {} if self.target_tokens is None else {"target_tokens": self.target_tokens}
+        return {
+            "task": {"name": self.task.name, **self.task.to_json()},
+            "cleaning": self.cleaning.to_json(),
+            "truncation": self.truncation.to_json(),
+            **written,
+        }

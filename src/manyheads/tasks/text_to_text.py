@@ -1,0 +1,203 @@
+"""Text to text: an encoder reads, a decoder writes (Sutskever et al. 2014; Vaswani et al. 2017).
+
+Training is by teacher forcing: the decoder sees the target's own tokens up to each place and is to
+foretell the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from manyheads.errors import ConfigError, DataError
+from manyheads.hub import Pretrained
+from manyheads.tasks.labels import Describe
+from manyheads.tasks.metrics import Scores
+from manyheads.tasks.pairs import Pair, PairBatch, PairReader
+from manyheads.tasks.plain import PlainModel
+from manyheads.tasks.reader import Reader
+from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
+from manyheads.tasks.token_scores import TokenScores
+from manyheads.text import Cleaning, Head, Truncation
+
+
+@dataclass(frozen=True)
+class TextToText:
+    """A text for each text. `label_smoothing` moves that much probability to the other tokens.
+
+    The loss is the mean over target tokens; a batch counts the tokens of both sides.
+    """
+
+    label_smoothing: float = 0.1
+
+    name = "text-to-text"
+    metric = "perplexity"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise DataError(f"label_smoothing={self.label_smoothing} is outside 0 to 1")
+
+    def fit_to(self, columns: Columns, describe: Describe) -> Self:
+        """Return the task; there is nothing to find out about its data."""
+        return self
+
+    def check(self, columns: Columns, describe: Describe) -> None:
+        """Raise `DataError` where there are no targets, or one is no text or empty."""
+        if "target" not in columns:
+            raise DataError(
+                "the data have no target column with the texts to write; name it, as in "
+                "target='translation'"
+            )
+        for row, target in enumerate(columns["target"]):
+            if not isinstance(target, str) or not target.strip():
+                raise DataError(
+                    f"{describe(row)} has no text to write ({target!r}); give one or remove the row"
+                )
+
+    def prepared(self, pretrained: Pretrained) -> Pretrained:
+        """Return the model; raises `ConfigError` for one that does not both read and write."""
+        spec = pretrained.transformer.spec
+        if spec.encoder is None or spec.decoder is None:
+            raise ConfigError(
+                f"a model of the family {pretrained.family.name} does not turn texts into texts; "
+                "choose an encoder-decoder such as BART, T5 or Marian, or mh.ScratchSeq2Seq()"
+            )
+        return pretrained
+
+    def model_of(self, pretrained: Pretrained, seed: int = 0) -> PlainModel:
+        """Return the encoder-decoder as it is: it has all its weights."""
+        return PlainModel(pretrained.transformer)
+
+    def reader(self, pretrained: Pretrained, reading: Reading) -> PairReader:
+        """Return how sources and targets are read for this model."""
+        limit = pretrained.longest_input
+        source, target = reading.truncation(limit), Head(reading.target_tokens(limit))
+        return pair_reader(pretrained, reading.cleaning, source, target)
+
+    def read(self, reader: PairReader, columns: Columns, describe: Describe) -> list[Pair]:
+        """Return a pair for each row."""
+        return reader.read(columns["text"], columns["target"])
+
+    def collate(self, samples: Sequence[Pair]) -> PairBatch:
+        """Lay pairs end to end."""
+        return PairBatch.of(samples)
+
+    def draw(self, samples: Sequence[Pair], reader: PairReader, noise: Noise) -> PairBatch:
+        """Lay pairs end to end, equal lengths beside each other, in other pieces each time."""
+        if noise.subwords:
+            random = Random(int(torch.randint(2**62, ())))
+            samples = [reader.redrawn(pair, noise.subwords, random) for pair in samples]
+        return self.collate(sorted(samples, key=lambda pair: (len(pair.read), len(pair.written))))
+
+    def loss(self, model: PlainModel, batch: PairBatch) -> Loss:
+        """Return the loss of a batch, by target tokens."""
+        total = model.transformer.token_loss(
+            self._hidden(model, batch), batch.targets, self.label_smoothing
+        )
+        return Loss(total, float(batch.layout.tokens))
+
+    def _hidden(self, model: PlainModel, batch: PairBatch) -> Tensor:
+        """Return the decoder's vectors (T, D)."""
+        transformer = model.transformer
+        read_SD = transformer.encode(batch.sources, batch.source_layout)
+        memory = transformer.remember(read_SD, batch.source_layout)
+        return transformer.decode(batch.inputs, batch.layout, memory)
+
+    def begin(self, model: PlainModel, samples: Sequence[Pair], run: Run) -> None:
+        """Do nothing: no part of the model is new."""
+
+    def judge(
+        self,
+        model: PlainModel,
+        reader: PairReader,
+        samples: Sequence[Pair],
+        columns: Columns,
+        run: Run,
+    ) -> Judgement:
+        """Say how well the model foretells each target, token by token."""
+
+        def work(batch: PairBatch) -> Tensor:
+            losses_T, hits_T = model.transformer.token_losses(
+                self._hidden(model, batch), batch.targets
+            )
+            sums = torch.zeros(len(batch), 2, device=losses_T.device)
+            rows_T2 = torch.stack((losses_T, hits_T.float()), dim=1)
+            return sums.index_add_(0, batch.layout.owners, rows_T2).cpu()
+
+        sums = run(work, samples).double()
+        lengths = torch.tensor([len(pair.written) for pair in samples])
+        tokens = int(lengths.sum())
+        loss, hits = sums.sum(0).tolist()
+        return Judgement(
+            loss=loss / tokens,
+            scores=TokenScores.of(loss, hits, tokens),
+            losses=(sums[:, 0] / lengths).tolist(),
+            prediction=lambda _: None,
+        )
+
+    def rehearsal(self, columns: Columns) -> Scores:
+        """Return the scores of a model that guesses one token of two."""
+        return TokenScores.of(1.0, 1.0, 2)
+
+    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+        """Return None: tokens are not foretold without a model."""
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a saved predictor keeps of the task."""
+        return {"label_smoothing": self.label_smoothing}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """Make a task again from `to_json`."""
+        return cls(label_smoothing=saved["label_smoothing"])
+
+
+@dataclass(frozen=True)
+class Translation(TextToText):
+    """A text in one language for a text in another."""
+
+    name = "translation"
+
+
+@dataclass(frozen=True)
+class Summarization(TextToText):
+    """A short text for a long one."""
+
+    name = "summarization"
+
+
+def pair_reader(
+    pretrained: Pretrained, cleaning: Cleaning, source: Truncation, target: Truncation
+) -> PairReader:
+    """Return the reader of a model's sources and targets, cut as the two policies say.
+
+    Raises `ConfigError` where the model does not say how a text begins and ends.
+    """
+    writes = pretrained.target_tokenizer or pretrained.tokenizer
+    return PairReader(
+        Reader(pretrained.tokenizer, cleaning, source),
+        Reader(writes, cleaning, target),
+        *writing_ids(pretrained),
+    )
+
+
+def writing_ids(pretrained: Pretrained) -> tuple[int, int]:
+    """Return the ids with which a decoder begins and ends a text.
+
+    Raises `ConfigError` where neither configuration nor tokenizer says so.
+    """
+    config, tokenizer = pretrained.config, pretrained.target_tokenizer or pretrained.tokenizer
+    start = config.get("decoder_start_token_id", config.get("pad_token_id", tokenizer.pad_id))
+    end = config.get("eos_token_id", tokenizer.eos_id)
+    if start is None or end is None:
+        raise ConfigError(
+            "config.json names neither the token that begins a text nor the one that ends it; add "
+            "decoder_start_token_id and eos_token_id"
+        )
+    return start, end[0] if isinstance(end, list) else end

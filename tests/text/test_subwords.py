@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from itertools import product
+from random import Random
+
+import pytest
+from tests import tiny
+
+from manyheads.errors import RecipeError
+from manyheads.text import (
+    ENDED,
+    BytePair,
+    Head,
+    SubwordSampler,
+    Tokenizer,
+    Unigram,
+    learn_tokenizer,
+)
+
+TEXTS = [text for text, _ in tiny.mood_rows(200)] + ["naïve café, 5 €!", "  two  spaces "]
+WHOLE = Head(1000)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return learn_tokenizer(TEXTS, BytePair(330, lowercase=False), frame=ENDED)
+
+
+def usual(tokenizer: Tokenizer, text: str) -> array[int]:
+    return tokenizer.encode([text])[0].pieces[0].ids
+
+
+def test_where_nothing_is_left_out_it_is_the_tokenizer(tokenizer: Tokenizer):
+    sampler, random = SubwordSampler(tokenizer), Random(0)
+    for text in TEXTS:
+        ids = usual(tokenizer, text)
+        assert sampler.read(text, ids, 0.0, random, WHOLE) == ids
+
+
+def test_where_all_is_left_out_there_are_only_bytes(tokenizer: Tokenizer):
+    sampler = SubwordSampler(tokenizer)
+    for text in TEXTS:
+        ids = sampler.read(text, usual(tokenizer, text), 1.0, Random(0), WHOLE)
+        assert len(ids) == len(text.encode()) + 1
+        assert tokenizer.decode(ids) == text
+
+
+def test_the_pieces_always_join_to_the_text(tokenizer: Tokenizer):
+    sampler, random = SubwordSampler(tokenizer), Random(0)
+    for text in TEXTS:
+        ids = sampler.read(text, usual(tokenizer, text), 0.3, random, WHOLE)
+        assert tokenizer.decode(ids) == text
+
+
+def test_the_seed_decides(tokenizer: Tokenizer):
+    sampler, text = SubwordSampler(tokenizer), " ".join(TEXTS[:20])
+    one, same, other = (
+        sampler.read(text, usual(tokenizer, text), 0.2, Random(seed), WHOLE) for seed in (1, 1, 2)
+    )
+    assert one == same != other
+
+
+def test_merges_are_left_out_as_often_as_the_algorithm_says(tokenizer: Tokenizer):
+    """Against the probability of every outcome, by going through all choices for a short word."""
+    sampler, word, share = SubwordSampler(tokenizer), "was", 0.3
+    ranks = sampler._ranks
+
+    def outcomes(symbols: tuple[str, ...]) -> Counter[tuple[str, ...]]:
+        pairs = [i for i in range(len(symbols) - 1) if symbols[i : i + 2] in ranks]
+        result: Counter[tuple[str, ...]] = Counter()
+        for dropped in product([True, False], repeat=len(pairs)):
+            chance = 1.0
+            for is_dropped in dropped:
+                chance *= share if is_dropped else 1 - share
+            left = [i for i, is_dropped in zip(pairs, dropped, strict=True) if not is_dropped]
+            if not left:
+                result[symbols] += chance  # type: ignore[assignment]
+                continue
+            at = min(left, key=lambda i: ranks[symbols[i], symbols[i + 1]])
+            merged = (*symbols[:at], symbols[at] + symbols[at + 1], *symbols[at + 2 :])
+            for outcome, further in outcomes(merged).items():
+                result[outcome] += chance * further  # type: ignore[assignment]
+        return result
+
+    expected = outcomes(tuple(word))
+    assert len(expected) > 1
+    random, draws = Random(0), 20_000
+    seen = Counter(
+        tuple(tokenizer.tokens(sampler._sampled(word, share, random))) for _ in range(draws)
+    )
+    for outcome, chance in expected.items():
+        assert seen[outcome] / draws == pytest.approx(chance, abs=0.015)
+
+
+def test_a_longer_reading_is_cut_as_the_policy_says(tokenizer: Tokenizer):
+    text = " ".join(TEXTS[:10])
+    ids = SubwordSampler(tokenizer).read(text, usual(tokenizer, text), 0.9, Random(0), Head(12))
+    assert len(ids) == 12 and ids[-1] == tokenizer.eos_id
+
+
+def test_special_tokens_in_a_text_have_no_parts(tokenizer: Tokenizer):
+    text = "the food </s> was"
+    ids = usual(tokenizer, text)
+    assert SubwordSampler(tokenizer).read(text, ids, 1.0, Random(0), WHOLE) == ids
+
+
+def test_other_tokenizers_are_refused():
+    with pytest.raises(RecipeError, match="Unigram"):
+        SubwordSampler(learn_tokenizer(TEXTS, Unigram(80)))

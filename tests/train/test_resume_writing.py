@@ -1,0 +1,98 @@
+"""A run that writes texts, broken off and resumed, ends with the bits of one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from tests import tiny
+
+import manyheads as mh
+from manyheads.errors import RecipeError
+from manyheads.train.loop import Step
+from manyheads.train.progress import Reporter
+
+RECIPE = mh.Recipe(
+    epochs=2.5,
+    batch_size=None,
+    batch_tokens=60,
+    accumulate=2,
+    learning_rate=3e-3,
+    schedule="inverse_square_root",
+    dropout=0.1,
+    subword_dropout=0.2,
+    average=0.6,
+    checkpoint_every=1,
+)
+
+
+class Stopped(Exception):  # noqa: N818 - reads as what happened
+    """The run was broken off."""
+
+
+class Stopping(Reporter):
+    """Breaks a run off in its update number `at`."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(quiet=True)
+        self.at = at
+
+    @contextmanager
+    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
+        def show(step: Step) -> None:
+            if step.number == self.at:
+                raise Stopped
+
+        yield show
+
+
+def learner(folder: Path | None, recipe: mh.Recipe = RECIPE, rows: int = 30) -> mh.Learner:
+    data = tiny.translations(rows, valid=8)
+    return mh.Learner(tiny.SEQ2SEQ, mh.Translation(), data, recipe, folder=folder, quiet=True)
+
+
+def break_off(trained: mh.Learner, at: int) -> None:
+    trained.reporter = Stopping(at)
+    with pytest.raises(Stopped):
+        trained.fit()
+
+
+def assert_same(one: mh.Learner, other: mh.Learner) -> None:
+    ours, theirs = one.model.state_dict(), other.model.state_dict()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    assert [s.loss for s in one.history.steps] == [s.loss for s in other.history.steps]
+    assert one.history.validations == other.history.validations
+
+
+RECIPES = {
+    "moving average": RECIPE,
+    "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
+}
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def undisturbed(request: pytest.FixtureRequest) -> mh.Learner:
+    trained = learner(None, RECIPES[request.param])
+    trained.fit()
+    return trained
+
+
+@pytest.mark.parametrize("at", [1, 4, 5, 8])
+def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
+    break_off(learner(tmp_path, undisturbed.recipe), at)
+    torch.rand(17)  # a new process has drawn other numbers
+    resumed = learner(tmp_path, undisturbed.recipe)
+    resumed.fit(resume=True)
+    assert_same(resumed, undisturbed)
+
+
+def test_other_data_are_refused(tmp_path: Path):
+    break_off(learner(tmp_path), 3)
+    other = tiny.translations(30, valid=8)
+    other.train.columns["target"][3] += " nine"
+    changed = mh.Learner(tiny.SEQ2SEQ, mh.Translation(), other, RECIPE, folder=tmp_path, quiet=True)
+    with pytest.raises(RecipeError, match="other data"):
+        changed.fit(resume=True)
