@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import torch
 from tests.core.small import make, post_norm
 from tests.generate.small import END, START, VOCABULARY, request, writer
 
@@ -98,19 +97,6 @@ def test_coverage_needs_a_source() -> None:
     assert "coverage_penalty" in refused("gpt2", Request([3], None, settings))
 
 
-def test_required_phrases_that_cannot_stand_together() -> None:
-    """4 5 is banned: 3 4 may not come before 5 6, and there is room for nothing between them."""
-    settings = Settings(max_tokens=4, banned=((4, 5),), required=((3, 4), (5, 6)))
-    outputs = generate(writer("gpt2"), [Request([3], None, settings)])
-    assert outputs[0].best.tokens == (5, 6, 3, 4)
-    never = replace(settings, banned=((4, 5), (6, 3)))
-    message = refused("gpt2", Request([3], None, never))
-    assert "max_tokens=4" in message and "banned" in message
-    generate(writer("gpt2"), [Request([3], None, replace(never, max_tokens=5))])
-    behind = Settings(max_tokens=2, prefix=(4,), banned=((4, 5),), required=((5,),))
-    assert "banned" in refused("gpt2", Request([3], None, behind))
-
-
 def test_an_end_outside_of_the_vocabulary() -> None:
     with pytest.raises(GenerationError, match=f"token {VOCABULARY} .*{VOCABULARY} tokens"):
         Writer(writer("gpt2").transformer, frozenset({END, VOCABULARY}))
@@ -122,8 +108,6 @@ def test_an_encoder_cannot_write() -> None:
         Engine(encoder)
     with pytest.raises(GenerationError, match="max_rows=0"):
         Engine(writer("gpt2"), max_rows=0)
-    with pytest.raises(GenerationError, match="prefill_tokens=0"):
-        Engine(writer("gpt2"), prefill_tokens=0)
 
 
 def test_why_an_output_ended() -> None:
@@ -136,28 +120,6 @@ def test_why_an_output_ended() -> None:
     stops = Settings(max_tokens=5, vocabulary=frozenset({2}), min_tokens=5, stop=("aa",))
     output = generate(ours, [Request([3], None, stops)])[0].best
     assert (output.tokens, output.finish) == ((2, 2), Finish.STOP)
-
-
-def test_logits_that_are_no_numbers_name_request_and_step() -> None:
-    """Row 7 of the table is damaged: the second request reads it at once, after longer ones."""
-    sound = writer("gpt2")
-    spec = sound.transformer.spec
-    damaged = type(sound.transformer)(spec).eval()
-    damaged.load_state_dict(sound.transformer.state_dict())
-    with torch.no_grad():
-        damaged.table.weight[7] = float("nan")
-    ours = Writer(damaged, sound.ends)
-    fine = Settings(max_tokens=6, banned=((7,),))
-    requests = [
-        Request([3, 4], None, fine),
-        Request([7], None, fine),
-        Request([3, 4, 5, 6], None, fine),
-    ]
-    with pytest.raises(GenerationError, match=r"request 1, token 1\b.*NaN"):
-        generate(ours, requests)
-    later = Settings(max_tokens=6, prefix=(3,), required=((7,),), vocabulary=frozenset({7, 8}) | {3})
-    with pytest.raises(GenerationError, match=r"request 2, token [2-6]\b.*NaN"):
-        generate(ours, [requests[0], requests[2], Request([3], None, later)])
 
 
 def test_an_engine_goes_on_after_a_failure() -> None:
