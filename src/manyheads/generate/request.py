@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from manyheads.core.transformer import Transformer
 from manyheads.errors import GenerationError
 from manyheads.generate.search import Finish, Hypothesis
-from manyheads.generate.settings import Settings
+from manyheads.generate.settings import Beam, Settings
 
 Spell = Callable[[Sequence[int]], str]  # from tokens to text, for strings that stop
 
@@ -21,11 +21,22 @@ class Writer:
         transformer: The model, in eval mode.
         ends: The tokens that end an output.
         spell: How tokens become text; needed for strings that stop.
+
+    Raises:
+        GenerationError: A token that ends is none of the model's.
     """
 
     transformer: Transformer
     ends: frozenset[int]
     spell: Spell | None = None
+
+    def __post_init__(self) -> None:
+        wrong = next((token for token in self.ends if not 0 <= token < self.vocabulary), None)
+        if wrong is not None:
+            raise GenerationError(
+                f"token {wrong} that ends an output is outside the {self.vocabulary} tokens of "
+                "this model; use the tokenizer that belongs to it"
+            )
 
     @property
     def reads(self) -> bool:
@@ -52,8 +63,7 @@ class Request:
 
     def check(self, writer: Writer, name: str) -> None:
         """Raise `GenerationError` for what this model cannot do."""
-        settings = self.settings
-        if not self.prompt:
+        if not len(self.prompt):
             raise GenerationError(f"{name} has an empty prompt; give at least the first token")
         if (self.source is not None) != writer.reads:
             reason = "needs a source" if writer.reads else "reads no source; leave it out"
@@ -62,30 +72,62 @@ class Request:
             raise GenerationError(
                 f"{name} has an empty source; give at least the token that ends it"
             )
-        longest = writer.transformer.spec.max_tokens
-        whole = len(self.prompt) + settings.max_tokens
-        if whole > longest + 1:  # the last token is never read
+        self._check_positions(writer, name)
+        self._check_tokens(writer, name)
+        self._check_constraints(writer, name)
+
+    def _check_positions(self, writer: Writer, name: str) -> None:
+        longest, wanted = writer.transformer.spec.max_tokens, self.settings.max_tokens
+        room = longest + 1 - len(self.prompt)  # the last token is never read
+        if wanted > room:
+            remedy = f"choose max_tokens of at most {room}, or" if room > 0 else "give"
             raise GenerationError(
-                f"{name}: a prompt of {len(self.prompt)} tokens and max_tokens="
-                f"{settings.max_tokens} exceed the {longest} positions of this model; choose "
-                f"max_tokens of at most {longest + 1 - len(self.prompt)}, or a shorter prompt"
+                f"{name}: a prompt of {len(self.prompt)} tokens and max_tokens={wanted} exceed the "
+                f"{longest} positions of this model; {remedy} a shorter prompt"
             )
         if self.source is not None and len(self.source) > longest:
             raise GenerationError(
                 f"{name}: a source of {len(self.source)} tokens exceeds the {longest} positions of "
                 "this model; cut it, or write from its parts"
             )
+
+    def _check_tokens(self, writer: Writer, name: str) -> None:
+        settings, reading = self.settings, writer.transformer.spec.embed.vocabulary
+        phrases = (settings.prefix, *settings.required, *settings.banned)
+        given = {token for phrase in phrases for token in phrase} | (settings.vocabulary or set())
+        for what, tokens, count in (
+            ("its prompt", self.prompt, writer.vocabulary),
+            ("its source", self.source or (), reading),
+            ("its constraints", given, writer.vocabulary),
+        ):
+            wrong = next((token for token in tokens if not 0 <= token < count), None)
+            if wrong is not None:
+                raise GenerationError(
+                    f"{name}: token {wrong} of {what} is outside the {count} tokens of this model; "
+                    "use the tokenizer that belongs to it"
+                )
+
+    def _check_constraints(self, writer: Writer, name: str) -> None:
+        settings = self.settings
+        for phrase in (settings.prefix, *settings.required):
+            if ends := writer.ends & set(phrase):
+                raise GenerationError(
+                    f"{name}: the phrase {phrase} is required and holds {min(ends)}, "
+                    "which ends an output; leave that token out"
+                )
         if settings.stop and writer.spell is None:
             raise GenerationError(f"{name}: stop={settings.stop} needs a writer that can spell")
-        given = {*settings.prefix, *(token for one in settings.required for token in one)}
-        given |= {token for one in settings.banned for token in one} | (
-            settings.vocabulary or set()
-        )
-        wrong = next((token for token in given if not 0 <= token < writer.vocabulary), None)
-        if wrong is not None:
+        begun = "" if writer.spell is None else writer.spell(settings.prefix)
+        if stops := [stop for stop in settings.stop if stop in begun]:
             raise GenerationError(
-                f"{name}: token {wrong} of its constraints is outside the "
-                f"{writer.vocabulary} tokens of this model"
+                f"{name}: its prefix {begun!r} holds {stops[0]!r}, which stops an output; leave "
+                "one of them out"
+            )
+        strategy = settings.strategy
+        if isinstance(strategy, Beam) and strategy.coverage_penalty and not writer.reads:
+            raise GenerationError(
+                f"{name}: coverage_penalty={strategy.coverage_penalty} is about a source, and this "
+                "model reads none; choose 0"
             )
 
     def ending(self, writer: Writer) -> Callable[[Sequence[int]], Finish | None]:

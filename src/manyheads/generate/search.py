@@ -116,10 +116,14 @@ class Lines:
 
 
 class BeamSearch:
-    """The best beginnings of equal length, of which the best that end are kept."""
+    """The best beginnings of equal length, of which the best that end are kept.
+
+    `chosen` are the tokens by which the last step went on or ended.
+    """
 
     def __init__(self, begun: Path, beam: Beam, rules: Rules, ending: Ending) -> None:
         self.live = [begun]
+        self.chosen: list[int] = []
         self.beam = beam
         self._rules = rules
         self._ending = ending
@@ -144,6 +148,7 @@ class BeamSearch:
         pool.sort(key=lambda one: -one[0])
         parents: list[int] = []
         live: list[Path] = []
+        ended: list[int] = []
         for rank, (_, row, offer) in enumerate(self._in_turn(pool)):
             if rank >= self.beam.beams and len(live) == self.beam.beams:
                 break
@@ -154,10 +159,11 @@ class BeamSearch:
                 live.append(path)
             elif finish is not None and rank < self.beam.beams:
                 self._keep(path, finish)
+                ended.append(offer.token)
         self.live = live
         if self._is_over():
-            self.live = []
-            return []
+            self.live, parents = [], []
+        self.chosen = ended + [path.tokens[-1] for path in self.live]
         return parents
 
     def _in_turn(self, pool: list[tuple[float, int, Offer]]) -> list[tuple[float, int, Offer]]:
@@ -235,7 +241,7 @@ class DiverseBeams:
                 for some in offers[first : first + count]
             ]
             parents += [first + parent for parent in group.advance(dearer)]
-            chosen += [path.tokens[-1] for path in group.live]
+            chosen += group.chosen
             first += count
         return parents
 

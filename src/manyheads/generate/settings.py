@@ -6,6 +6,7 @@ strategy. Phrases are token ids: whoever holds the tokenizer turns text into the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -55,6 +56,8 @@ class Beam:
             )
         for name in ("coverage_penalty", "diversity"):
             _at_least(name, getattr(self, name), 0)
+        for name in ("length_penalty", "coverage_penalty", "diversity"):
+            _finite(name, getattr(self, name))
         if self.diversity and self.groups == 1:
             raise GenerationError(
                 f"diversity={self.diversity} needs several groups; choose groups such as 2"
@@ -138,7 +141,8 @@ class Settings:
         _at_least("max_tokens", self.max_tokens, 1)
         _at_least("min_tokens", self.min_tokens, 0)
         _at_least("no_repeat_ngram", self.no_repeat_ngram, 0)
-        if not self.repetition_penalty > 0:
+        _finite("repetition_penalty", self.repetition_penalty)
+        if self.repetition_penalty <= 0:
             raise GenerationError(
                 f"repetition_penalty={self.repetition_penalty} is not above 0; 1 means none"
             )
@@ -147,6 +151,7 @@ class Settings:
                 f"min_tokens={self.min_tokens} exceeds max_tokens={self.max_tokens}; lower it"
             )
         self._check_outputs()
+        self._check_kinds()
         self._check_phrases()
 
     @property
@@ -164,13 +169,27 @@ class Settings:
                 f"n_best={self.n_best} exceeds beams={self.strategy.beams}; choose more beams"
             )
 
+    def _check_kinds(self) -> None:
+        """Refuse what would go through as something else: a list, or a single string."""
+        for name, phrases in (
+            ("banned", self.banned),
+            ("required", self.required),
+            ("prefix", (self.prefix,)),
+        ):
+            for phrase in phrases:
+                if not isinstance(phrase, tuple):
+                    raise GenerationError(f"{name} holds {phrase!r}; a phrase is a tuple of tokens")
+        if isinstance(self.stop, str):
+            raise GenerationError(f"stop={self.stop!r} is a string; give a tuple of strings")
+
     def _check_phrases(self) -> None:
         for name in ("banned", "required"):
             if not all(getattr(self, name)):
                 raise GenerationError(f"{name} holds an empty phrase; leave it out")
         if any(not text for text in self.stop):
             raise GenerationError("stop holds an empty string; leave it out")
-        needed = len(self.prefix) + max(1, sum(map(len, self.required)))
+        missing = (phrase for phrase in self.required if not holds(self.prefix, phrase))
+        needed = len(self.prefix) + max(1, sum(map(len, missing)))
         if needed > self.max_tokens:
             raise GenerationError(
                 f"prefix and required phrases leave no room in max_tokens={self.max_tokens}; "
@@ -198,6 +217,11 @@ def holds(tokens: Sequence[int], phrase: Sequence[int]) -> bool:
         tuple(tokens[start : start + size]) == tuple(phrase)
         for start in range(len(tokens) - size + 1)
     )
+
+
+def _finite(name: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise GenerationError(f"{name}={value} is not a finite number")
 
 
 def _at_least(name: str, value: float, least: int) -> None:
