@@ -89,8 +89,8 @@ def test_unequal_counts_name_both(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["a.en"], "a pair of aligned files is two paths, not"),
-        (["a.en", "a.de", "a.fr"], "is two paths"),
+        (["a.en"], r"cannot read a table from a list of 1; two paths are a pair"),
+        (["a.en", "a.de", "a.fr"], "a list of 3; two paths are a pair"),
         (["a.en", "a.en"], "is both sides of the pair"),
         (["a.en", "a.du"], r"a\.du: no such file or folder. Did you mean"),
         (["a.en", "a.csv"], r"a\.csv: is no file of lines; read it alone"),

@@ -171,6 +171,13 @@ def test_entities_that_multiply_are_refused(tmp_path):
         read_table(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-88", "gb18030"])
+def test_an_encoding_that_expat_does_not_know(tmp_path, encoding):
+    path = memory(tmp_path / "a.tmx", TWO)
+    with pytest.raises(DataError, match=r"a\.tmx: cannot be decoded \(.*\); save it as UTF-8"):
+        read_table(path, encoding=encoding)
+
+
 def test_a_damaged_gzip_memory_and_a_missing_one(tmp_path):
     path = memory(tmp_path / "a.tmx.gz", TWO)
     path.write_bytes(path.read_bytes()[:-20])

@@ -33,7 +33,10 @@ def read_aligned(paths: Sequence[Any], encoding: str | None = None) -> Aligned:
         DataError: not two paths, files of another format, or of unequal numbers of lines.
     """
     if len(paths) != 2 or not all(isinstance(path, str | Path) for path in paths):
-        raise DataError(f"a pair of aligned files is two paths, not {paths!r}")
+        raise DataError(
+            f"cannot read a table from a {type(paths).__name__} of {len(paths)}; "
+            "two paths are a pair of aligned files, e.g. ('train.en', 'train.de')"
+        )
     first, second = (Path(path).expanduser() for path in paths)
     names = pair_names(first, second)
     decoded = [_decode_lines(path, encoding) for path in (first, second)]

@@ -73,8 +73,11 @@ def catalog_files(source: Path) -> list[Path]:
         return [table for table in tables if ending(table) == ".po" or ".po" not in kinds]
     if ending(source) not in CATALOG_ENDINGS or source.exists():
         return []
-    start = Path(source.anchor or ".")
-    return sorted(start.glob(str(source.relative_to(source.anchor))))
+    try:
+        found = Path(source.anchor or ".").glob(str(source.relative_to(source.anchor)))
+        return sorted(found)
+    except ValueError:  # no pattern that Python understands, so it names nothing
+        return []
 
 
 def pick_file(folder: Path) -> Path:

@@ -62,7 +62,8 @@ def read_memory(
         encoding: overrules what the file says of itself.
 
     Raises:
-        DataError: malformed XML, no TMX, a variant without a language; names file and line.
+        DataError: malformed XML, an unknown encoding, no TMX, a variant without a language; names
+            the file and the line.
     """
     require_path(path)
     builder = _Builder(str(path), wanted, encoding)
@@ -71,6 +72,10 @@ def read_memory(
             while chunk := stream.read(_CHUNK):
                 builder.parser.Parse(chunk, False)
         builder.parser.Parse(b"", True)
+    except DataError:
+        raise
+    except (LookupError, ValueError) as error:  # expat asks Python for encodings of single bytes
+        raise DataError(f"{path}: cannot be decoded ({error}); save it as UTF-8") from None
     except expat.ExpatError as error:
         raise DataError(
             f"{path}, line {error.lineno}: not well-formed XML "
