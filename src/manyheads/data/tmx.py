@@ -63,7 +63,7 @@ def read_memory(
 
     Raises:
         DataError: malformed XML, an unknown encoding, no TMX, a variant without a language; names
-            file and line.
+            the file and the line.
     """
     require_path(path)
     builder = _Builder(str(path), wanted, encoding)
