@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
     from manyheads.hub import load_model
-    from manyheads.hub.scratch import Scratch, ScratchSeq2Seq
+    from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.predict import Predictor, load
     from manyheads.tasks import (
         Balance,
         Classification,
+        LanguageModel,
         MultiLabel,
         Regression,
         Summarization,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
     from manyheads.text import (
         BytePair,
+        Characters,
         Cleaning,
         Head,
         HeadTail,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         Unigram,
         Windows,
         WordPiece,
+        Words,
         learn_tokenizer,
     )
     from manyheads.train import Learner, Recipe
@@ -53,11 +56,12 @@ __getattr__, __dir__ = lazy(
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.hub": ("load_model",),
-        "manyheads.hub.scratch": ("Scratch", "ScratchSeq2Seq"),
+        "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
         "manyheads.predict": ("Predictor", "load"),
         "manyheads.tasks": (
             "Balance",
             "Classification",
+            "LanguageModel",
             "MultiLabel",
             "Regression",
             "Summarization",
@@ -66,6 +70,7 @@ __getattr__, __dir__ = lazy(
         ),
         "manyheads.text": (
             "BytePair",
+            "Characters",
             "Cleaning",
             "Head",
             "HeadTail",
@@ -74,6 +79,7 @@ __getattr__, __dir__ = lazy(
             "Unigram",
             "Windows",
             "WordPiece",
+            "Words",
             "learn_tokenizer",
         ),
         "manyheads.train": ("Learner", "Recipe"),

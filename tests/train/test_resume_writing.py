@@ -54,6 +54,13 @@ def learner(folder: Path | None, recipe: mh.Recipe = RECIPE, rows: int = 30) -> 
     return mh.Learner(tiny.SEQ2SEQ, mh.Translation(), data, recipe, folder=folder, quiet=True)
 
 
+def speaker(folder: Path | None) -> mh.Learner:
+    """A language model, whose blocks begin elsewhere in every epoch."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "max_tokens": 30, "batch_tokens": 150})
+    task, data = mh.LanguageModel(separator="\n"), tiny.lines(30, valid=4)
+    return mh.Learner(tiny.DECODER, task, data, recipe, folder=folder, quiet=True)
+
+
 def break_off(trained: mh.Learner, at: int) -> None:
     trained.reporter = Stopping(at)
     with pytest.raises(Stopped):
@@ -85,6 +92,17 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
     break_off(learner(tmp_path, undisturbed.recipe), at)
     torch.rand(17)  # a new process has drawn other numbers
     resumed = learner(tmp_path, undisturbed.recipe)
+    resumed.fit(resume=True)
+    assert_same(resumed, undisturbed)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_a_language_model_after_any_update(tmp_path: Path, at: int):
+    undisturbed = speaker(None)
+    undisturbed.fit()
+    break_off(speaker(tmp_path), at)
+    torch.rand(17)
+    resumed = speaker(tmp_path)
     resumed.fit(resume=True)
     assert_same(resumed, undisturbed)
 

@@ -10,7 +10,7 @@ from manyheads.predict.load import load, predictor_of, settings_of
 from manyheads.predict.running import BATCH_TOKENS, map_batches, run
 from manyheads.predict.sequence import Answer, Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import TextWriter
+from manyheads.predict.writing import TextGenerator, TextWriter
 
 __all__ = [
     "BATCH_TOKENS",
@@ -19,6 +19,7 @@ __all__ = [
     "Answer",
     "Predictor",
     "Settings",
+    "TextGenerator",
     "TextWriter",
     "load",
     "map_batches",

@@ -12,9 +12,10 @@ from manyheads.hub import Pretrained, load_model, locate
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import TextWriter
+from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Classification,
+    LanguageModel,
     MultiLabel,
     Regression,
     SequenceTask,
@@ -25,7 +26,11 @@ from manyheads.tasks import (
 from manyheads.text import Cleaning, Head, truncation_from_json
 
 # Which predictor answers for which tasks.
-_PREDICTORS: dict[type, Any] = {SequenceTask: Predictor, TextToText: TextWriter}
+_PREDICTORS: dict[type, Any] = {
+    SequenceTask: Predictor,
+    TextToText: TextWriter,
+    LanguageModel: TextGenerator,
+}
 
 
 def predictor_of(task: Task, model: Any, reader: Any, pretrained: Pretrained) -> Any:
@@ -41,7 +46,7 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or any published sequence-classification model.
 
     What comes back depends on the task: a `Predictor` for labels and numbers, a
-    `TextWriter` for texts.
+    `TextWriter` for texts from texts, a `TextGenerator` for texts that go on.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)

@@ -7,11 +7,13 @@ from typing import Any
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.language_model import LanguageModel
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
+from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
 from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
 from manyheads.tasks.text_to_text import Summarization, TextToText, Translation
 
@@ -19,10 +21,13 @@ __all__ = [
     "TASKS",
     "Balance",
     "Batch",
+    "Block",
+    "BlockBatch",
     "Classification",
     "Example",
     "Judgement",
     "Labelled",
+    "LanguageModel",
     "Loss",
     "Minibatch",
     "MultiLabel",
@@ -37,6 +42,8 @@ __all__ = [
     "Regression",
     "Sample",
     "SequenceTask",
+    "Stream",
+    "StreamReader",
     "Summarization",
     "Task",
     "TaskModel",
@@ -56,6 +63,7 @@ TASKS = {
         TextToText,
         Translation,
         Summarization,
+        LanguageModel,
     )
 }
 

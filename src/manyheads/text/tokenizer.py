@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -112,6 +113,14 @@ class Tokenizer:
     def core(self) -> Core:
         """The tokenizer of the ``tokenizers`` library behind this one; it is not to be changed."""
         return self._core
+
+    @cached_property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The ids of the special tokens that stand before and behind a single text."""
+        framed = self._core.encode("a")
+        owners = framed.sequence_ids
+        first = owners.index(0)
+        return framed.ids[:first], framed.ids[first + owners.count(0) :]
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> Self:
