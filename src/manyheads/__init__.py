@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         Balance,
         Classification,
         LanguageModel,
+        MaskedLanguageModel,
         MultiLabel,
         Regression,
         Summarization,
         TextToText,
         Translation,
+        Unit,
     )
     from manyheads.text import (
         BytePair,
@@ -62,11 +64,13 @@ __getattr__, __dir__ = lazy(
             "Balance",
             "Classification",
             "LanguageModel",
+            "MaskedLanguageModel",
             "MultiLabel",
             "Regression",
             "Summarization",
             "TextToText",
             "Translation",
+            "Unit",
         ),
         "manyheads.text": (
             "BytePair",

@@ -12,9 +12,10 @@ from typing import Any, Self
 import torch
 
 from manyheads.hub import Pretrained, save_model
+from manyheads.hub.masked import save_with_masked_output, with_masked_output
 from manyheads.predict.folder import save_folder
 from manyheads.predict.settings import Settings
-from manyheads.tasks import LanguageModel, PlainModel, TextToText
+from manyheads.tasks import LanguageModel, MaskedLanguageModel, PlainModel, Reader, TextToText
 from manyheads.tasks.text_to_text import pair_reader
 from manyheads.text import Head
 
@@ -49,8 +50,11 @@ class PlainPredictor:
         return save_folder(Path(folder), self._write)
 
     def _write(self, folder: Path) -> Mapping[str, Any]:
-        save_model(folder, replace(self.pretrained, transformer=self.model.transformer))
+        self._save(folder, replace(self.pretrained, transformer=self.model.transformer))
         return self._settings().to_json()
+
+    def _save(self, folder: Path, pretrained: Pretrained) -> None:
+        save_model(folder, pretrained)
 
     @classmethod
     @abstractmethod
@@ -88,3 +92,29 @@ class TextGenerator(PlainPredictor):
 
     def _settings(self) -> Settings:
         return Settings(self.task, self.reader.cleaning, Head(self.reader.length))
+
+
+class MaskFiller(PlainPredictor):
+    """A trained encoder with an output for masked tokens."""
+
+    @classmethod
+    def opened(
+        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+    ) -> Self:
+        """Return the predictor of a folder that was read."""
+        filling = with_masked_output(pretrained)
+        filling.transformer.to(device)
+        return super().opened(settings, filling, device, folder)
+
+    @classmethod
+    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+        assert isinstance(settings.task, MaskedLanguageModel)
+        reader = Reader(pretrained.tokenizer, settings.cleaning, settings.truncation)
+        return settings.task.passage_reader(reader, pretrained)
+
+    def _settings(self) -> Settings:
+        reader = self.reader.reader
+        return Settings(self.task, reader.cleaning, reader.truncation)
+
+    def _save(self, folder: Path, pretrained: Pretrained) -> None:
+        save_with_masked_output(folder, pretrained)

@@ -8,6 +8,8 @@ from manyheads.errors import ConfigError, did_you_mean
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
 from manyheads.tasks.language_model import LanguageModel
+from manyheads.tasks.masked import MaskedLanguageModel
+from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
@@ -29,6 +31,8 @@ __all__ = [
     "Labelled",
     "LanguageModel",
     "Loss",
+    "MaskedBatch",
+    "MaskedLanguageModel",
     "Minibatch",
     "MultiLabel",
     "MultiLabelled",
@@ -36,6 +40,8 @@ __all__ = [
     "Pair",
     "PairBatch",
     "PairReader",
+    "Passage",
+    "PassageReader",
     "PlainModel",
     "Reader",
     "Reading",
@@ -50,6 +56,7 @@ __all__ = [
     "TextToText",
     "Trainable",
     "Translation",
+    "Unit",
     "Valued",
     "task_type",
 ]
@@ -64,6 +71,7 @@ TASKS = {
         Translation,
         Summarization,
         LanguageModel,
+        MaskedLanguageModel,
     )
 }
 

@@ -1,4 +1,4 @@
-"""A run that writes texts, broken off and resumed, ends with the bits of one that was not."""
+"""Runs of tasks that write, broken off and resumed, end with the bits of those that were not."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def speaker(folder: Path | None) -> mh.Learner:
     return mh.Learner(tiny.DECODER, task, data, recipe, folder=folder, quiet=True)
 
 
+def filler(folder: Path | None) -> mh.Learner:
+    """A masked language model, which sees other masks each time."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "batch_tokens": 100})
+    task, data = mh.MaskedLanguageModel(), tiny.lines(30, valid=4)
+    return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
+
+
 def break_off(trained: mh.Learner, at: int) -> None:
     trained.reporter = Stopping(at)
     with pytest.raises(Stopped):
@@ -97,12 +104,15 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
 
 
 @pytest.mark.parametrize("at", [1, 4])
-def test_a_language_model_after_any_update(tmp_path: Path, at: int):
-    undisturbed = speaker(None)
+@pytest.mark.parametrize("make", [speaker, filler])
+def test_language_models_after_any_update(
+    tmp_path: Path, make: Callable[[Path | None], mh.Learner], at: int
+):
+    undisturbed = make(None)
     undisturbed.fit()
-    break_off(speaker(tmp_path), at)
+    break_off(make(tmp_path), at)
     torch.rand(17)
-    resumed = speaker(tmp_path)
+    resumed = make(tmp_path)
     resumed.fit(resume=True)
     assert_same(resumed, undisturbed)
 
