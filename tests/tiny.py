@@ -29,6 +29,8 @@ SEQ2SEQ = mh.ScratchSeq2Seq(
     layers=1, width=32, heads=2, max_tokens=64, tokenizer=mh.BytePair(vocabulary=300)
 )
 
+DECODER = mh.ScratchDecoder(layers=1, width=32, heads=2, max_tokens=64, tokenizer=mh.Characters())
+
 _MOODS = {
     "good": ("lovely", "great", "superb", "happy"),
     "bad": ("awful", "poor", "broken", "sad"),
@@ -97,6 +99,16 @@ def translations(count: int = 48, *, valid: int = 0, seed: int = 0) -> mh.Datase
     held_out = split("valid", digit_rows(valid, seed + 1)) if valid else None
     names = {"text": "text", "target": "target"}
     return mh.Dataset(split("train", digit_rows(count, seed)), held_out, None, names)
+
+
+def lines(count: int = 60, *, valid: int = 0, seed: int = 0) -> mh.Dataset:
+    """A data set of plain lines of text."""
+
+    def split(name: str, rows: list[tuple[str, str]]) -> Split:
+        return Split(name, "lines", range(1, len(rows) + 1), {"text": [text for text, _ in rows]})
+
+    held_out = split("valid", mood_rows(valid, seed=seed + 1)) if valid else None
+    return mh.Dataset(split("train", mood_rows(count, seed=seed)), held_out, None, {"text": "text"})
 
 
 def write_csv(

@@ -22,19 +22,23 @@ if TYPE_CHECKING:
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
     from manyheads.hub import load_model
-    from manyheads.hub.scratch import Scratch, ScratchSeq2Seq
+    from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.predict import Predictor, load
     from manyheads.tasks import (
         Balance,
         Classification,
+        LanguageModel,
+        MaskedLanguageModel,
         MultiLabel,
         Regression,
         Summarization,
         TextToText,
         Translation,
+        Unit,
     )
     from manyheads.text import (
         BytePair,
+        Characters,
         Cleaning,
         Head,
         HeadTail,
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
         Unigram,
         Windows,
         WordPiece,
+        Words,
         learn_tokenizer,
     )
     from manyheads.train import Learner, Recipe
@@ -53,19 +58,23 @@ __getattr__, __dir__ = lazy(
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.hub": ("load_model",),
-        "manyheads.hub.scratch": ("Scratch", "ScratchSeq2Seq"),
+        "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
         "manyheads.predict": ("Predictor", "load"),
         "manyheads.tasks": (
             "Balance",
             "Classification",
+            "LanguageModel",
+            "MaskedLanguageModel",
             "MultiLabel",
             "Regression",
             "Summarization",
             "TextToText",
             "Translation",
+            "Unit",
         ),
         "manyheads.text": (
             "BytePair",
+            "Characters",
             "Cleaning",
             "Head",
             "HeadTail",
@@ -74,6 +83,7 @@ __getattr__, __dir__ = lazy(
             "Unigram",
             "Windows",
             "WordPiece",
+            "Words",
             "learn_tokenizer",
         ),
         "manyheads.train": ("Learner", "Recipe"),

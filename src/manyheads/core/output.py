@@ -15,21 +15,22 @@ class Output(nn.Module):
     """(T, D) → (T, V): a dense layer where the spec has one, then the projection.
 
     A tied projection has no weight of its own: it is given the table of token vectors
-    (Press & Wolf 2017).
+    (Press & Wolf 2017). Where those have another width (ELECTRA), the dense layer goes there.
     """
 
-    def __init__(self, spec: OutputSpec, vocabulary: int, width: int) -> None:
+    def __init__(self, spec: OutputSpec, vocabulary: int, width: int, table_width: int) -> None:
         super().__init__()
+        assert width == table_width or spec.activation is not None
         self.spec = spec
         self.dense: nn.Module = nn.Identity()
         self.activation: nn.Module = nn.Identity()
         if spec.activation is not None:
-            self.dense = nn.Linear(width, width)
+            self.dense = nn.Linear(width, table_width, bias=spec.dense_bias)
             self.activation = make_activation(spec.activation)
-        self.norm = make_norm(spec.norm, width)
+        self.norm = make_norm(spec.norm, table_width)
         self.project: nn.Module | None = None
         if not spec.tied:
-            self.project = nn.Linear(width, vocabulary, bias=spec.bias)
+            self.project = nn.Linear(table_width, vocabulary, bias=spec.bias)
         self.bias = nn.Parameter(torch.zeros(vocabulary)) if spec.tied and spec.bias else None
 
     def features(self, hidden_TD: Tensor) -> Tensor:

@@ -206,7 +206,8 @@ class OutputSpec:
     """From hidden states to one score for each token of the vocabulary.
 
     `tied` projects by the table of token vectors (Press & Wolf 2017), after multiplying by `scale`.
-    With `activation`, a dense layer, that activation and `norm` come first (BERT's masked tokens).
+    With `activation`, a dense layer, that activation and `norm` come first (BERT's masked tokens);
+    ModernBERT's dense layer has no bias.
     """
 
     tied: bool = True
@@ -214,6 +215,7 @@ class OutputSpec:
     scale: float = 1.0
     activation: Activation | None = None
     norm: Norm | None = None
+    dense_bias: bool = True
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,9 @@ class Transformer(nn.Module):
         self.encoder = Encoder(spec.encoder, spec.width) if spec.encoder else None
         self.target = Embedding(spec.target, spec.width, spec.two_tables) if spec.target else None
         self.decoder = Decoder(spec.decoder, spec.width) if spec.decoder else None
+        written = spec.target or spec.embed
         self.output = (
-            Output(spec.output, (spec.target or spec.embed).vocabulary, spec.width)
+            Output(spec.output, written.vocabulary, spec.width, written.width)
             if spec.output
             else None
         )

@@ -15,6 +15,7 @@ from manyheads.core.spec import (
     LayerNorm,
     LearnedPositions,
     NormSlots,
+    OutputSpec,
     Spec,
     StackSpec,
 )
@@ -23,12 +24,13 @@ from manyheads.families.family import (
     Config,
     Family,
     HeadFormat,
+    MaskedFormat,
     activation_of,
     head_dim_of,
     layers_of,
     refuse,
 )
-from manyheads.families.rules import Fuse, Rename, Rules
+from manyheads.families.rules import Fuse, Rename, Rules, Tied
 
 
 def to_spec(config: Config) -> Spec:
@@ -134,6 +136,16 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def masked_spec(config: Config) -> OutputSpec:
+    """Dense, activation, norm, then the table of token vectors and a bias."""
+    refuse(config, "tie_word_embeddings", True)
+    return OutputSpec(
+        bias=True,
+        activation=activation_of(config.get("hidden_act", "gelu")),
+        norm=LayerNorm(config.get("layer_norm_eps", 1e-12)),
+    )
+
+
 BERT = Family(
     name="bert",
     architecture="BertModel",
@@ -145,5 +157,16 @@ BERT = Family(
         architecture="BertForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("bert.pooler.dense", "dense"), Rename("classifier", "out")),
+    ),
+    masked=MaskedFormat(
+        architecture="BertForMaskedLM",
+        to_spec=masked_spec,
+        rules=Rules(
+            Rename("cls.predictions.transform.dense", "output.dense"),
+            Rename("cls.predictions.transform.LayerNorm", "output.norm"),
+            Rename("cls.predictions", "output"),
+            Tied("cls.predictions.decoder", "embed.tokens"),
+            Tied("cls.predictions.decoder", "output", kind="bias"),
+        ),
     ),
 )

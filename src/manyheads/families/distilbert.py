@@ -12,6 +12,7 @@ from manyheads.core.spec import (
     LayerNorm,
     LearnedPositions,
     NormSlots,
+    OutputSpec,
     Spec,
     StackSpec,
 )
@@ -20,11 +21,13 @@ from manyheads.families.family import (
     Config,
     Family,
     HeadFormat,
+    MaskedFormat,
     activation_of,
     head_dim_of,
     layers_of,
+    refuse,
 )
-from manyheads.families.rules import Fuse, Rename, Rules
+from manyheads.families.rules import Fuse, Rename, Rules, Tied
 
 _NORM = LayerNorm(1e-12)
 
@@ -89,6 +92,13 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def masked_spec(config: Config) -> OutputSpec:
+    """Dense, activation, norm, then the table of token vectors and a bias."""
+    refuse(config, "tie_word_embeddings", True)
+    activation = activation_of(config.get("activation", "gelu"))
+    return OutputSpec(bias=True, activation=activation, norm=_NORM)
+
+
 _THEIRS, _OURS = "distilbert.transformer.layer.{i}", "encoder.blocks.{i}"
 
 DISTILBERT = Family(
@@ -119,5 +129,15 @@ DISTILBERT = Family(
         architecture="DistilBertForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("pre_classifier", "dense"), Rename("classifier", "out")),
+    ),
+    masked=MaskedFormat(
+        architecture="DistilBertForMaskedLM",
+        to_spec=masked_spec,
+        rules=Rules(
+            Rename("vocab_transform", "output.dense"),
+            Rename("vocab_layer_norm", "output.norm"),
+            Rename("vocab_projector", "output"),
+            Tied("vocab_projector", "embed.tokens"),
+        ),
     ),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, Spec
+from dataclasses import replace
+
+from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, OutputSpec, Spec
 from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import masked_spec as bert_masked_spec
 from manyheads.families.bert import to_config as bert_config
-from manyheads.families.family import Config, Family, HeadFormat
-from manyheads.families.rules import Rename, Rules
+from manyheads.families.family import Config, Family, HeadFormat, MaskedFormat
+from manyheads.families.rules import Rename, Rules, Tied
 
 _DEFAULTS = {
     "embedding_size": 128,
@@ -37,6 +40,11 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def masked_spec(config: Config) -> OutputSpec:
+    """The generator's: a dense layer to the width of token vectors, gelu, norm, table and bias."""
+    return replace(bert_masked_spec(config), activation=Activation.GELU)
+
+
 ELECTRA = Family(
     name="electra",
     architecture="ElectraModel",
@@ -48,5 +56,15 @@ ELECTRA = Family(
         architecture="ElectraForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+    ),
+    masked=MaskedFormat(
+        architecture="ElectraForMaskedLM",
+        to_spec=masked_spec,
+        rules=Rules(
+            Rename("generator_predictions.dense", "output.dense"),
+            Rename("generator_predictions.LayerNorm", "output.norm"),
+            Rename("generator_lm_head", "output"),
+            Tied("generator_lm_head", "embed.tokens"),
+        ),
     ),
 )

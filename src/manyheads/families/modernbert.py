@@ -11,6 +11,7 @@ from manyheads.core.spec import (
     HeadSpec,
     LayerNorm,
     NormSlots,
+    OutputSpec,
     Pooling,
     Rotary,
     Spec,
@@ -22,11 +23,13 @@ from manyheads.families.family import (
     Config,
     Family,
     HeadFormat,
+    MaskedFormat,
     activation_of,
     head_dim_of,
     layers_of,
+    refuse,
 )
-from manyheads.families.rules import Rename, Rules
+from manyheads.families.rules import Rename, Rules, Tied
 
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"
 _THETA = {_GLOBAL: 160_000.0, _LOCAL: 10_000.0}
@@ -166,6 +169,17 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def masked_spec(config: Config) -> OutputSpec:
+    """Dense, activation, norm, then the table of token vectors and a bias."""
+    refuse(config, "tie_word_embeddings", True)
+    return OutputSpec(
+        bias=config.get("decoder_bias", True),
+        activation=activation_of(config.get("classifier_activation", "gelu")),
+        norm=_norm(config),
+        dense_bias=config.get("classifier_bias", False),
+    )
+
+
 _THEIRS, _OURS = "model.layers.{i}", "encoder.blocks.{i}"
 
 MODERNBERT = Family(
@@ -190,6 +204,16 @@ MODERNBERT = Family(
         to_spec=head_spec,
         rules=Rules(
             Rename("head.dense", "dense"), Rename("head.norm", "norm"), Rename("classifier", "out")
+        ),
+    ),
+    masked=MaskedFormat(
+        architecture="ModernBertForMaskedLM",
+        to_spec=masked_spec,
+        rules=Rules(
+            Rename("head.dense", "output.dense"),
+            Rename("head.norm", "output.norm"),
+            Rename("decoder", "output"),
+            Tied("decoder", "embed.tokens"),
         ),
     ),
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, Spec
+from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, OutputSpec, Spec
 from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import masked_spec as bert_masked_spec
 from manyheads.families.bert import to_config as bert_config
-from manyheads.families.family import Config, Family, HeadFormat
-from manyheads.families.rules import Rename, Rules
+from manyheads.families.family import Config, Family, HeadFormat, MaskedFormat
+from manyheads.families.rules import Rename, Rules, Tied
 
 
 def to_spec(config: Config) -> Spec:
@@ -35,10 +36,27 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def masked_spec(config: Config) -> OutputSpec:
+    """Dense, gelu, norm, then the table of token vectors and a bias."""
+    return replace(bert_masked_spec(config), activation=Activation.GELU)
+
+
 _HEAD = HeadFormat(
     architecture="RobertaForSequenceClassification",
     to_spec=head_spec,
     rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+)
+
+_MASKED = MaskedFormat(
+    architecture="RobertaForMaskedLM",
+    to_spec=masked_spec,
+    rules=Rules(
+        Rename("lm_head.dense", "output.dense"),
+        Rename("lm_head.layer_norm", "output.norm"),
+        Rename("lm_head", "output"),
+        Tied("lm_head.decoder", "embed.tokens"),
+        Tied("lm_head.decoder", "output", kind="bias"),
+    ),
 )
 
 ROBERTA = Family(
@@ -49,6 +67,7 @@ ROBERTA = Family(
     to_config=to_config,
     rules=body_rules("roberta."),
     sequence_head=_HEAD,
+    masked=_MASKED,
 )
 
 XLM_ROBERTA = replace(
@@ -56,4 +75,5 @@ XLM_ROBERTA = replace(
     name="xlm-roberta",
     architecture="XLMRobertaModel",
     sequence_head=replace(_HEAD, architecture="XLMRobertaForSequenceClassification"),
+    masked=replace(_MASKED, architecture="XLMRobertaForMaskedLM"),
 )

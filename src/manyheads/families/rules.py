@@ -88,12 +88,13 @@ class Vector:
 
 @dataclass(frozen=True)
 class Tied:
-    """A second name of theirs for what a module of ours already has: read where it is the only one,
-    never written.
+    """A second name of theirs for the weight, or bias (`kind`), that a module of ours already has:
+    read where it is the only one, never written.
     """
 
     theirs: str
     ours: str
+    kind: str = "weight"
 
 
 class Rules:
@@ -123,8 +124,8 @@ class Rules:
             if one.theirs in rest:
                 ours[one.ours] = rest.pop(one.theirs).flatten()
         for twin in self.tied:
-            if (name := f"{twin.theirs}.weight") in rest:
-                ours.setdefault(f"{twin.ours}.weight", rest.pop(name))
+            if (name := f"{twin.theirs}.{twin.kind}") in rest:
+                ours.setdefault(f"{twin.ours}.{twin.kind}", rest.pop(name))
         return ours, rest
 
     def to_theirs(self, ours: Tensors, spec: Spec | None = None) -> dict[str, Tensor]:

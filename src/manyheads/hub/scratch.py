@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
+import torch
+
+from manyheads.core.spec import Spec
 from manyheads.core.transformer import Transformer, initialize, initialize_by_fan
 from manyheads.errors import ConfigError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
-from manyheads.text import ENDED, BytePair, Tokenizer, Unigram, WordPiece, learn_tokenizer
+from manyheads.text import ENDED, OPEN, Algorithm, BytePair, Tokenizer, learn_tokenizer
 
 
 @runtime_checkable
@@ -35,7 +38,7 @@ class Scratch:
     feedforward: int | None = None  # 1.5 times the width, as in ModernBERT
     max_tokens: int = 512
     dropout: float = 0.1
-    tokenizer: BytePair | WordPiece | Unigram = field(default_factory=BytePair)
+    tokenizer: Algorithm = field(default_factory=BytePair)
 
     def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
         """Learn the tokenizer from texts and second texts, and draw the weights."""
@@ -98,10 +101,8 @@ class ScratchSeq2Seq:
     feedforward: int | None = None  # four times the width
     max_tokens: int = 512
     dropout: float = 0.1
-    tokenizer: BytePair | WordPiece | Unigram = field(
-        default_factory=lambda: BytePair(lowercase=False)
-    )
-    target_tokenizer: BytePair | WordPiece | Unigram | None = None
+    tokenizer: Algorithm = field(default_factory=lambda: BytePair(lowercase=False))
+    target_tokenizer: Algorithm | None = None
 
     def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
         """Learn from sources and targets."""
@@ -126,7 +127,7 @@ class ScratchSeq2Seq:
         initialize_by_fan(transformer, seed=seed)
         return Pretrained(transformer.eval(), tokenizer, family, config, target_tokenizer=other)
 
-    def _learn(self, texts: Sequence[str], algorithm: BytePair | WordPiece | Unigram) -> Tokenizer:
+    def _learn(self, texts: Sequence[str], algorithm: Algorithm) -> Tokenizer:
         return learn_tokenizer(texts, algorithm, frame=ENDED, max_tokens=self.max_tokens)
 
     def _config(self, tokenizer: Tokenizer, target: Tokenizer) -> dict[str, object]:
@@ -156,6 +157,89 @@ class ScratchSeq2Seq:
             "forced_eos_token_id": target.eos_id,
             "decoder_start_token_id": target.pad_id,
         }
+
+
+@dataclass(frozen=True)
+class ScratchDecoder:
+    """How to build a decoder from nothing, which goes on writing a text.
+
+    The architecture is Llama's: rotary positions, RMS norms before each sub-layer, gated
+    feed-forward layers; the output shares the table of token vectors. `dropout` acts on token
+    vectors and on what each sub-layer adds. Every character is a token with
+    ``tokenizer=Characters()``, every word with ``Words()``.
+    """
+
+    layers: int = 4
+    width: int = 256
+    heads: int = 4
+    feedforward: int | None = None  # 8/3 of the width, in steps of 32 (Shazeer 2020)
+    max_tokens: int = 512
+    dropout: float = 0.1
+    tokenizer: Algorithm = field(default_factory=lambda: BytePair(lowercase=False))
+
+    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from texts and draw the weights."""
+        return self.build(columns["text"], seed)
+
+    def build(self, texts: Sequence[str], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from `texts` and draw the weights.
+
+        Raises `ConfigError` for sizes that do not fit each other.
+        """
+        _check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
+        _check_dropout(self.dropout)
+        _check_rotary(self.width, self.heads)
+        tokenizer = learn_tokenizer(texts, self.tokenizer, frame=OPEN)
+        config = self._config(tokenizer)
+        family = family_of(config)
+        transformer = Transformer(self._with_dropout(family.to_spec(config)))
+        initialize(transformer, seed=seed)
+        _shrink_residuals(transformer)
+        return Pretrained(transformer.eval(), tokenizer, family, config)
+
+    def _config(self, tokenizer: Tokenizer) -> dict[str, object]:
+        return {
+            "model_type": "llama",
+            "vocab_size": tokenizer.vocabulary_size,
+            "hidden_size": self.width,
+            "intermediate_size": self.feedforward or -(-self.width * 8 // 3 // 32) * 32,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.heads,
+            "max_position_embeddings": self.max_tokens,
+            "rms_norm_eps": 1e-5,
+            "tie_word_embeddings": True,
+            "pad_token_id": tokenizer.pad_id,
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_id,
+        }
+
+    def _with_dropout(self, spec: Spec) -> Spec:
+        """Return the spec with dropout, of which this family's configuration does not speak."""
+        assert spec.decoder is not None
+        blocks = tuple(
+            replace(
+                block,
+                attention=replace(block.attention, out_dropout=self.dropout),
+                feedforward=replace(block.feedforward, out_dropout=self.dropout),
+            )
+            for block in spec.decoder.blocks
+        )
+        return replace(
+            spec,
+            embed=replace(spec.embed, dropout=self.dropout),
+            decoder=replace(spec.decoder, blocks=blocks),
+        )
+
+
+def _shrink_residuals(transformer: Transformer) -> None:
+    """Divide what sub-layers add by the root of their number (Radford et al. 2019, section 2.3)."""
+    assert transformer.decoder is not None
+    blocks = transformer.decoder.blocks
+    with torch.no_grad():
+        for block in blocks:
+            for layer in (block.attention.out, block.feedforward.down):
+                layer.weight.div_((2 * len(blocks)) ** 0.5)
 
 
 def _check_sizes(blueprint: object, names: Sequence[str]) -> None:

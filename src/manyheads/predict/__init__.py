@@ -10,15 +10,17 @@ from manyheads.predict.load import load, predictor_of, settings_of
 from manyheads.predict.running import BATCH_TOKENS, map_batches, run
 from manyheads.predict.sequence import Answer, Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import TextWriter
+from manyheads.predict.writing import MaskFiller, TextGenerator, TextWriter
 
 __all__ = [
     "BATCH_TOKENS",
     "FORMAT",
     "MANIFEST",
     "Answer",
+    "MaskFiller",
     "Predictor",
     "Settings",
+    "TextGenerator",
     "TextWriter",
     "load",
     "map_batches",

@@ -12,9 +12,11 @@ from manyheads.hub import Pretrained, load_model, locate
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import TextWriter
+from manyheads.predict.writing import MaskFiller, TextGenerator, TextWriter
 from manyheads.tasks import (
     Classification,
+    LanguageModel,
+    MaskedLanguageModel,
     MultiLabel,
     Regression,
     SequenceTask,
@@ -25,7 +27,12 @@ from manyheads.tasks import (
 from manyheads.text import Cleaning, Head, truncation_from_json
 
 # Which predictor answers for which tasks.
-_PREDICTORS: dict[type, Any] = {SequenceTask: Predictor, TextToText: TextWriter}
+_PREDICTORS: dict[type, Any] = {
+    SequenceTask: Predictor,
+    TextToText: TextWriter,
+    LanguageModel: TextGenerator,
+    MaskedLanguageModel: MaskFiller,
+}
 
 
 def predictor_of(task: Task, model: Any, reader: Any, pretrained: Pretrained) -> Any:
@@ -41,7 +48,8 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or any published sequence-classification model.
 
     What comes back depends on the task: a `Predictor` for labels and numbers, a
-    `TextWriter` for texts.
+    `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a
+    `MaskFiller` for masked tokens.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)

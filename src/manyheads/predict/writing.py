@@ -1,8 +1,9 @@
-"""Predictors of tasks whose model needs nothing beside its Transformer: it reads, and writes."""
+"""Predictors whose model is a Transformer by itself: it reads, and writes."""
 
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,28 +12,25 @@ from typing import Any, Self
 import torch
 
 from manyheads.hub import Pretrained, save_model
+from manyheads.hub.masked import save_with_masked_output, with_masked_output
 from manyheads.predict.folder import save_folder
 from manyheads.predict.settings import Settings
-from manyheads.tasks import PairReader, PlainModel, TextToText
+from manyheads.tasks import LanguageModel, MaskedLanguageModel, PlainModel, Reader, TextToText
 from manyheads.tasks.text_to_text import pair_reader
 from manyheads.text import Head
 
 
-class TextWriter:
-    """A trained encoder-decoder with its task, saved as a folder that other tools open."""
+class PlainPredictor:
+    """A trained Transformer with its task, saved as a folder that other tools open."""
 
-    def __init__(
-        self, model: PlainModel, task: TextToText, reader: PairReader, pretrained: Pretrained
-    ) -> None:
+    def __init__(self, model: PlainModel, task: Any, reader: Any, pretrained: Pretrained) -> None:
         self.model = model.eval()
         self.task = task
         self.reader = reader
         self.pretrained = pretrained
 
     @classmethod
-    def of(
-        cls, task: TextToText, model: PlainModel, reader: PairReader, pretrained: Pretrained
-    ) -> Self:
+    def of(cls, task: Any, model: PlainModel, reader: Any, pretrained: Pretrained) -> Self:
         """Return the predictor of a trained model; it is a copy."""
         return cls(copy.deepcopy(model), task, reader, pretrained)
 
@@ -41,11 +39,8 @@ class TextWriter:
         cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
     ) -> Self:
         """Return the predictor of a folder that was read."""
-        task = settings.task
-        assert isinstance(task, TextToText)
-        limit = settings.target_tokens or pretrained.longest_input
-        reader = pair_reader(pretrained, settings.cleaning, settings.truncation, Head(limit))
-        return cls(PlainModel(pretrained.transformer), task, reader, pretrained)
+        reader = cls._reader(settings, pretrained)
+        return cls(PlainModel(pretrained.transformer), settings.task, reader, pretrained)
 
     def save(self, folder: str | Path) -> Path:
         """Write the predictor as a folder; a folder that is there already is replaced file by file.
@@ -55,8 +50,71 @@ class TextWriter:
         return save_folder(Path(folder), self._write)
 
     def _write(self, folder: Path) -> Mapping[str, Any]:
-        save_model(folder, replace(self.pretrained, transformer=self.model.transformer))
+        self._save(folder, replace(self.pretrained, transformer=self.model.transformer))
+        return self._settings().to_json()
+
+    def _save(self, folder: Path, pretrained: Pretrained) -> None:
+        save_model(folder, pretrained)
+
+    @classmethod
+    @abstractmethod
+    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+        """Return how texts are read, as the settings say."""
+
+    @abstractmethod
+    def _settings(self) -> Settings:
+        """Return what `_reader` needs to make the reader again."""
+
+
+class TextWriter(PlainPredictor):
+    """A trained encoder-decoder: it reads a text and writes another."""
+
+    @classmethod
+    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+        target = Head(settings.target_tokens or pretrained.longest_input)
+        return pair_reader(pretrained, settings.cleaning, settings.truncation, target)
+
+    def _settings(self) -> Settings:
+        assert isinstance(self.task, TextToText)
         source, target = self.reader.source, self.reader.target
-        return Settings(
-            self.task, source.cleaning, source.truncation, target.truncation.max_tokens
-        ).to_json()
+        limit = target.truncation.max_tokens
+        return Settings(self.task, source.cleaning, source.truncation, limit)
+
+
+class TextGenerator(PlainPredictor):
+    """A trained decoder: it goes on writing a text."""
+
+    @classmethod
+    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+        assert isinstance(settings.task, LanguageModel)
+        length = settings.truncation.max_tokens
+        return settings.task.stream_reader(pretrained, settings.cleaning, length)
+
+    def _settings(self) -> Settings:
+        return Settings(self.task, self.reader.cleaning, Head(self.reader.length))
+
+
+class MaskFiller(PlainPredictor):
+    """A trained encoder with an output for masked tokens."""
+
+    @classmethod
+    def opened(
+        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+    ) -> Self:
+        """Return the predictor of a folder that was read."""
+        filling = with_masked_output(pretrained)
+        filling.transformer.to(device)
+        return super().opened(settings, filling, device, folder)
+
+    @classmethod
+    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+        assert isinstance(settings.task, MaskedLanguageModel)
+        reader = Reader(pretrained.tokenizer, settings.cleaning, settings.truncation)
+        return settings.task.passage_reader(reader, pretrained)
+
+    def _settings(self) -> Settings:
+        reader = self.reader.reader
+        return Settings(self.task, reader.cleaning, reader.truncation)
+
+    def _save(self, folder: Path, pretrained: Pretrained) -> None:
+        save_with_masked_output(folder, pretrained)

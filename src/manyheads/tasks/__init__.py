@@ -10,12 +10,16 @@ from manyheads.errors import ConfigError, did_you_mean
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
+from manyheads.tasks.language_model import LanguageModel
+from manyheads.tasks.masked import MaskedLanguageModel
+from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.significance import Comparison, compare, compare_values
+from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
 from manyheads.tasks.summary_metrics import Rouge, RougeKind, RougeWords, summary_metrics
 from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
 from manyheads.tasks.text_scores import (
@@ -39,6 +43,8 @@ __all__ = [
     "Balance",
     "Batch",
     "Bleu",
+    "Block",
+    "BlockBatch",
     "CharacterErrors",
     "Chrf",
     "Classification",
@@ -46,8 +52,11 @@ __all__ = [
     "Example",
     "Judgement",
     "Labelled",
+    "LanguageModel",
     "LanguageModelScores",
     "Loss",
+    "MaskedBatch",
+    "MaskedLanguageModel",
     "Minibatch",
     "MultiLabel",
     "MultiLabelled",
@@ -56,6 +65,8 @@ __all__ = [
     "Pair",
     "PairBatch",
     "PairReader",
+    "Passage",
+    "PassageReader",
     "PlainModel",
     "Reader",
     "Reading",
@@ -65,6 +76,8 @@ __all__ = [
     "RougeWords",
     "Sample",
     "SequenceTask",
+    "Stream",
+    "StreamReader",
     "Summarization",
     "Task",
     "TaskModel",
@@ -74,6 +87,7 @@ __all__ = [
     "Tokenisation",
     "Trainable",
     "Translation",
+    "Unit",
     "Valued",
     "WordErrors",
     "compare",
@@ -94,6 +108,8 @@ TASKS = {
         TextToText,
         Translation,
         Summarization,
+        LanguageModel,
+        MaskedLanguageModel,
     )
 }
 

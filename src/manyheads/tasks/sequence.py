@@ -130,6 +130,10 @@ class SequenceTask:
         """Raise `DataError` for a row whose label cannot be learnt."""
         self.targets(labels_of(columns), describe)
 
+    def corpus(self, columns: Columns) -> Columns:
+        """Return the texts that a tokenizer is learnt from: all of them."""
+        return columns
+
     def prepared(self, pretrained: Pretrained) -> Pretrained:
         """Return the model, with its mean in the first token where its head reads that."""
         return append_mean_block(pretrained)
@@ -220,6 +224,7 @@ class SequenceTask:
         return Judgement(
             loss=float(losses_N.mean()),
             scores=self.score(columns["label"], outputs),
+            rows=[one.row for one in samples],
             losses=losses_N.tolist(),
             prediction=lambda row: self.predict(outputs[row : row + 1])[0],
         )

@@ -80,13 +80,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How good a model is on a split: its loss, its scores, and the loss of every sample.
+    """How good a model is on a split: its loss, its scores, and the losses of its parts.
 
-    `prediction` says what the model makes of a sample, by its number.
+    A part is a row or a piece of one; `rows` says which row it begins in, and `prediction` what the
+    model makes of it, by its number.
     """
 
     loss: float
     scores: Scores
+    rows: Sequence[int]
     losses: Sequence[float]
     prediction: Callable[[int], Any]
 
@@ -135,11 +137,14 @@ def within(name: str, wanted: int | None, limit: int) -> int:
 @dataclass(frozen=True)
 class Noise:
     """What is random in how training reads a sample, as shares: of the tokens left out, and of the
-    merges that a byte-pair tokenizer leaves out.
+    merges that a byte-pair tokenizer leaves out. What is the same for a whole epoch follows from
+    `seed` and `epoch`.
     """
 
     tokens: float = 0.0
     subwords: float = 0.0
+    seed: int = 0
+    epoch: int = 0
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -179,6 +184,9 @@ class Task(Trainable, Protocol):
 
     def check(self, columns: Columns, describe: Describe) -> None:
         """Raise `DataError` naming a row that cannot be learnt from, before a model is opened."""
+
+    def corpus(self, columns: Columns) -> Columns:
+        """Return the texts that the tokenizer of a model from scratch is learnt from."""
 
     def prepared(self, pretrained: Pretrained) -> Pretrained:
         """Return the model as this task needs it; raises `ConfigError` where it is of no use."""

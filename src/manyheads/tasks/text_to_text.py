@@ -59,6 +59,10 @@ class TextToText:
                     f"{describe(row)} has no text to write ({target!r}); give one or remove the row"
                 )
 
+    def corpus(self, columns: Columns) -> Columns:
+        """Return the texts that a tokenizer is learnt from: all of them."""
+        return columns
+
     def prepared(self, pretrained: Pretrained) -> Pretrained:
         """Return the model; raises `ConfigError` for one that does not both read and write."""
         spec = pretrained.transformer.spec
@@ -136,6 +140,7 @@ class TextToText:
         return Judgement(
             loss=loss / tokens,
             scores=TokenScores.of(loss, hits, tokens),
+            rows=[pair.row for pair in samples],
             losses=(sums[:, 0] / lengths).tolist(),
             prediction=lambda _: None,
         )

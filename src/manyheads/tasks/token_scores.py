@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from manyheads.tasks.metrics import Scores
+from manyheads.tasks.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,25 @@ class TokenScores(Scores):
 def _exp(nats: float) -> float:
     # A loss that overflows is no reason for a run to end.
     return math.exp(nats) if nats < 700 else math.inf
+
+
+@dataclass(frozen=True)
+class StreamScores(TokenScores):
+    """The same of running text, and the bits that each byte and each character of it takes: these
+    do not depend on the tokenizer.
+    """
+
+    bits_per_byte: float
+    bits_per_character: float
+
+    @classmethod
+    def of_stream(cls, loss: float, hits: float, stream: Stream) -> StreamScores:
+        """Return the scores of a stream's summed loss in nats and number of right guesses."""
+        bits, tokens = loss / math.log(2), stream.tokens
+        return cls(
+            _exp(loss / tokens),
+            hits / tokens,
+            tokens,
+            bits / max(stream.bytes, 1),
+            bits / max(stream.characters, 1),
+        )

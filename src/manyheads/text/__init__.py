@@ -4,7 +4,7 @@
     Tokenizer            turns texts into ids, offsets and segments, and back
     Head, Tail, HeadTail, Windows
                          say which tokens of a text that is too long are kept
-    learn_tokenizer      learns BytePair, WordPiece or Unigram from a corpus, Chinese included
+    learn_tokenizer      learns BytePair, WordPiece, Unigram, Characters or Words from a corpus
     Segmenter            finds the words in Chinese text (optional package jieba)
 
 Nothing here knows a model, and nothing imports torch.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from manyheads.text.clean import Cleaning
 from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
-from manyheads.text.learn import BytePair, Unigram, WordPiece, learn_tokenizer
+from manyheads.text.learn import Algorithm, BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
 from manyheads.text.subwords import SubwordSampler
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
@@ -26,12 +26,15 @@ from manyheads.text.truncate import (
     Windows,
     truncation_from_json,
 )
+from manyheads.text.whole import Characters, Words
 
 __all__ = [
     "ENDED",
     "FRAMED",
     "OPEN",
+    "Algorithm",
     "BytePair",
+    "Characters",
     "Cleaning",
     "Encoded",
     "Frame",
@@ -47,6 +50,7 @@ __all__ = [
     "Windows",
     "Word",
     "WordPiece",
+    "Words",
     "learn_tokenizer",
     "truncation_from_json",
 ]

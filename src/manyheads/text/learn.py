@@ -1,6 +1,6 @@
-"""Learning a tokenizer from a corpus: BPE, WordPiece or Unigram.
+"""Learning a tokenizer from a corpus: BPE, WordPiece, Unigram, whole words or characters.
 
-All three yield the frame ``[CLS] text [SEP]`` and the special tokens ``[PAD]`` (id 0), ``[UNK]``,
+All of them yield the frame ``[CLS] text [SEP]`` and the special tokens ``[PAD]`` (id 0), ``[UNK]``,
 ``[CLS]``, ``[SEP]`` and ``[MASK]``, unless another `Frame` is asked for. The same corpus and
 settings give the same tokenizer.
 
@@ -23,6 +23,7 @@ from manyheads.errors import RecipeError, TextError
 from manyheads.text.frame import FRAMED, Frame
 from manyheads.text.segment import Word
 from manyheads.text.tokenizer import Tokenizer
+from manyheads.text.whole import Characters, Words
 
 _BOUNDARY = "\x1f"  # the unit separator: stands in a training text where no piece may reach across
 _MARK = "▁"  # stands for the space before a word
@@ -180,9 +181,12 @@ class Unigram:
         return models.Unigram(ranked, unk_id=list(frame.special).index("unk"), byte_fallback=False)
 
 
+Algorithm = BytePair | WordPiece | Unigram | Characters | Words
+
+
 def learn_tokenizer(
     texts: Iterable[str],
-    algorithm: BytePair | WordPiece | Unigram,
+    algorithm: Algorithm,
     *,
     frame: Frame = FRAMED,
     max_tokens: int | None = None,
@@ -201,12 +205,13 @@ def learn_tokenizer(
 
     Raises:
         TextError: There is no text, or one is not a string or holds a lone surrogate.
-        RecipeError: ``words`` for WordPiece, which reads Chinese character by character.
+        RecipeError: ``words`` for an algorithm that has no use for them, such as WordPiece, which
+            reads Chinese character by character.
     """
-    if words is not None and isinstance(algorithm, WordPiece):
+    if words is not None and not isinstance(algorithm, BytePair | Unigram):
         raise RecipeError(
-            "WordPiece reads Chinese character by character, so that words change nothing; "
-            "choose BytePair or Unigram"
+            f"{type(algorithm).__name__} learns no pieces that could reach across words, so that "
+            "words change nothing; choose BytePair or Unigram"
         )
     core = algorithm._empty(frame)
     normal = [_normalized(core, text, index) for index, text in enumerate(texts)]

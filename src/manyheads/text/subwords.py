@@ -40,11 +40,7 @@ class SubwordSampler:
         merges = (one if isinstance(one, list) else one.split(" ") for one in model["merges"])
         self._ranks = {(left, right): rank for rank, (left, right) in enumerate(merges)}
         self._usual: dict[str, tuple[int, ...]] = {}  # ids of words of which nothing is left out
-        framed = core.encode("a")
-        owners = framed.sequence_ids
-        first = owners.index(0)
-        self._before = framed.ids[:first]
-        self._after = framed.ids[first + owners.count(0) :]
+        self._before, self._after = tokenizer.frame
 
     def read(
         self, text: str, usual: array[int], share: float, random: Random, truncation: Truncation

@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -42,11 +43,15 @@ class Piece:
         offsets: For each token the characters ``text[start:end]`` that it was read from, (T,), in
             the text that was given, or in the second text of a pair; ``(0, 0)`` for special
             tokens of the frame. None unless asked for.
+        words: For each token the number of its word in the text, as the tokenizer splits text
+            before it looks for pieces, (T,); -1 for special tokens of the frame. None unless asked
+            for.
     """
 
     ids: array[int]
     segments: array[int]
     offsets: list[tuple[int, int]] | None
+    words: array[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,14 @@ class Tokenizer:
         """The tokenizer of the ``tokenizers`` library behind this one; it is not to be changed."""
         return self._core
 
+    @cached_property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The ids of the special tokens that stand before and behind a single text."""
+        framed = self._core.encode("a")
+        owners = framed.sequence_ids
+        first = owners.index(0)
+        return framed.ids[:first], framed.ids[first + owners.count(0) :]
+
     @classmethod
     def from_folder(cls, folder: Path | str) -> Self:
         """Read the tokenizer of a Hugging Face folder.
@@ -141,6 +154,7 @@ class Tokenizer:
         *,
         truncation: Truncation | None = None,
         offsets: bool = False,
+        words: bool = False,
     ) -> list[Encoded]:
         """Turn texts into tokens, one :class:`Encoded` for each text.
 
@@ -149,6 +163,7 @@ class Tokenizer:
             pairs: For each text the second text that stands beside it.
             truncation: How to cut what is too long; None keeps every text whole.
             offsets: Whether pieces say which characters each token was read from (slower).
+            words: Whether pieces say which word each token belongs to.
 
         Raises:
             TextError: A text is not a string or holds a lone surrogate, or there are not as many
@@ -159,12 +174,13 @@ class Tokenizer:
         paired = pairs is not None
         if truncation is not None:
             self._require_room(truncation, paired)
-        encode_batch = self._core.encode_batch if offsets else self._core.encode_batch_fast
+        wanted = _Wanted(offsets, words)
+        encode_batch = self._core.encode_batch if offsets or words else self._core.encode_batch_fast
         try:
             return [
-                _whole(encoding, offsets)
+                _whole(encoding, wanted)
                 if truncation is None or len(encoding) <= truncation.max_tokens
-                else _truncated(encoding, paired, truncation, offsets)
+                else _truncated(encoding, paired, truncation, wanted)
                 for start in range(0, len(inputs), _AT_ONCE)
                 for encoding in encode_batch(inputs[start : start + _AT_ONCE])
             ]
@@ -244,35 +260,41 @@ def _refusal(texts: Sequence[str], pairs: Sequence[str] | None) -> TextError:
     raise AssertionError("the library refused a text that is a valid string")
 
 
-def _whole(encoding: Encoding, offsets: bool) -> Encoded:
-    ids = encoding.ids
-    piece = _piece(ids, encoding.type_ids, encoding.offsets if offsets else None)
-    return Encoded((piece,), len(ids), 0)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What pieces shall say of each token besides its id."""
+
+    offsets: bool
+    words: bool
+
+    def of(self, encoding: Encoding, spans: list[tuple[int, int]]) -> Piece:
+        """Return the piece that keeps the spans of an encoding."""
+        ids, segments = _select(encoding.ids, spans), _select(encoding.type_ids, spans)
+        places = _select(encoding.offsets, spans) if self.offsets else None
+        words = None
+        if self.words:
+            numbers = _select(encoding.word_ids, spans)
+            words = array("i", [-1 if number is None else number for number in numbers])
+        return Piece(array("i", ids), array("B", segments), places, words)
 
 
-def _truncated(encoding: Encoding, paired: bool, truncation: Truncation, offsets: bool) -> Encoded:
+def _whole(encoding: Encoding, wanted: _Wanted) -> Encoded:
+    length = len(encoding)
+    return Encoded((wanted.of(encoding, [(0, length)]),), length, 0)
+
+
+def _truncated(
+    encoding: Encoding, paired: bool, truncation: Truncation, wanted: _Wanted
+) -> Encoded:
     """Cut the texts inside their frame of special tokens, wherever the frame puts them."""
     owners = encoding.sequence_ids  # None for a token of the frame
     lengths = [owners.count(sequence) for sequence in range(1 + paired)]
     starts = [owners.index(i) if length else 0 for i, length in enumerate(lengths)]
     cuts = truncation.cuts(lengths, truncation.max_tokens - (len(owners) - sum(lengths)))
-    ids, segments = encoding.ids, encoding.type_ids
-    places = encoding.offsets if offsets else None
-    pieces = []
-    for cut in cuts:
-        spans = _spans_with_frame(cut, starts, lengths, len(ids))
-        pieces.append(
-            _piece(
-                _select(ids, spans),
-                _select(segments, spans),
-                None if places is None else _select(places, spans),
-            )
-        )
-    return Encoded(tuple(pieces), len(ids), sum(lengths) - tokens_kept(cuts))
-
-
-def _piece(ids: list[int], segments: list[int], places: list[tuple[int, int]] | None) -> Piece:
-    return Piece(array("i", ids), array("B", segments), places)
+    pieces = [
+        wanted.of(encoding, _spans_with_frame(cut, starts, lengths, len(owners))) for cut in cuts
+    ]
+    return Encoded(tuple(pieces), len(owners), sum(lengths) - tokens_kept(cuts))
 
 
 def _spans_with_frame(
@@ -288,4 +310,7 @@ def _spans_with_frame(
 
 
 def _select(items: list[_Item], spans: list[tuple[int, int]]) -> list[_Item]:
+    if len(spans) == 1:
+        ((start, end),) = spans
+        return items[start:end]
     return [item for start, end in spans for item in items[start:end]]

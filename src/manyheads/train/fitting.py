@@ -170,7 +170,8 @@ class Fitting:
             self._save_when_due(step.number)
 
     def _batches(self, epoch: int, first: int, last: int) -> Iterator[list[Minibatch]]:
-        noise = Noise(self.recipe.token_dropout, self.recipe.subword_dropout)
+        recipe = self.recipe
+        noise = Noise(recipe.token_dropout, recipe.subword_dropout, recipe.seed, epoch)
         for group in self.epochs.samples(epoch, first, last):
             yield [self.task.draw(samples, self.reader, noise) for samples in group]
 

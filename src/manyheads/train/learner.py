@@ -92,7 +92,7 @@ class Learner:
             self.task.check(split.columns, split.describe)
         cleaning = cleaning or Cleaning()
         _refuse_broken_texts(data, cleaning)
-        self.pretrained = self.task.prepared(_open(model, data.train, cleaning, self.recipe))
+        self.pretrained = self.task.prepared(self._open(model, cleaning))
         reading = Reading(
             cleaning,
             self.recipe.truncation.within,
@@ -175,7 +175,6 @@ class Learner:
         chosen = self._split(split)
         judgement, _ = self._judge(chosen, "looking for the top losses")
         losses = judgement.losses
-        samples = self.examples[chosen.name]
         order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
         texts = chosen.columns["text"]
         wanted = chosen.columns.get("label") or chosen.columns.get("target") or texts
@@ -184,7 +183,7 @@ class Learner:
                 losses[i], chosen.describe(row), texts[row], wanted[row], judgement.prediction(i)
             )
             for i in order
-            for row in [samples[i].row]
+            for row in [judgement.rows[i]]
         ]
 
     def predictor(self) -> Any:
@@ -213,6 +212,19 @@ class Learner:
             name: Truncated.of([text for sample in samples for text in sample.texts])
             for name, samples in self.examples.items()
         }
+
+    def _open(self, model: str | Path | Pretrained | Blueprint, cleaning: Cleaning) -> Pretrained:
+        if isinstance(model, Pretrained):
+            return replace(model, transformer=copy.deepcopy(model.transformer))
+        if isinstance(model, Blueprint):
+            train = self.data.train.columns
+            texts = {
+                role: [cleaning(text) for text in train[role]]
+                for role in ("text", "pair", "target")
+                if role in train
+            }
+            return model.build_for(self.task.corpus(texts), seed=self.recipe.seed)
+        return load_model(model)
 
     def _fit(self, recipe: Recipe, resume: bool) -> History:
         if resume and self.folder is None:
@@ -303,21 +315,6 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
                         f"{split.describe(row)}: the {role} holds a lone surrogate, which is no "
                         "character; clean it with Cleaning(surrogates=True) (--clean surrogates)"
                     )
-
-
-def _open(
-    model: str | Path | Pretrained | Blueprint, train: Split, cleaning: Cleaning, recipe: Recipe
-) -> Pretrained:
-    if isinstance(model, Pretrained):
-        return replace(model, transformer=copy.deepcopy(model.transformer))
-    if isinstance(model, Blueprint):
-        columns = {
-            role: [cleaning(text) for text in train.columns[role]]
-            for role in ("text", "pair", "target")
-            if role in train.columns
-        }
-        return model.build_for(columns, seed=recipe.seed)
-    return load_model(model)
 
 
 def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:

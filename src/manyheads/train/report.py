@@ -82,7 +82,8 @@ class Evaluation:
         labels = getattr(self.scores, "per_label", ())
         if labels:
             console.print(_per_label(labels))
-        console.print(f"Truncation: {self.truncated}.")
+        if self.truncated.rows:
+            console.print(f"Truncation: {self.truncated}.")
         assert isinstance(console.file, io.StringIO)
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 

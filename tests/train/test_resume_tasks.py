@@ -1,4 +1,4 @@
-"""A run that writes texts, broken off and resumed, ends with the bits of one that was not."""
+"""Runs of tasks that write, broken off and resumed, end with the bits of those that were not."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ def learner(folder: Path | None, recipe: mh.Recipe = RECIPE, rows: int = 30) -> 
     return mh.Learner(tiny.SEQ2SEQ, mh.Translation(), data, recipe, folder=folder, quiet=True)
 
 
+def speaker(folder: Path | None) -> mh.Learner:
+    """A language model, whose blocks begin elsewhere in every epoch."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "max_tokens": 30, "batch_tokens": 150})
+    task, data = mh.LanguageModel(separator="\n"), tiny.lines(30, valid=4)
+    return mh.Learner(tiny.DECODER, task, data, recipe, folder=folder, quiet=True)
+
+
+def filler(folder: Path | None) -> mh.Learner:
+    """A masked language model, which sees other masks each time."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "batch_tokens": 100})
+    task, data = mh.MaskedLanguageModel(), tiny.lines(30, valid=4)
+    return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
+
+
 def break_off(trained: mh.Learner, at: int) -> None:
     trained.reporter = Stopping(at)
     with pytest.raises(Stopped):
@@ -85,6 +99,20 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
     break_off(learner(tmp_path, undisturbed.recipe), at)
     torch.rand(17)  # a new process has drawn other numbers
     resumed = learner(tmp_path, undisturbed.recipe)
+    resumed.fit(resume=True)
+    assert_same(resumed, undisturbed)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize("make", [speaker, filler])
+def test_language_models_after_any_update(
+    tmp_path: Path, make: Callable[[Path | None], mh.Learner], at: int
+):
+    undisturbed = make(None)
+    undisturbed.fit()
+    break_off(make(tmp_path), at)
+    torch.rand(17)
+    resumed = make(tmp_path)
     resumed.fit(resume=True)
     assert_same(resumed, undisturbed)
 
