@@ -123,6 +123,11 @@ ENCODER_DECODERS = {
         T.BartConfig,
         _BART | {"scale_embedding": True, "activation_function": "relu"},
     ),
+    "mbart": Case(
+        T.MBartForConditionalGeneration,
+        T.MBartConfig,
+        _BART | {"scale_embedding": True},
+    ),
     "marian": Case(
         T.MarianMTModel,
         T.MarianConfig,

@@ -7,7 +7,7 @@ here; the parity harness in `tests/families` then holds it to the original.
 from __future__ import annotations
 
 from manyheads.errors import ConfigError, did_you_mean
-from manyheads.families.bart import BART, MARIAN
+from manyheads.families.bart import BART, MARIAN, MBART
 from manyheads.families.bert import BERT
 from manyheads.families.distilbert import DISTILBERT
 from manyheads.families.electra import ELECTRA
@@ -35,6 +35,7 @@ FAMILIES = {
         QWEN2,
         QWEN3,
         BART,
+        MBART,
         MARIAN,
         T5,
         MT5,

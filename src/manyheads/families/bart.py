@@ -1,7 +1,9 @@
-"""BART (Lewis et al. 2020) and Marian (Junczys-Dowmunt et al. 2018): post-norm, shared tokens.
+"""BART (Lewis et al. 2020), mBART (Liu et al. 2020) and Marian (Junczys-Dowmunt et al. 2018).
 
-Both are the encoder-decoder of Vaswani et al. 2017. BART learns its positions and normalises the
-sum of token and position; Marian has sinusoids, its sines before its cosines.
+All are the encoder-decoder of Vaswani et al. 2017. BART and mBART learn their positions and
+normalise the sum of token and position; Marian has sinusoids, its sines before its cosines. mBART
+puts its norms before the sub-layers and one at the end of each side, the others after the
+residuals.
 """
 
 from __future__ import annotations
@@ -42,6 +44,28 @@ def bart_to_spec(config: Config) -> Spec:
     """Read a BART configuration."""
     count = config.get("max_position_embeddings", 1024)
     return _spec(config, LearnedPositions(count + _OFFSET, _OFFSET), _NORM, vocabulary=50265)
+
+
+def mbart_to_spec(config: Config) -> Spec:
+    """Read an mBART configuration."""
+    spec = bart_to_spec(config)
+    assert spec.encoder is not None and spec.decoder is not None
+    return replace(spec, encoder=_pre_norm(spec.encoder), decoder=_pre_norm(spec.decoder))
+
+
+def _pre_norm(stack: StackSpec) -> StackSpec:
+    """Return a stack with its norms before the sub-layers and one at the end."""
+    before = NormSlots(before=_NORM)
+    blocks = tuple(
+        replace(
+            block,
+            attention_norms=before,
+            cross_norms=before if block.cross else block.cross_norms,
+            feedforward_norms=before,
+        )
+        for block in stack.blocks
+    )
+    return replace(stack, blocks=blocks, norm=_NORM)
 
 
 def marian_to_spec(config: Config) -> Spec:
@@ -146,31 +170,37 @@ def marian_to_config(spec: Spec) -> Config:
     }
 
 
-def _side_rules(side: str) -> Rules:
+def _side_rules(side: str, slot: str) -> Rules:
     theirs, ours = f"model.{side}.layers.{{i}}", f"{side}.blocks.{{i}}"
     return Rules(
         Fuse(tuple(f"{theirs}.self_attn.{part}_proj" for part in "qkv"), f"{ours}.attention.qkv"),
         Rename(f"{theirs}.self_attn.out_proj", f"{ours}.attention.out"),
-        Rename(f"{theirs}.self_attn_layer_norm", f"{ours}.attention_norms.residual"),
+        Rename(f"{theirs}.self_attn_layer_norm", f"{ours}.attention_norms.{slot}"),
         Rename(f"{theirs}.fc1", f"{ours}.feedforward.up"),
         Rename(f"{theirs}.fc2", f"{ours}.feedforward.down"),
-        Rename(f"{theirs}.final_layer_norm", f"{ours}.feedforward_norms.residual"),
+        Rename(f"{theirs}.final_layer_norm", f"{ours}.feedforward_norms.{slot}"),
     )
 
 
 _CROSS, _OURS = "model.decoder.layers.{i}.encoder_attn", "decoder.blocks.{i}"
-_SHARED = (
-    _side_rules("encoder")
-    + _side_rules("decoder")
-    + Rules(
-        Rename("model.shared", "embed.tokens", when=lambda spec: not spec.two_tables),
-        Rename(f"{_CROSS}.q_proj", f"{_OURS}.cross.q"),
-        Fuse((f"{_CROSS}.k_proj", f"{_CROSS}.v_proj"), f"{_OURS}.cross.kv"),
-        Rename(f"{_CROSS}.out_proj", f"{_OURS}.cross.out"),
-        Rename(f"{_CROSS}_layer_norm", f"{_OURS}.cross_norms.residual"),
-        Vector("final_logits_bias", "output.bias"),
+
+
+def _shared_rules(slot: str) -> Rules:
+    """Return the names that all three share, with the norms in that slot."""
+    return (
+        _side_rules("encoder", slot)
+        + _side_rules("decoder", slot)
+        + Rules(
+            Rename("model.shared", "embed.tokens", when=lambda spec: not spec.two_tables),
+            Rename(f"{_CROSS}.q_proj", f"{_OURS}.cross.q"),
+            Fuse((f"{_CROSS}.k_proj", f"{_CROSS}.v_proj"), f"{_OURS}.cross.kv"),
+            Rename(f"{_CROSS}.out_proj", f"{_OURS}.cross.out"),
+            Rename(f"{_CROSS}_layer_norm", f"{_OURS}.cross_norms.{slot}"),
+            Vector("final_logits_bias", "output.bias"),
+        )
     )
-)
+
+
 _ONE_TABLE = Rules(
     Tied("model.encoder.embed_tokens", "embed.tokens"),
     Tied("model.decoder.embed_tokens", "embed.tokens"),
@@ -182,20 +212,33 @@ _TWO_TABLES = Rules(
     Tied("lm_head", "target.tokens"),
 )
 
+_LEARNED = Rules(
+    Rename("model.encoder.embed_positions", "embed.positions"),
+    Rename("model.decoder.embed_positions", "target.positions"),
+    Rename("model.encoder.layernorm_embedding", "embed.norm"),
+    Rename("model.decoder.layernorm_embedding", "target.norm"),
+)
+_FINAL_NORMS = Rules(
+    Rename("model.encoder.layer_norm", "encoder.norm"),
+    Rename("model.decoder.layer_norm", "decoder.norm"),
+)
+
 BART = Family(
     name="bart",
     architecture="BartForConditionalGeneration",
     prefix="model.",
     to_spec=bart_to_spec,
     to_config=to_config,
-    rules=_SHARED
-    + _ONE_TABLE
-    + Rules(
-        Rename("model.encoder.embed_positions", "embed.positions"),
-        Rename("model.decoder.embed_positions", "target.positions"),
-        Rename("model.encoder.layernorm_embedding", "embed.norm"),
-        Rename("model.decoder.layernorm_embedding", "target.norm"),
-    ),
+    rules=_shared_rules("residual") + _ONE_TABLE + _LEARNED,
+)
+
+MBART = Family(
+    name="mbart",
+    architecture="MBartForConditionalGeneration",
+    prefix="model.",
+    to_spec=mbart_to_spec,
+    to_config=to_config,
+    rules=_shared_rules("before") + _ONE_TABLE + _LEARNED + _FINAL_NORMS,
 )
 
 MARIAN = Family(
@@ -204,5 +247,5 @@ MARIAN = Family(
     prefix="model.",
     to_spec=marian_to_spec,
     to_config=marian_to_config,
-    rules=_SHARED + _TWO_TABLES,
+    rules=_shared_rules("residual") + _TWO_TABLES,
 )
