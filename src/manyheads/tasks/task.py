@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -98,6 +99,9 @@ class Run(Protocol):
 
     def __call__(self, work: Callable[[Any], Tensor], samples: Sequence[Any]) -> Tensor:
         """Return the rows of `work`, (N, …), in the order of the samples."""
+
+    def watched(self, doing: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how other work goes on; the block gets what is told of every finished number."""
 
 
 @dataclass(frozen=True)

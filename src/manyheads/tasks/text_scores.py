@@ -50,10 +50,14 @@ class TextScores(Scores):
         """Return every score by its name."""
         return {name: score.value for name, score in self.scores.items()}
 
+    @property
+    def signatures(self) -> dict[str, str]:
+        """How each number was made."""
+        return {name: score.signature for name, score in self.scores.items()}
+
     def to_json(self) -> dict[str, Any]:
         """Return the scores and their signatures as JSON."""
-        signatures = {name: score.signature for name, score in self.scores.items()}
-        return {"count": self.count, **self.numbers(), "signatures": signatures}
+        return {"count": self.count, **self.numbers(), "signatures": self.signatures}
 
     def __str__(self) -> str:
         names = {name: f"{name} ↓" if name in self.costs else name for name in self.scores}

@@ -6,8 +6,8 @@ foretell the next one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Self
 
@@ -15,14 +15,20 @@ import torch
 from torch import Tensor
 
 from manyheads.errors import ConfigError, DataError
+from manyheads.generate import Settings
 from manyheads.hub import Pretrained
 from manyheads.tasks.labels import Describe
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
+from manyheads.tasks.summary_metrics import summary_metrics
 from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
+from manyheads.tasks.text_baseline import copy_source, lead_sentence
+from manyheads.tasks.text_scores import TextMetric, text_scores
 from manyheads.tasks.token_scores import TokenScores
+from manyheads.tasks.translation_metrics import Chrf, translation_metrics
+from manyheads.tasks.written import WrittenScores, write
 from manyheads.text import Cleaning, Head, Truncation
 
 
@@ -30,13 +36,25 @@ from manyheads.text import Cleaning, Head, Truncation
 class TextToText:
     """A text for each text. `label_smoothing` moves that much probability to the other tokens.
 
-    The loss is the mean over target tokens; a batch counts the tokens of both sides.
+    The loss is the mean over target tokens; a batch counts the tokens of both sides. Where the
+    model is judged it writes, as `search` says; None judges it by the tokens of the references
+    alone, which is faster. `language` is that of the targets, for the words that metrics count.
     """
 
     label_smoothing: float = 0.1
+    search: Settings | None = field(default_factory=Settings)
+    language: str = "en"
 
     name = "text-to-text"
-    metric = "perplexity"
+
+    @property
+    def metric(self) -> str:
+        """The score that chooses the best weights unless the recipe names another."""
+        return "perplexity" if self.search is None else self.metrics()[0].name
+
+    def metrics(self) -> Sequence[TextMetric]:
+        """Return the metrics of what is written, the most telling one first."""
+        return (Chrf(), *translation_metrics(self.language)[:1])
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
@@ -123,7 +141,7 @@ class TextToText:
         columns: Columns,
         run: Run,
     ) -> Judgement:
-        """Say how well the model foretells each target, token by token."""
+        """Say how well the model foretells each target, and how good is what it writes."""
 
         def work(batch: PairBatch) -> Tensor:
             losses_T, hits_T = model.transformer.token_losses(
@@ -137,44 +155,74 @@ class TextToText:
         lengths = torch.tensor([len(pair.written) for pair in samples])
         tokens = int(lengths.sum())
         loss, hits = sums.sum(0).tolist()
+        scores: Scores = TokenScores.of(loss, hits, tokens)
+        written: Sequence[str | None] = [None] * len(samples)
+        if self.search is not None:
+            written = write(model.transformer, reader, samples, self.search, run)
+            wanted = [columns["target"][pair.row] for pair in samples]
+            scores = WrittenScores(text_scores(wanted, written, self.metrics()), scores)
         return Judgement(
             loss=loss / tokens,
-            scores=TokenScores.of(loss, hits, tokens),
+            scores=scores,
             rows=[pair.row for pair in samples],
             losses=(sums[:, 0] / lengths).tolist(),
-            prediction=lambda _: None,
+            prediction=written.__getitem__,
         )
 
     def rehearsal(self, columns: Columns) -> Scores:
-        """Return the scores of a model that guesses one token of two."""
-        return TokenScores.of(1.0, 1.0, 2)
+        """Return the scores of a model that guesses one token of two, and copies."""
+        tokens = TokenScores.of(1.0, 1.0, 2)
+        if self.search is None:
+            return tokens
+        return WrittenScores(text_scores(["a text"], ["a text"], self.metrics()), tokens)
 
     def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
-        """Return None: tokens are not foretold without a model."""
-        return None
+        """Return how good the sources are as they stand."""
+        return self._beside("copy", copy_source, columns)
+
+    def _beside(
+        self, name: str, simple: Callable[[str], str], columns: Columns
+    ) -> tuple[str, Scores] | None:
+        """Return the name and the scores of what a function of the source writes."""
+        if self.search is None:
+            return None
+        written = [simple(text) for text in columns["text"]]
+        return name, text_scores(columns["target"], written, self.metrics())
 
     def to_json(self) -> dict[str, Any]:
         """Return what a saved predictor keeps of the task."""
-        return {"label_smoothing": self.label_smoothing}
+        return {"label_smoothing": self.label_smoothing, "language": self.language}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Make a task again from `to_json`."""
-        return cls(label_smoothing=saved["label_smoothing"])
+        return cls(label_smoothing=saved["label_smoothing"], language=saved.get("language", "en"))
 
 
 @dataclass(frozen=True)
 class Translation(TextToText):
-    """A text in one language for a text in another."""
+    """A text in one language for a text in another: BLEU, chrF and TER."""
 
     name = "translation"
+
+    def metrics(self) -> Sequence[TextMetric]:
+        """Return the metrics of translations."""
+        return translation_metrics(self.language)
 
 
 @dataclass(frozen=True)
 class Summarization(TextToText):
-    """A short text for a long one."""
+    """A short text for a long one: ROUGE-1, 2 and L, beside the first sentence."""
 
     name = "summarization"
+
+    def metrics(self) -> Sequence[TextMetric]:
+        """Return the metrics of summaries, the longest common parts first."""
+        return tuple(reversed(summary_metrics(self.language)))
+
+    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+        """Return how good the first sentence of each source is."""
+        return self._beside("lead", lead_sentence, columns)
 
 
 def pair_reader(

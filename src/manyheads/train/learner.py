@@ -18,9 +18,8 @@ from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.scratch import Blueprint
-from manyheads.predict import map_batches, predictor_of
+from manyheads.predict import predictor_of
 from manyheads.tasks import Judgement, Reading, Task
-from manyheads.tasks.task import device_of
 from manyheads.text import Cleaning
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.early_stopping import EarlyStopping
@@ -30,7 +29,7 @@ from manyheads.train.lr_finder import LearningRates, range_test
 from manyheads.train.plots import draw_training_curve
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
-from manyheads.train.report import Evaluation, Truncated, evaluate
+from manyheads.train.report import Evaluation, Running, Truncated, evaluate
 from manyheads.train.schedule import Constant, OneCycle
 
 _AUTOFIT_EPOCHS = 20
@@ -269,9 +268,8 @@ class Learner:
         return CheckpointStore(self.folder / "checkpoints", self.recipe.keep_checkpoints)
 
     def _begin(self, recipe: Recipe) -> None:
-        run = partial(map_batches, task=self.task, device=device_of(self.model))
-        samples = self.examples["train"][: recipe.probe_examples]
-        self.task.begin(self.model, samples, lambda work, some: run(work, examples=some))
+        run = Running(self.task, self.model, self.reporter, "reading for the first layer")
+        self.task.begin(self.model, self.examples["train"][: recipe.probe_examples], run)
 
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None

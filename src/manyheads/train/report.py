@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 
 from manyheads.data import Split
 from manyheads.predict import map_batches
@@ -82,6 +82,8 @@ class Evaluation:
         labels = getattr(self.scores, "per_label", ())
         if labels:
             console.print(_per_label(labels))
+        for name, signature in getattr(self.scores, "signatures", {}).items():
+            console.print(f"{name}: {signature}")
         if self.truncated.rows:
             console.print(f"Truncation: {self.truncated}.")
         assert isinstance(console.file, io.StringIO)
@@ -141,6 +143,26 @@ def _per_label(labels: Sequence[LabelScores]) -> Table:
     return table
 
 
+@dataclass(frozen=True)
+class Running:
+    """Applies work to a model's samples, and shows on a terminal how far it is."""
+
+    task: Task
+    model: nn.Module
+    reporter: Reporter
+    doing: str
+
+    def __call__(self, work: Callable[[Any], Tensor], samples: Sequence[Any]) -> Tensor:
+        """Return the rows of `work`, (N, …), in the order of the samples."""
+        device = device_of(self.model)
+        with self.watched(self.doing, len(samples)) as advance:
+            return map_batches(work, self.task, samples, device=device, progress=advance)
+
+    def watched(self, doing: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show a bar for other work; the block gets what is told of every finished number."""
+        return self.reporter.rows(doing, total)
+
+
 def evaluate_predictor(predictor: Any, split: Split, reporter: Reporter) -> Evaluation:
     """Score a saved predictor of any kind on a split; without training rows there is no baseline.
 
@@ -163,15 +185,8 @@ def evaluate(
     doing: str,
 ) -> tuple[Judgement, Evaluation]:
     """Judge a model on a split that was read, and return the report without a baseline too."""
-    with reporter.rows(doing, len(samples)) as advance:
-        judge_by = partial(map_batches, task=task, device=device_of(model), progress=advance)
-        judgement = task.judge(
-            model.eval(),
-            reader,
-            samples,
-            split.columns,
-            lambda work, some: judge_by(work, examples=some),
-        )
+    run = Running(task, model, reporter, doing)
+    judgement = task.judge(model.eval(), reader, samples, split.columns, run)
     return judgement, Evaluation(
         split=split.name,
         source=split.source,

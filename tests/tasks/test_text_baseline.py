@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from manyheads.train.text_baseline import copy_source, lead_characters, lead_sentence, lead_words
+from manyheads.tasks.text_baseline import copy_source, lead_characters, lead_sentence, lead_words
 
 
 @pytest.mark.parametrize(
