@@ -6,10 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.core.mask import Causal, Full, Reach, Window
+from manyheads.core.mask import Causal, Full, GlobalWindow, Reach, Window
 
 reaches = st.one_of(
-    st.just(Full()), st.just(Causal()), st.builds(Window, st.integers(0, 5), st.integers(0, 5))
+    st.just(Full()),
+    st.just(Causal()),
+    st.builds(Window, st.integers(0, 5), st.integers(0, 5)),
+    st.builds(GlobalWindow, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)),
 )
 
 
@@ -24,6 +27,9 @@ def test_each_predicate_is_its_definition() -> None:
     assert square(Causal(), 6) == [[key <= query for key in everything] for query in everything]
     assert square(Window(2, 1), 6) == [
         [-2 <= key - query <= 1 for key in everything] for query in everything
+    ]
+    assert square(GlobalWindow(0, 1, 2), 6) == [
+        [0 <= key - query <= 1 or min(key, query) < 2 for key in everything] for query in everything
     ]
 
 

@@ -17,16 +17,18 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
 
-from manyheads.core import attend
+from manyheads.core import attend, sparse
 from manyheads.core.attention import Attend
+from manyheads.core.dense import Scoring
 from manyheads.core.head import SequenceHead, encode_pooled
 from manyheads.core.layout import Layout
-from manyheads.core.mask import Window
+from manyheads.core.mask import GlobalWindow, Window
 from manyheads.core.swap import swap
 from manyheads.families import (
     BERT,
     DISTILBERT,
     ELECTRA,
+    LONGFORMER,
     MODERNBERT,
     ROBERTA,
     XLM_ROBERTA,
@@ -57,10 +59,11 @@ class Case:
     def configure(self, dropout: float = 0.0) -> transformers.PreTrainedConfig:
         """The original's configuration, all its dropouts set to one rate."""
         rates = dict.fromkeys(self.dropouts, dropout)
-        return self.config(**self.settings, **rates, vocab_size=VOCABULARY, num_labels=CLASSES)
+        return self.config(**self.settings, **rates, num_labels=CLASSES)
 
 
 _BERT_LIKE = {
+    "vocab_size": VOCABULARY,
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -69,6 +72,7 @@ _BERT_LIKE = {
 }
 _BERT_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
 _MODERNBERT = {
+    "vocab_size": VOCABULARY,
     "hidden_size": 32,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
@@ -111,6 +115,7 @@ CASES = {
         DISTILBERT,
         transformers.DistilBertConfig,
         {
+            "vocab_size": VOCABULARY,
             "dim": 32,
             "n_layers": 2,
             "n_heads": 4,
@@ -161,25 +166,36 @@ CASES = {
         transformers.ModernBertForMaskedLM,
         lengths=(12, 3, 70),
     ),
+    # Windows narrower than the sequences, and sequences that end inside a block of queries.
+    "longformer": Case(
+        LONGFORMER,
+        transformers.LongformerConfig,
+        _BERT_LIKE | {"max_position_embeddings": 300, "attention_window": [8, 4]},
+        ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+        transformers.LongformerModel,
+        transformers.LongformerForSequenceClassification,
+        transformers.LongformerForMaskedLM,
+        lengths=(5, 1, 140, 9, 9, 270),
+    ),
 }
 
 
-def windowed(
+def by_blocks(
     q_THK: Tensor,
     k_TGK: Tensor,
     v_TGK: Tensor,
-    layout: Layout,
+    queries: Layout,
     keys: Layout,
-    scoring: attend.Scoring,
+    scoring: Scoring,
 ) -> Tensor:
-    """Blocks of a window wherever there is one, however short the sequence."""
-    if not isinstance(scoring.reach, Window):
-        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, keys, scoring)
+    """Blocks of queries wherever a reach allows them, however short the sequence."""
+    if queries is not keys or not isinstance(scoring.reach, Window | GlobalWindow):
+        return attend.by_runs(q_THK, k_TGK, v_TGK, queries, keys, scoring)
     context = []
-    for run in layout.runs:
-        q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
-        out = attend.windowed(q, k, v, scoring)
-        context.append(out.transpose(1, 2).flatten(0, 1))
+    for run in queries.runs:
+        q, k, v = (run.view(tensor) for tensor in (q_THK, k_TGK, v_TGK))
+        plan = sparse.plan(scoring.reach, run.length, q.device)
+        context.append(sparse.by_blocks(q, k, v, plan, scoring).flatten(0, 1))
     return torch.cat(context)
 
 
@@ -188,7 +204,7 @@ WAYS = {
     "reference": attend.reference,
     "by_runs": attend.by_runs,
     "padded": attend.padded,
-    "windowed": windowed,
+    "by_blocks": by_blocks,
 }
 Way = Callable[..., Tensor]
 
@@ -317,6 +333,9 @@ class Batch:
             segments_T = torch.randint(0, config.type_vocab_size, (layout.tokens,))
             grid["token_type_ids"] = torch.zeros_like(mask)
             grid["token_type_ids"][layout.slots] = segments_T
+        if isinstance(config, transformers.LongformerConfig):
+            grid["global_attention_mask"] = torch.zeros_like(mask)
+            grid["global_attention_mask"][:: layout.longest] = 1
         return cls(
             ids_T,
             segments_T,

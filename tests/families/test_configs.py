@@ -17,6 +17,7 @@ from manyheads.families import (
     DISTILBERT,
     ELECTRA,
     FAMILIES,
+    LONGFORMER,
     MODERNBERT,
     ROBERTA,
     Config,
@@ -122,6 +123,15 @@ CONFIGS = {
     "distilbert": _distilbert,
     "electra": _bert_like(embedding_size=st.integers(1, 20)),
     "modernbert": _modernbert,
+    "longformer": st.integers(1, 4).flatmap(
+        lambda layers: _bert_like(
+            pad_token_id=st.integers(0, 1),
+            num_hidden_layers=st.just(layers),
+            attention_window=st.lists(
+                st.integers(1, 9).map(lambda half: 2 * half), min_size=layers, max_size=layers
+            ),
+        )
+    ),
 }
 
 
@@ -200,6 +210,8 @@ def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
         (BERT, {"position_embedding_type": "relative_key"}, "only 'absolute'"),
         (ROBERTA, {"is_decoder": True}, "only False"),
         (ELECTRA, {"position_embedding_type": "relative_key_query"}, "only 'absolute'"),
+        (LONGFORMER, {"attention_window": 7}, "attention_window=7 cannot be halved"),
+        (LONGFORMER, {"attention_window": [8, 8]}, "has 2 numbers for 12 layers"),
         (
             MODERNBERT,
             {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},

@@ -46,7 +46,8 @@ def _filled(
     if not missing:
         return ids_T, layout, segments_T
     segments_T = None if segments_T is None else pad(segments_T, (0, missing))
-    filled = Layout((*layout.lengths, missing), layout.device)
+    global_tokens = None if layout.global_tokens is None else (*layout.global_tokens, 0)
+    filled = Layout((*layout.lengths, missing), layout.device, None, global_tokens)
     return pad(ids_T, (0, missing)), filled, segments_T
 
 

@@ -56,4 +56,27 @@ class Window:
         return queries - 1 <= self.left and keys - 1 <= self.right
 
 
-Reach = Full | Causal | Window
+@dataclass(frozen=True)
+class GlobalWindow:
+    """A window, and `global_tokens` at the start that see all tokens and are seen by all.
+
+    Longformer (Beltagy, Peters & Cohan 2020, section 3.1). A batch may say for each of its
+    sequences how many tokens are global: `Layout.global_tokens`.
+    """
+
+    left: int
+    right: int
+    global_tokens: int = 1
+
+    def allows(self, query: Tensor, key: Tensor) -> Tensor:
+        """Return a bool tensor, shape of `query` - `key` broadcast: True where attention may go."""
+        near = (key >= query - self.left) & (key <= query + self.right)
+        return near | (query < self.global_tokens) | (key < self.global_tokens)
+
+    def covers(self, queries: int, keys: int) -> bool:
+        """Whether a sequence of these lengths needs no mask."""
+        others = self.global_tokens + 1
+        return queries - others <= self.left and keys - others <= self.right
+
+
+Reach = Full | Causal | Window | GlobalWindow

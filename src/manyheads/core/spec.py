@@ -129,7 +129,8 @@ class AttentionSpec:
 
     `scale` multiplies the scores (1/√head_dim when None); `qk_norm` normalises each query and key
     over its head (Qwen3); `dropout` acts on the attention weights, `out_dropout` on the output of
-    the last projection.
+    the last projection. With `global_projections`, the tokens that a `GlobalWindow` makes global
+    have queries, keys and values of their own (Longformer).
     """
 
     heads: int
@@ -141,6 +142,7 @@ class AttentionSpec:
     qk_norm: Norm | None = None
     rotary: Rotary | None = None
     reach: Reach = field(default_factory=Full)
+    global_projections: bool = False
     dropout: float = 0.0
     out_dropout: float = 0.0
 

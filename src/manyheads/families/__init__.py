@@ -14,6 +14,7 @@ from manyheads.families.electra import ELECTRA
 from manyheads.families.family import Config, Family, HeadFormat
 from manyheads.families.gpt2 import GPT2
 from manyheads.families.llama import LLAMA, MISTRAL, QWEN2, QWEN3
+from manyheads.families.longformer import LONGFORMER
 from manyheads.families.modernbert import MODERNBERT
 from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
 from manyheads.families.t5 import MT5, T5
@@ -29,6 +30,7 @@ FAMILIES = {
         DISTILBERT,
         ELECTRA,
         MODERNBERT,
+        LONGFORMER,
         GPT2,
         LLAMA,
         MISTRAL,
