@@ -180,7 +180,7 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Predic
     tensors, _ = head_format.rules.to_ours(pretrained.head_weights)
     head = settings.task.head(pretrained)
     fill(head, tensors, device, torch.float32, source=str(folder))
-    reader = Reader(pretrained.tokenizer, settings.cleaning, settings.truncation)
+    reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
     return Predictor(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
 
 
@@ -233,8 +233,9 @@ def _published_task(pretrained: Pretrained) -> Task:
 
 def longest_input(pretrained: Pretrained) -> int:
     """Return how many tokens the model can read: what its positions and its tokenizer allow."""
-    limits = (pretrained.transformer.spec.max_tokens, pretrained.tokenizer.max_tokens)
-    return min(limit for limit in limits if limit is not None)
+    positions, tokenizer = pretrained.transformer.spec.max_tokens, pretrained.tokenizer
+    own = None if tokenizer is None else tokenizer.max_tokens
+    return positions if own is None else min(positions, own)
 
 
 def run(

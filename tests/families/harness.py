@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from manyheads.core import attend, sparse
 from manyheads.core.attention import Attend
 from manyheads.core.dense import Scoring
-from manyheads.core.head import SequenceHead, encode_pooled
+from manyheads.core.head import SequenceHead
 from manyheads.core.layout import Layout
 from manyheads.core.mask import GlobalWindow, Window
 from manyheads.core.swap import swap
@@ -31,6 +32,7 @@ from manyheads.families import (
     LONGFORMER,
     MODERNBERT,
     ROBERTA,
+    VIT,
     XLM_ROBERTA,
     Config,
     Family,
@@ -38,9 +40,9 @@ from manyheads.families import (
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.load import fill
 
-VOCABULARY = 60
+from .batches import FIRST_WORD, VOCABULARY, Batch, Images
+
 CLASSES = 3
-FIRST_WORD = 5  # smaller ids are special tokens
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,14 @@ class Case:
     classifier: type[transformers.PreTrainedModel]
     masked: type[transformers.PreTrainedModel]
     lengths: tuple[int, ...] = (5, 1, 9, 9, 3)
+    batch: type[Batch | Images] = Batch
+    auto: type[Any] = transformers.AutoModelForSequenceClassification
+
+    def draw(
+        self, config: transformers.PreTrainedConfig, lengths: tuple[int, ...] | None = None
+    ) -> Batch | Images:
+        """Random inputs, of these lengths or of those that exercise the family."""
+        return self.batch.random(config, lengths or self.lengths)
 
     def configure(self, dropout: float = 0.0) -> transformers.PreTrainedConfig:
         """The original's configuration, all its dropouts set to one rate."""
@@ -177,7 +187,45 @@ CASES = {
         transformers.LongformerForMaskedLM,
         lengths=(5, 1, 140, 9, 9, 270),
     ),
+    # Neither images nor patches are square.
+    "vit": Case(
+        VIT,
+        transformers.ViTConfig,
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 48,
+            "image_size": [10, 12],
+            "patch_size": [2, 4],
+            "qkv_bias": False,
+        },
+        ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+        transformers.ViTModel,
+        transformers.ViTForImageClassification,
+        transformers.ViTForMaskedImageModeling,
+        batch=Images,
+        auto=transformers.AutoModelForImageClassification,
+    ),
 }
+
+# `transformers` gives the layers of ViT other names in memory than on disk.
+_ON_DISK = {
+    "vit.layers.": "vit.encoder.layer.",
+    "attention.q_proj.": "attention.attention.query.",
+    "attention.k_proj.": "attention.attention.key.",
+    "attention.v_proj.": "attention.attention.value.",
+    "attention.o_proj.": "attention.output.dense.",
+    "mlp.fc1.": "intermediate.dense.",
+    "mlp.fc2.": "output.dense.",
+}
+
+
+def published_name(name: str) -> str:
+    """The name on disk of a parameter of an original."""
+    for in_memory, on_disk in _ON_DISK.items():
+        name = name.replace(in_memory, on_disk)
+    return name
 
 
 def by_blocks(
@@ -262,7 +310,10 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
 def publish(model: transformers.PreTrainedModel, folder: Path) -> Path:
     """Save the original as a complete Hugging Face folder."""
     model.save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
+    if model.main_input_name == "pixel_values":
+        transformers.ViTImageProcessor(image_mean=[0.1, 0.2, 0.3]).save_pretrained(folder)
+    else:
+        tokenizer().save_pretrained(folder)
     return folder
 
 
@@ -288,14 +339,13 @@ class Classifier(nn.Module):
             self.head = SequenceHead(
                 self.family.sequence_head.to_spec(pretrained.config), len(weights["out.weight"])
             )
-        dtype = self.transformer.embed.tokens.weight.dtype
+        dtype = next(self.transformer.parameters()).dtype
         fill(self.head, weights, "cpu", dtype, source="the head")
         self.eval()
 
-    def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None) -> Tensor:
+    def forward(self, batch: Batch | Images) -> Tensor:
         """Logits (B, C)."""
-        pooling = self.head.spec.pooling
-        return self.head(encode_pooled(self.transformer, ids_T, layout, segments_T, pooling))
+        return self.head(batch.pooled(self.transformer, self.head.spec.pooling))
 
     def published(self, read: Callable[[nn.Parameter], Tensor]) -> dict[str, Tensor]:
         """What `read` says of each parameter, by the original's names."""
@@ -307,42 +357,3 @@ class Classifier(nn.Module):
 def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> Classifier:
     """Open a published classifier here."""
     return Classifier(load_model(folder, dtype=dtype))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The same texts, ragged for us and padded for the original."""
-
-    ids: Tensor
-    segments: Tensor | None
-    layout: Layout
-    padded: dict[str, Tensor]
-
-    @classmethod
-    def random(cls, config: transformers.PreTrainedConfig, lengths: tuple[int, ...]) -> Batch:
-        """Random words, and random segments where the original knows more than one."""
-        layout = Layout(lengths)
-        ids_T = torch.randint(FIRST_WORD, VOCABULARY, (layout.tokens,))
-        mask = torch.zeros(len(layout) * layout.longest, dtype=torch.long)
-        mask[layout.slots] = 1
-        ids = torch.full_like(mask, config.pad_token_id)
-        ids[layout.slots] = ids_T
-        grid = {"input_ids": ids, "attention_mask": mask}
-        segments_T = None
-        if getattr(config, "type_vocab_size", 0) > 1:
-            segments_T = torch.randint(0, config.type_vocab_size, (layout.tokens,))
-            grid["token_type_ids"] = torch.zeros_like(mask)
-            grid["token_type_ids"][layout.slots] = segments_T
-        if isinstance(config, transformers.LongformerConfig):
-            grid["global_attention_mask"] = torch.zeros_like(mask)
-            grid["global_attention_mask"][:: layout.longest] = 1
-        return cls(
-            ids_T,
-            segments_T,
-            layout,
-            {name: rows.view(len(layout), layout.longest) for name, rows in grid.items()},
-        )
-
-    def real(self, hidden_BLD: Tensor) -> Tensor:
-        """The original's hidden states without its padding: (T, D)."""
-        return hidden_BLD.flatten(0, 1)[self.layout.slots]

@@ -15,7 +15,8 @@ from manyheads.core.tap import tap
 from manyheads.hub import load_model
 from manyheads.hub.mean_block import append_mean_block
 
-from .harness import CASES, Batch, Classifier, open_folder, original, publish
+from .batches import Batch
+from .harness import CASES, Classifier, open_folder, original, publish
 
 LENGTHS = (30, 1, 17, 140)
 
@@ -36,13 +37,11 @@ def test_a_batch_says_which_tokens_are_global(
     batch = Batch.random(theirs.config, LENGTHS)
     asked = batch.padded["global_attention_mask"]
     asked.copy_(torch.arange(asked.shape[1]) < torch.tensor(counts)[:, None])
-    layout = Layout(LENGTHS, global_tokens=counts)
+    batch = replace(batch, layout=Layout(LENGTHS, global_tokens=counts))
     with torch.no_grad():
-        hidden_TD = ours.transformer.encode(batch.ids, layout, batch.segments)
-        logits = ours(batch.ids, layout, batch.segments)
-        expected = theirs(**batch.padded).logits
-        expected_hidden = theirs.base_model(**batch.padded).last_hidden_state
-    torch.testing.assert_close(hidden_TD, batch.real(expected_hidden), atol=1e-5, rtol=1e-5)
+        hidden_TD, logits = batch.encode(ours.transformer), ours(batch)
+        expected_hidden, expected = batch.hidden_of(theirs), batch.logits_of(theirs)
+    torch.testing.assert_close(hidden_TD, expected_hidden, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -51,11 +50,11 @@ def test_a_filled_batch_of_inference_keeps_its_global_tokens(
 ) -> None:
     _, ours = pair
     batch = Batch.random(CASES["longformer"].configure(), LENGTHS)
-    layout = Layout(LENGTHS, global_tokens=(12, 1, 4, 9))
+    batch = replace(batch, layout=Layout(LENGTHS, global_tokens=(12, 1, 4, 9)))
     with torch.no_grad():
-        expected = ours(batch.ids, layout, batch.segments)
+        expected = ours(batch)
     with torch.inference_mode():
-        found = ours(batch.ids, layout, batch.segments)
+        found = ours(batch)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 

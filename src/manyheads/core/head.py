@@ -33,6 +33,15 @@ def encode_pooled(
     return pool(transformer.encode(ids_T, layout, segments_T), layout, pooling)[:sequences]
 
 
+def encode_images_pooled(transformer: Transformer, images_NCHW: Tensor, pooling: Pooling) -> Tensor:
+    """Return one vector for each image, (N, D); the last layer computes only what is pooled."""
+    assert transformer.encoder is not None
+    hidden_TD, layout = transformer.embed.of_images(images_NCHW)
+    if pooling is Pooling.FIRST:
+        return transformer.encoder(hidden_TD, layout, layout.offsets[:-1])
+    return pool(transformer.encoder(hidden_TD, layout), layout, pooling)
+
+
 def _filled(
     ids_T: Tensor, layout: Layout, segments_T: Tensor | None
 ) -> tuple[Tensor, Layout, Tensor | None]:

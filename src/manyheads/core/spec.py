@@ -187,11 +187,29 @@ class StackSpec:
 
 
 @dataclass(frozen=True)
+class PatchSpec:
+    """Images of one size as tokens: patches without overlap, projected, behind a class token.
+
+    Vision Transformer (Dosovitskiy et al. 2021, equation 1). Sizes are (height, width) in pixels.
+    """
+
+    channels: int
+    image: tuple[int, int]
+    size: tuple[int, int]
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of an image: its patches, and the class token before them."""
+        return (self.image[0] // self.size[0]) * (self.image[1] // self.size[1]) + 1
+
+
+@dataclass(frozen=True)
 class EmbedSpec:
     """Token, position and segment vectors of size `width`, summed, normalised, dropped out.
 
     Token vectors are multiplied by `scale` (√D in Vaswani et al. 2017, section 3.4). Where `width`
-    is not the model's (ELECTRA), a linear layer follows.
+    is not the model's (ELECTRA), a linear layer follows. With `patches`, tokens are made of images
+    instead of ids, and the vocabulary is empty.
     """
 
     vocabulary: int
@@ -201,6 +219,7 @@ class EmbedSpec:
     norm: Norm | None = None
     dropout: float = 0.0
     scale: float = 1.0
+    patches: PatchSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The Transformer: encoder, decoder, or both, built from a `Spec`.
 
-encode      ids ─ embed ─ encoder ─→ hidden
+encode      ids ─ embed ─ encoder ─→ hidden       (encode_images: images ─ embed ─ …)
 decode      ids ─ embed ─ decoder ─→ hidden ─ logits ─→ a score for each token
                              ↑
 remember    hidden of an encoder ─→ memory
@@ -110,7 +110,7 @@ class Transformer(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.table.weight.device
+        return next(self.parameters()).device
 
     @property
     def table(self) -> nn.Embedding:
@@ -136,6 +136,16 @@ class Transformer(nn.Module):
         return self.encoder(self.embed(ids_T, layout, segments_T), layout, rows)
 
     forward = encode
+
+    def encode_images(self, images_NCHW: Tensor) -> tuple[Tensor, Layout]:
+        """Return one vector for each token of N images, (T, D), and where each image's tokens lie.
+
+        An image is only another sequence: a class token, then its patches (Vision Transformer).
+        Raises `LayoutError` for images of another size than the model's.
+        """
+        assert self.encoder is not None, "this model has no encoder"
+        hidden_TD, layout = self.embed.of_images(images_NCHW)
+        return self.encoder(hidden_TD, layout), layout
 
     def remember(self, hidden_SD: Tensor, layout: Layout, lasts: bool = False) -> Memory:
         """Return what a decoder reads of an encoder's output, (S, D), in all its layers.

@@ -18,6 +18,7 @@ from manyheads.families.longformer import LONGFORMER
 from manyheads.families.modernbert import MODERNBERT
 from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
 from manyheads.families.t5 import MT5, T5
+from manyheads.families.vit import VIT
 
 __all__ = ["FAMILIES", "Config", "Family", "HeadFormat", "family_of"]
 
@@ -31,6 +32,7 @@ FAMILIES = {
         ELECTRA,
         MODERNBERT,
         LONGFORMER,
+        VIT,
         GPT2,
         LLAMA,
         MISTRAL,

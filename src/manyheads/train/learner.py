@@ -93,7 +93,7 @@ class Learner:
         _refuse_broken_texts(data, cleaning)
         self.pretrained = _open(model, data.train, cleaning, self.recipe)
         self.reader = Reader(
-            self.pretrained.tokenizer, cleaning, _truncation(self.pretrained, self.recipe)
+            self.pretrained.require_tokenizer(), cleaning, _truncation(self.pretrained, self.recipe)
         )
         self.examples = {
             split.name: _read(self.reader, split, targets[split.name]) for split in data.splits()
