@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 import transformers
@@ -81,6 +82,40 @@ class Batch:
     def logits_of(self, original: transformers.PreTrainedModel) -> Tensor:
         """The original's logits (B, C)."""
         return original(**self.padded).logits
+
+
+@dataclass(frozen=True)
+class Apart(Batch):
+    """Texts that the original reads one by one, because padding changes what it computes.
+
+    BigBird takes the end of the padding for the end of the text, and draws its blocks by it.
+    """
+
+    def hidden_of(self, original: transformers.PreTrainedModel) -> Tensor:
+        """The original's hidden states (T, D)."""
+        if self._is_short(original):
+            return super().hidden_of(original)
+        hidden = [one.last_hidden_state[0] for one in self._answers(original.base_model)]
+        return torch.cat(hidden)
+
+    def logits_of(self, original: transformers.PreTrainedModel) -> Tensor:
+        """The original's logits (B, C)."""
+        if self._is_short(original):
+            return super().logits_of(original)
+        return torch.cat([one.logits for one in self._answers(original)])
+
+    def _is_short(self, original: transformers.PreTrainedModel) -> bool:
+        config = original.config
+        reach = (5 + 2 * config.num_random_blocks) * config.block_size
+        return self.padded["input_ids"].shape[1] <= reach
+
+    def _answers(self, original: transformers.PreTrainedModel) -> Iterator[Any]:
+        for row, length in enumerate(self.padded["attention_mask"].sum(dim=1).tolist()):
+            # After a short text the original goes on without blocks.
+            original.base_model.set_attention_type(original.config.attention_type)
+            yield original(
+                **{name: rows[row : row + 1, :length] for name, rows in self.padded.items()}
+            )
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ from manyheads.core.attention import Attend
 from manyheads.core.dense import Scoring
 from manyheads.core.head import SequenceHead
 from manyheads.core.layout import Layout
-from manyheads.core.mask import GlobalWindow, Window
+from manyheads.core.mask import Blocks, GlobalWindow, Window
 from manyheads.core.swap import swap
 from manyheads.families import (
     BERT,
+    BIG_BIRD,
     DISTILBERT,
     ELECTRA,
     LONGFORMER,
@@ -40,7 +41,7 @@ from manyheads.families import (
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.load import fill
 
-from .batches import FIRST_WORD, VOCABULARY, Batch, Images
+from .batches import FIRST_WORD, VOCABULARY, Apart, Batch, Images
 
 CLASSES = 3
 
@@ -187,6 +188,25 @@ CASES = {
         transformers.LongformerForMaskedLM,
         lengths=(5, 1, 140, 9, 9, 270),
     ),
+    # Texts within the reach of full attention, beyond it, and of whole blocks.
+    "bigbird": Case(
+        BIG_BIRD,
+        transformers.BigBirdConfig,
+        _BERT_LIKE
+        | {
+            "max_position_embeddings": 100,
+            "block_size": 4,
+            "num_random_blocks": 2,
+            "rescale_embeddings": True,
+            "use_bias": False,
+        },
+        _BERT_DROPOUTS,
+        transformers.BigBirdModel,
+        transformers.BigBirdForSequenceClassification,
+        transformers.BigBirdForMaskedLM,
+        lengths=(5, 37, 1, 36, 80, 80, 99),
+        batch=Apart,
+    ),
     # Neither images nor patches are square.
     "vit": Case(
         VIT,
@@ -236,22 +256,35 @@ def by_blocks(
     keys: Layout,
     scoring: Scoring,
 ) -> Tensor:
-    """Blocks of queries wherever a reach allows them, however short the sequence."""
+    """Blocks of queries wherever a window allows them, however short the sequence."""
     if queries is not keys or not isinstance(scoring.reach, Window | GlobalWindow):
         return attend.by_runs(q_THK, k_TGK, v_TGK, queries, keys, scoring)
     context = []
     for run in queries.runs:
         q, k, v = (run.view(tensor) for tensor in (q_THK, k_TGK, v_TGK))
-        plan = sparse.plan(scoring.reach, run.length, q.device)
+        plan = sparse.plan(scoring.reach, run.length, q)
         context.append(sparse.by_blocks(q, k, v, plan, scoring).flatten(0, 1))
     return torch.cat(context)
+
+
+def padded(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    queries: Layout,
+    keys: Layout,
+    scoring: Scoring,
+) -> Tensor:
+    """A padded grid wherever one mask holds for all sequences."""
+    way = attend.by_runs if isinstance(scoring.reach, Blocks) else attend.padded
+    return way(q_THK, k_TGK, v_TGK, queries, keys, scoring)
 
 
 WAYS = {
     "attend": attend.attend,
     "reference": attend.reference,
     "by_runs": attend.by_runs,
-    "padded": attend.padded,
+    "padded": padded,
     "by_blocks": by_blocks,
 }
 Way = Callable[..., Tensor]
@@ -264,6 +297,7 @@ class AttendBy(Attend):
         nn.Module.__init__(self)
         self.reach, self.scale, self.dropout = usual.reach, usual.scale, usual.dropout
         self.way = way
+        self.train(usual.training)
 
     def forward(
         self,
@@ -334,7 +368,9 @@ class Classifier(nn.Module):
         super().__init__()
         self.family = pretrained.family
         self.transformer = pretrained.transformer
-        weights, self.unused = self.family.sequence_head.rules.to_ours(pretrained.head_weights)
+        head = self.family.sequence_head
+        weights, rest = head.rules.to_ours(pretrained.head_weights)
+        self.unused = {name for name in rest if not name.startswith(head.unread)}
         with torch.device("meta"):
             self.head = SequenceHead(
                 self.family.sequence_head.to_spec(pretrained.config), len(weights["out.weight"])

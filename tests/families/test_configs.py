@@ -14,6 +14,7 @@ from manyheads.core.spec import Pooling, Rotary
 from manyheads.errors import ConfigError
 from manyheads.families import (
     BERT,
+    BIG_BIRD,
     DISTILBERT,
     ELECTRA,
     FAMILIES,
@@ -143,6 +144,16 @@ CONFIGS = {
     "distilbert": _distilbert,
     "electra": _bert_like(embedding_size=st.integers(1, 20)),
     "modernbert": _modernbert,
+    "big_bird": st.one_of(
+        _bert_like(
+            attention_type=st.just("block_sparse"),
+            block_size=st.integers(1, 9),
+            num_random_blocks=st.integers(0, 3),
+            use_bias=st.booleans(),
+            rescale_embeddings=st.booleans(),
+        ),
+        _bert_like(attention_type=st.just("original_full")),
+    ),
     "vit": _vit,
     "longformer": st.integers(1, 4).flatmap(
         lambda layers: _bert_like(
@@ -232,6 +243,8 @@ def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
         (BERT, {"position_embedding_type": "relative_key"}, "only 'absolute'"),
         (ROBERTA, {"is_decoder": True}, "only False"),
         (ELECTRA, {"position_embedding_type": "relative_key_query"}, "only 'absolute'"),
+        (BIG_BIRD, {"attention_type": "sparse"}, "attention_type='sparse' is not known"),
+        (BIG_BIRD, {"is_decoder": True}, "only False"),
         (VIT, {"patch_size": 300}, "patch_size=300 does not fit into image_size=224"),
         (LONGFORMER, {"attention_window": 7}, "attention_window=7 cannot be halved"),
         (LONGFORMER, {"attention_window": [8, 8]}, "has 2 numbers for 12 layers"),

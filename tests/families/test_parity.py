@@ -47,7 +47,7 @@ def test_outputs_and_logits_are_equal(case: Case, way: str, tmp_path: Path) -> N
         expected_logits = batch.logits_of(theirs)
     torch.testing.assert_close(hidden_TD, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logits, expected_logits, atol=1e-5, rtol=1e-5)
-    assert ours.unused == {}
+    assert not ours.unused
 
 
 @every_family
@@ -99,6 +99,8 @@ def test_gradients_of_every_parameter_are_equal_in_training(
 
     gradients = ours.published(lambda parameter: parameter.grad)
     originals = {published_name(name): one for name, one in theirs.named_parameters()}
+    unread = case.family.sequence_head.unread
+    originals = {name: one for name, one in originals.items() if not name.startswith(unread)}
     assert sorted(gradients) == sorted(originals)
     for name, parameter in originals.items():
         torch.testing.assert_close(

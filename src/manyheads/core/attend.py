@@ -27,7 +27,7 @@ from torch import Tensor
 from manyheads.core.dense import Scoring, dense, hide
 from manyheads.core.dropout import drop
 from manyheads.core.layout import Layout
-from manyheads.core.mask import Causal, Full, GlobalWindow, Reach, Window
+from manyheads.core.mask import Blocks, Causal, Full, GlobalWindow, Reach, Window, mask_of
 from manyheads.core.sparse import Plan, by_blocks, pays, plan
 
 
@@ -67,16 +67,15 @@ def weights(
             scores = scores + scoring.bias_HLL[:, first : len(k), : len(k)]
         query = torch.arange(first, len(k), device=k.device)
         key = torch.arange(len(k), device=k.device)
-        mask = own.reach.allows(query[:, None], key[None, :])
+        mask = mask_of(own.reach, query[:, None], key[None, :])
         result.append(hide(scores, mask).softmax(dim=-1))
     return result
 
 
 def scorings(keys: Layout, scoring: Scoring) -> list[Scoring]:
-    """Return the scoring of each sequence: a batch may say which tokens are global."""
-    if keys.global_tokens is None:
-        return [scoring] * len(keys)
-    return [scoring.over(count) for count in keys.global_tokens]
+    """Return the scoring of each sequence, by its length and its global tokens."""
+    global_tokens = keys.global_tokens or (None,) * len(keys)
+    return [scoring.over(*one) for one in zip(keys.lengths, global_tokens, strict=True)]
 
 
 def reference(
@@ -85,9 +84,12 @@ def reference(
     """The formula, one sequence after the other, in float32: what every other way must equal."""
     v_SHK = v_SGK.repeat_interleave(q_THK.shape[1] // v_SGK.shape[1], dim=1)
     context = [
-        torch.einsum("hqt,thk->qhk", drop(weight, scoring.dropout), v_one.float())
-        for weight, v_one in zip(
-            weights(q_THK, k_SGK, queries, keys, scoring), v_SHK.split(keys.lengths), strict=True
+        torch.einsum("hqt,thk->qhk", drop(weight, own.dropout), v_one.float())
+        for weight, v_one, own in zip(
+            weights(q_THK, k_SGK, queries, keys, scoring),
+            v_SHK.split(keys.lengths),
+            scorings(keys, scoring),
+            strict=True,
         )
     ]
     return torch.cat(context).to(q_THK.dtype)
@@ -105,12 +107,12 @@ def by_runs(
     for run, q_part, k_part, v_part in zip(
         runs, q_parts, k_SGK.split(sizes), v_SGK.split(sizes), strict=True
     ):
-        own = scoring.over(run.global_tokens)
+        own = scoring.over(run.keys, run.global_tokens)
         q = q_part.unflatten(0, (run.sequences, run.queries))
         k = k_part.unflatten(0, (run.sequences, run.keys))
         v = v_part.unflatten(0, (run.sequences, run.keys))
         if run.queries == run.keys and pays(own, run.keys):
-            out = by_blocks(q, k, v, _plan_of_run(keys, run, own.reach), own)
+            out = by_blocks(q, k, v, _plan_of_run(keys, run, own.reach, q), own)
         else:
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
             causal = run.queries == run.keys and _is_just_causal(own)
@@ -198,8 +200,9 @@ def _is_just_causal(scoring: Scoring) -> bool:
     return isinstance(scoring.reach, Causal) and scoring.bias_HLL is None
 
 
-def _plan_of_run(keys: Layout, run: _Run, reach: Reach) -> Plan:
-    return keys.derive(("plan", reach, run.keys), lambda: plan(reach, run.keys, keys.device))
+def _plan_of_run(keys: Layout, run: _Run, reach: Reach, like: Tensor) -> Plan:
+    key = ("plan", reach, run.keys, like.dtype)
+    return keys.derive(key, lambda: plan(reach, run.keys, like))
 
 
 def _mask_of_run(keys: Layout, run: _Run, scoring: Scoring) -> Tensor | None:
@@ -209,7 +212,7 @@ def _mask_of_run(keys: Layout, run: _Run, scoring: Scoring) -> Tensor | None:
     def make() -> Tensor:
         query = torch.arange(first, run.keys, device=keys.device)
         key = torch.arange(run.keys, device=keys.device)
-        return reach.allows(query[:, None], key[None, :])
+        return mask_of(reach, query[:, None], key[None, :])
 
     needed = not reach.covers(run.queries, run.keys)
     mask = keys.derive(("mask", reach, run.queries, run.keys), make) if needed else None
@@ -224,7 +227,7 @@ def _sees_all(queries: Layout, keys: Layout, scoring: Scoring) -> bool:
 
     def find() -> bool:
         return all(
-            scoring.over(run.global_tokens).reach.covers(run.queries, run.keys)
+            scoring.over(run.keys, run.global_tokens).reach.covers(run.queries, run.keys)
             for run in _runs(queries, keys)
         )
 
@@ -233,7 +236,8 @@ def _sees_all(queries: Layout, keys: Layout, scoring: Scoring) -> bool:
 
 def _is_shared(keys: Layout, reach: Reach) -> bool:
     """Whether one predicate holds for all sequences of the batch."""
-    return keys.global_tokens is None or not isinstance(reach, GlobalWindow)
+    own_tokens = keys.global_tokens is not None and isinstance(reach, GlobalWindow)
+    return not own_tokens and not isinstance(reach, Blocks)
 
 
 def _grid_mask(queries: Layout, keys: Layout, reach: Reach) -> Tensor | None:

@@ -11,7 +11,7 @@ from manyheads.core.cache import KeyValues, Memory
 from manyheads.core.dense import Scoring
 from manyheads.core.dropout import Dropout
 from manyheads.core.layout import Layout
-from manyheads.core.mask import Full, GlobalWindow
+from manyheads.core.mask import Blocks, Full, GlobalWindow
 from manyheads.core.norm import make_norm
 from manyheads.core.position import rotary_angles, rotate
 from manyheads.core.spec import AttentionSpec
@@ -45,9 +45,11 @@ class Attend(nn.Module):
         return weights(q_THK, k_SGK, queries, keys, self.scoring(bias_HLL))
 
     def scoring(self, bias_HLL: Tensor | None) -> Scoring:
-        """Return how scores become weights now: with dropout in train mode alone."""
-        dropout = self.dropout if self.training else 0.0
-        return Scoring(self.reach, self.scale, dropout, bias_HLL)
+        """Return how scores become weights now: dropout and random blocks in train mode alone."""
+        reach, dropout = self.reach, self.dropout
+        if not self.training:
+            reach, dropout = reach.at_rest() if isinstance(reach, Blocks) else reach, 0.0
+        return Scoring(reach, self.scale, dropout, bias_HLL)
 
 
 class Attention(nn.Module):

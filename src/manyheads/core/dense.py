@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from manyheads.core.dropout import drop
-from manyheads.core.mask import GlobalWindow, Reach
+from manyheads.core.mask import Blocks, GlobalWindow, Reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,18 @@ class Scoring:
     dropout: float = 0.0
     bias_HLL: Tensor | None = None
 
-    def over(self, global_tokens: int | None) -> Scoring:
-        """Return the scoring of a sequence that may have a number of global tokens of its own."""
-        if global_tokens is None or not isinstance(self.reach, GlobalWindow):
-            return self
-        return replace(self, reach=replace(self.reach, global_tokens=global_tokens))
+    def over(self, length: int, global_tokens: int | None) -> Scoring:
+        """Return the scoring of a sequence, which may have a number of global tokens of its own."""
+        match self.reach:
+            case GlobalWindow() if global_tokens is not None:
+                return replace(self, reach=replace(self.reach, global_tokens=global_tokens))
+            case Blocks():
+                reach = self.reach.over(length)
+                # The published models drop no weights where they attend by blocks.
+                dropout = 0.0 if isinstance(reach, Blocks) else self.dropout
+                return replace(self, reach=reach, dropout=dropout)
+            case _:
+                return self
 
 
 def dense(

@@ -75,6 +75,8 @@ class Embedding(nn.Module):
             hidden_TD = hidden_TD + self.positions(layout)
         if self.segments is not None and segments_T is not None:
             hidden_TD = hidden_TD + self.segments(segments_T)
+        if self.spec.norm_last:
+            return self.project(self.norm(self.dropout(hidden_TD)))
         return self.project(self.dropout(self.norm(hidden_TD)))
 
 

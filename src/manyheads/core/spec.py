@@ -209,7 +209,8 @@ class EmbedSpec:
 
     Token vectors are multiplied by `scale` (√D in Vaswani et al. 2017, section 3.4). Where `width`
     is not the model's (ELECTRA), a linear layer follows. With `patches`, tokens are made of images
-    instead of ids, and the vocabulary is empty.
+    instead of ids, and the vocabulary is empty. With `norm_last`, dropout comes before the norm
+    (BigBird).
     """
 
     vocabulary: int
@@ -220,6 +221,7 @@ class EmbedSpec:
     dropout: float = 0.0
     scale: float = 1.0
     patches: PatchSpec | None = None
+    norm_last: bool = False
 
 
 @dataclass(frozen=True)

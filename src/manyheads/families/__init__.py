@@ -9,6 +9,7 @@ from __future__ import annotations
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.families.bart import BART, MARIAN
 from manyheads.families.bert import BERT
+from manyheads.families.bigbird import BIG_BIRD
 from manyheads.families.distilbert import DISTILBERT
 from manyheads.families.electra import ELECTRA
 from manyheads.families.family import Config, Family, HeadFormat
@@ -32,6 +33,7 @@ FAMILIES = {
         ELECTRA,
         MODERNBERT,
         LONGFORMER,
+        BIG_BIRD,
         VIT,
         GPT2,
         LLAMA,

@@ -41,9 +41,10 @@ def save_with_sequence_head(
     """
     family = model.family
     tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec)
-    tensors |= family.require_sequence_head().rules.to_theirs(head)
-    architecture = family.require_sequence_head().architecture
-    write_folder(folder, model, model.config | settings, tensors, architecture)
+    format_ = family.require_sequence_head()
+    tensors |= format_.rules.to_theirs(head)
+    tensors |= {n: t for n, t in model.head_weights.items() if n.startswith(format_.unread)}
+    write_folder(folder, model, model.config | settings, tensors, format_.architecture)
 
 
 def write_folder(
