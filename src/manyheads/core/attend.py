@@ -10,7 +10,7 @@ call.
 
     by_runs   equal-length neighbours as one dense, unpadded attention (CPU, GPU)
     padded    one masked attention over a padded grid: better for many short runs
-    by_blocks blocks of queries against the few keys that they may see: linear in length
+    by_blocks blocks of queries and the few keys that they may see (`core.sparse`): linear in length
     varlen    the CUDA kernel that reads ragged batches as they are (16-bit)
     over_grid one masked attention to keys that a cache holds as a padded grid already
 """

@@ -89,11 +89,11 @@ class Blocks:
     others; the first and the last block see everything.
 
     BigBird (Zaheer et al. 2020, section 2). With a `seed`, each of `heads` heads draws its random
-    blocks, as the published models do in training. Without, the first block takes the place of
-    every random one and counts as often more: so they predict. Sequences without (5 + 2·`random`)
-    blocks and one position see everything.
+    blocks, for a model of so many `positions`, as published models do in training. Without, the
+    first block takes the place of every random one and counts as often more: so they predict.
+    Sequences of up to (5 + 2·`random`)·`size` tokens see everything.
 
-    Which blocks are seen depends on the `length` of the sequence: `over` says it.
+    What is seen depends on the `length` of a sequence; `over` lays the blocks over one.
     """
 
     size: int

@@ -129,7 +129,8 @@ class Transformer(nn.Module):
         """Return one vector for each token, (T, D), of ids (T) laid end to end as `layout` says.
 
         With `rows`, the vectors of those tokens alone; the last layer then computes no others. A
-        sequence's vectors depend on that sequence alone, never on its batch.
+        sequence's vectors depend on that sequence alone, never on its batch. Which tokens are
+        global, where a model knows such, `layout.global_tokens` may say.
         Raises `LayoutError` for ids outside the vocabulary or sequences beyond the positions.
         """
         assert self.encoder is not None, "this model has no encoder"
