@@ -35,6 +35,7 @@ bench: .venv-bench/ready         ## speed beside other engines, as ratios of one
 	.venv-bench/bin/python benchmarks/encode.py
 	.venv-bench/bin/python benchmarks/finetune.py
 	.venv-bench/bin/python benchmarks/startup.py
+	.venv-bench/bin/python benchmarks/long.py
 
 clean:
 	rm -rf .venv .venv-bench $(OUT) build dist

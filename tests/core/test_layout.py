@@ -113,3 +113,17 @@ def test_a_layout_used_without_gradients_first_serves_training_too() -> None:
     weight = torch.ones(5, requires_grad=True)
     (weight * derived).sum().backward()
     assert weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([1, 4], "sequence 1 has 3 tokens and cannot have 4 global ones"),
+        ([-1, 1], "sequence 0 has 2 tokens and cannot have -1 global ones"),
+        ([1], "global_tokens has 1 numbers for 2 sequences"),
+    ],
+)
+def test_global_tokens_that_do_not_exist_are_refused(counts: list[int], message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        Layout([2, 3], global_tokens=counts)
+    assert Layout([2, 3], global_tokens=[0, 3]).to("meta").global_tokens == (0, 3)

@@ -11,24 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
 
-from manyheads.core import attend
+from manyheads.core import attend, sparse
 from manyheads.core.attention import Attend
-from manyheads.core.head import SequenceHead, encode_pooled
+from manyheads.core.dense import Scoring
+from manyheads.core.head import SequenceHead
 from manyheads.core.layout import Layout
-from manyheads.core.mask import Window
+from manyheads.core.mask import Blocks, GlobalWindow, Window
 from manyheads.core.swap import swap
 from manyheads.families import (
     BERT,
+    BIG_BIRD,
     DISTILBERT,
     ELECTRA,
+    LONGFORMER,
     MODERNBERT,
     ROBERTA,
+    VIT,
     XLM_ROBERTA,
     Config,
     Family,
@@ -36,9 +41,9 @@ from manyheads.families import (
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.load import fill
 
-VOCABULARY = 60
+from .batches import FIRST_WORD, VOCABULARY, Apart, Batch, Images
+
 CLASSES = 3
-FIRST_WORD = 5  # smaller ids are special tokens
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,23 @@ class Case:
     classifier: type[transformers.PreTrainedModel]
     masked: type[transformers.PreTrainedModel]
     lengths: tuple[int, ...] = (5, 1, 9, 9, 3)
+    batch: type[Batch | Images] = Batch
+    auto: type[Any] = transformers.AutoModelForSequenceClassification
+
+    def draw(
+        self, config: transformers.PreTrainedConfig, lengths: tuple[int, ...] | None = None
+    ) -> Batch | Images:
+        """Random inputs, of these lengths or of those that exercise the family."""
+        return self.batch.random(config, lengths or self.lengths)
 
     def configure(self, dropout: float = 0.0) -> transformers.PreTrainedConfig:
         """The original's configuration, all its dropouts set to one rate."""
         rates = dict.fromkeys(self.dropouts, dropout)
-        return self.config(**self.settings, **rates, vocab_size=VOCABULARY, num_labels=CLASSES)
+        return self.config(**self.settings, **rates, num_labels=CLASSES)
 
 
 _BERT_LIKE = {
+    "vocab_size": VOCABULARY,
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -69,6 +83,7 @@ _BERT_LIKE = {
 }
 _BERT_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
 _MODERNBERT = {
+    "vocab_size": VOCABULARY,
     "hidden_size": 32,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
@@ -111,6 +126,7 @@ CASES = {
         DISTILBERT,
         transformers.DistilBertConfig,
         {
+            "vocab_size": VOCABULARY,
             "dim": 32,
             "n_layers": 2,
             "n_heads": 4,
@@ -161,34 +177,115 @@ CASES = {
         transformers.ModernBertForMaskedLM,
         lengths=(12, 3, 70),
     ),
+    # Windows narrower than the sequences, and sequences that end inside a block of queries.
+    "longformer": Case(
+        LONGFORMER,
+        transformers.LongformerConfig,
+        _BERT_LIKE | {"max_position_embeddings": 300, "attention_window": [8, 4]},
+        ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+        transformers.LongformerModel,
+        transformers.LongformerForSequenceClassification,
+        transformers.LongformerForMaskedLM,
+        lengths=(5, 1, 140, 9, 9, 270),
+    ),
+    # Texts within the reach of full attention, beyond it, and of whole blocks.
+    "bigbird": Case(
+        BIG_BIRD,
+        transformers.BigBirdConfig,
+        _BERT_LIKE
+        | {
+            "max_position_embeddings": 100,
+            "block_size": 4,
+            "num_random_blocks": 2,
+            "rescale_embeddings": True,
+            "use_bias": False,
+        },
+        _BERT_DROPOUTS,
+        transformers.BigBirdModel,
+        transformers.BigBirdForSequenceClassification,
+        transformers.BigBirdForMaskedLM,
+        lengths=(5, 37, 1, 36, 80, 80, 99),
+        batch=Apart,
+    ),
+    # Neither images nor patches are square.
+    "vit": Case(
+        VIT,
+        transformers.ViTConfig,
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 48,
+            "image_size": [10, 12],
+            "patch_size": [2, 4],
+            "qkv_bias": False,
+        },
+        ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+        transformers.ViTModel,
+        transformers.ViTForImageClassification,
+        transformers.ViTForMaskedImageModeling,
+        batch=Images,
+        auto=transformers.AutoModelForImageClassification,
+    ),
+}
+
+# `transformers` gives the layers of ViT other names in memory than on disk.
+_ON_DISK = {
+    "vit.layers.": "vit.encoder.layer.",
+    "attention.q_proj.": "attention.attention.query.",
+    "attention.k_proj.": "attention.attention.key.",
+    "attention.v_proj.": "attention.attention.value.",
+    "attention.o_proj.": "attention.output.dense.",
+    "mlp.fc1.": "intermediate.dense.",
+    "mlp.fc2.": "output.dense.",
 }
 
 
-def windowed(
+def published_name(name: str) -> str:
+    """The name on disk of a parameter of an original."""
+    for in_memory, on_disk in _ON_DISK.items():
+        name = name.replace(in_memory, on_disk)
+    return name
+
+
+def by_blocks(
     q_THK: Tensor,
     k_TGK: Tensor,
     v_TGK: Tensor,
-    layout: Layout,
+    queries: Layout,
     keys: Layout,
-    scoring: attend.Scoring,
+    scoring: Scoring,
 ) -> Tensor:
-    """Blocks of a window wherever there is one, however short the sequence."""
-    if not isinstance(scoring.reach, Window):
-        return attend.by_runs(q_THK, k_TGK, v_TGK, layout, keys, scoring)
+    """Blocks of queries wherever a window allows them, however short the sequence."""
+    if queries is not keys or not isinstance(scoring.reach, Window | GlobalWindow):
+        return attend.by_runs(q_THK, k_TGK, v_TGK, queries, keys, scoring)
     context = []
-    for run in layout.runs:
-        q, k, v = (run.view(tensor).transpose(1, 2) for tensor in (q_THK, k_TGK, v_TGK))
-        out = attend.windowed(q, k, v, scoring)
-        context.append(out.transpose(1, 2).flatten(0, 1))
+    for run in queries.runs:
+        q, k, v = (run.view(tensor) for tensor in (q_THK, k_TGK, v_TGK))
+        plan = sparse.plan(scoring.reach, run.length, q)
+        context.append(sparse.by_blocks(q, k, v, plan, scoring).flatten(0, 1))
     return torch.cat(context)
+
+
+def padded(
+    q_THK: Tensor,
+    k_TGK: Tensor,
+    v_TGK: Tensor,
+    queries: Layout,
+    keys: Layout,
+    scoring: Scoring,
+) -> Tensor:
+    """A padded grid wherever one mask holds for all sequences."""
+    way = attend.by_runs if isinstance(scoring.reach, Blocks) else attend.padded
+    return way(q_THK, k_TGK, v_TGK, queries, keys, scoring)
 
 
 WAYS = {
     "attend": attend.attend,
     "reference": attend.reference,
     "by_runs": attend.by_runs,
-    "padded": attend.padded,
-    "windowed": windowed,
+    "padded": padded,
+    "by_blocks": by_blocks,
 }
 Way = Callable[..., Tensor]
 
@@ -200,6 +297,7 @@ class AttendBy(Attend):
         nn.Module.__init__(self)
         self.reach, self.scale, self.dropout = usual.reach, usual.scale, usual.dropout
         self.way = way
+        self.train(usual.training)
 
     def forward(
         self,
@@ -246,7 +344,10 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
 def publish(model: transformers.PreTrainedModel, folder: Path) -> Path:
     """Save the original as a complete Hugging Face folder."""
     model.save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
+    if model.main_input_name == "pixel_values":
+        transformers.ViTImageProcessor(image_mean=[0.1, 0.2, 0.3]).save_pretrained(folder)
+    else:
+        tokenizer().save_pretrained(folder)
     return folder
 
 
@@ -267,19 +368,20 @@ class Classifier(nn.Module):
         super().__init__()
         self.family = pretrained.family
         self.transformer = pretrained.transformer
-        weights, self.unused = self.family.sequence_head.rules.to_ours(pretrained.head_weights)
+        head = self.family.sequence_head
+        weights, rest = head.rules.to_ours(pretrained.head_weights)
+        self.unused = {name for name in rest if not name.startswith(head.unread)}
         with torch.device("meta"):
             self.head = SequenceHead(
                 self.family.sequence_head.to_spec(pretrained.config), len(weights["out.weight"])
             )
-        dtype = self.transformer.embed.tokens.weight.dtype
+        dtype = next(self.transformer.parameters()).dtype
         fill(self.head, weights, "cpu", dtype, source="the head")
         self.eval()
 
-    def forward(self, ids_T: Tensor, layout: Layout, segments_T: Tensor | None) -> Tensor:
+    def forward(self, batch: Batch | Images) -> Tensor:
         """Logits (B, C)."""
-        pooling = self.head.spec.pooling
-        return self.head(encode_pooled(self.transformer, ids_T, layout, segments_T, pooling))
+        return self.head(batch.pooled(self.transformer, self.head.spec.pooling))
 
     def published(self, read: Callable[[nn.Parameter], Tensor]) -> dict[str, Tensor]:
         """What `read` says of each parameter, by the original's names."""
@@ -291,39 +393,3 @@ class Classifier(nn.Module):
 def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> Classifier:
     """Open a published classifier here."""
     return Classifier(load_model(folder, dtype=dtype))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The same texts, ragged for us and padded for the original."""
-
-    ids: Tensor
-    segments: Tensor | None
-    layout: Layout
-    padded: dict[str, Tensor]
-
-    @classmethod
-    def random(cls, config: transformers.PreTrainedConfig, lengths: tuple[int, ...]) -> Batch:
-        """Random words, and random segments where the original knows more than one."""
-        layout = Layout(lengths)
-        ids_T = torch.randint(FIRST_WORD, VOCABULARY, (layout.tokens,))
-        mask = torch.zeros(len(layout) * layout.longest, dtype=torch.long)
-        mask[layout.slots] = 1
-        ids = torch.full_like(mask, config.pad_token_id)
-        ids[layout.slots] = ids_T
-        grid = {"input_ids": ids, "attention_mask": mask}
-        segments_T = None
-        if getattr(config, "type_vocab_size", 0) > 1:
-            segments_T = torch.randint(0, config.type_vocab_size, (layout.tokens,))
-            grid["token_type_ids"] = torch.zeros_like(mask)
-            grid["token_type_ids"][layout.slots] = segments_T
-        return cls(
-            ids_T,
-            segments_T,
-            layout,
-            {name: rows.view(len(layout), layout.longest) for name, rows in grid.items()},
-        )
-
-    def real(self, hidden_BLD: Tensor) -> Tensor:
-        """The original's hidden states without its padding: (T, D)."""
-        return hidden_BLD.flatten(0, 1)[self.layout.slots]

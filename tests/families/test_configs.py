@@ -14,11 +14,14 @@ from manyheads.core.spec import Pooling, Rotary
 from manyheads.errors import ConfigError
 from manyheads.families import (
     BERT,
+    BIG_BIRD,
     DISTILBERT,
     ELECTRA,
     FAMILIES,
+    LONGFORMER,
     MODERNBERT,
     ROBERTA,
+    VIT,
     Config,
     Family,
     family_of,
@@ -115,6 +118,25 @@ _modernbert = st.builds(
         }
     ),
 )
+_vit = st.builds(
+    lambda heads, size, rest: {"num_attention_heads": heads, "hidden_size": heads * size, **rest},
+    small,
+    small,
+    st.fixed_dictionaries(
+        {
+            "num_hidden_layers": small,
+            "intermediate_size": st.integers(1, 50),
+            "hidden_act": activations,
+            "hidden_dropout_prob": rates,
+            "attention_probs_dropout_prob": rates,
+            "layer_norm_eps": st.sampled_from([1e-12, 1e-5]),
+            "image_size": st.sampled_from([8, 9, [9, 12]]),
+            "patch_size": st.sampled_from([2, 8, [3, 2]]),
+            "num_channels": st.integers(1, 4),
+            "qkv_bias": st.booleans(),
+        }
+    ),
+)
 CONFIGS = {
     "bert": _bert_like(),
     "roberta": _bert_like(pad_token_id=st.integers(0, 1)),
@@ -122,6 +144,26 @@ CONFIGS = {
     "distilbert": _distilbert,
     "electra": _bert_like(embedding_size=st.integers(1, 20)),
     "modernbert": _modernbert,
+    "big_bird": st.one_of(
+        _bert_like(
+            attention_type=st.just("block_sparse"),
+            block_size=st.integers(1, 9),
+            num_random_blocks=st.integers(0, 3),
+            use_bias=st.booleans(),
+            rescale_embeddings=st.booleans(),
+        ),
+        _bert_like(attention_type=st.just("original_full")),
+    ),
+    "vit": _vit,
+    "longformer": st.integers(1, 4).flatmap(
+        lambda layers: _bert_like(
+            pad_token_id=st.integers(0, 1),
+            num_hidden_layers=st.just(layers),
+            attention_window=st.lists(
+                st.integers(1, 9).map(lambda half: 2 * half), min_size=layers, max_size=layers
+            ),
+        )
+    ),
 }
 
 
@@ -165,7 +207,8 @@ def test_the_original_reads_what_is_written_with_equal_values(
 @every_family
 def test_what_a_configuration_leaves_out_has_the_default_of_the_original(family: Family) -> None:
     theirs = ORIGINALS[family.name]().to_dict()
-    assert family.to_spec({"vocab_size": theirs["vocab_size"]}) == family.to_spec(theirs)
+    given = {key: theirs[key] for key in ("vocab_size",) if key in theirs}
+    assert family.to_spec(given) == family.to_spec(theirs)
     assert family.sequence_head.to_spec({}) == family.sequence_head.to_spec(theirs)
 
 
@@ -200,6 +243,11 @@ def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
         (BERT, {"position_embedding_type": "relative_key"}, "only 'absolute'"),
         (ROBERTA, {"is_decoder": True}, "only False"),
         (ELECTRA, {"position_embedding_type": "relative_key_query"}, "only 'absolute'"),
+        (BIG_BIRD, {"attention_type": "sparse"}, "attention_type='sparse' is not known"),
+        (BIG_BIRD, {"is_decoder": True}, "only False"),
+        (VIT, {"patch_size": 300}, "patch_size=300 does not fit into image_size=224"),
+        (LONGFORMER, {"attention_window": 7}, "attention_window=7 cannot be halved"),
+        (LONGFORMER, {"attention_window": [8, 8]}, "has 2 numbers for 12 layers"),
         (
             MODERNBERT,
             {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},

@@ -20,7 +20,8 @@ from manyheads.families import FAMILIES, Config
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.save import save_model
 
-from .harness import FIRST_WORD, VOCABULARY, WAYS, Way, force, original, publish
+from .batches import FIRST_WORD, VOCABULARY
+from .harness import WAYS, Way, force, original, publish
 
 LENGTHS = [5, 1, 9, 9, 14]
 SOURCES = [5, 1, 9, 9, 3]

@@ -191,7 +191,9 @@ def test_training_learns_to_translate(trained: mh.Learner):
     assert perplexities[-1] < 0.2 * perplexities[0]
     evaluation = trained.evaluate()
     assert evaluation.scores.value("token_accuracy") > 0.75
-    assert evaluation.baseline is None and "perplexity" in str(evaluation)
+    assert evaluation.scores.value("bleu") > evaluation.baseline.value("bleu") + 20  # type: ignore[union-attr]
+    assert "perplexity" in str(evaluation) and "tok:13a" in str(evaluation)
+    assert trained.history.values("bleu")[-1] > trained.history.values("bleu")[0]
     hardest = trained.top_losses(3)
     assert (
         hardest[0].loss >= hardest[1].loss

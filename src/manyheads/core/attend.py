@@ -10,37 +10,25 @@ call.
 
     by_runs   equal-length neighbours as one dense, unpadded attention (CPU, GPU)
     padded    one masked attention over a padded grid: better for many short runs
-    windowed  blocks of queries against their window: linear in length
+    by_blocks blocks of queries and the few keys that they may see (`core.sparse`): linear in length
     varlen    the CUDA kernel that reads ragged batches as they are (16-bit)
     over_grid one masked attention to keys that a cache holds as a padded grid already
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
+from manyheads.core.dense import Scoring, dense, hide
 from manyheads.core.dropout import drop
 from manyheads.core.layout import Layout
-from manyheads.core.mask import Causal, Full, Reach, Window
-
-
-@dataclass(frozen=True, eq=False)
-class Scoring:
-    """How products of queries and keys become weights: softmax(QKᵀ·scale + bias) where allowed.
-
-    `reach` says what may attend to what; `bias_HLL` is added to the scaled products at (query
-    position, key position); `dropout` acts on the weights.
-    """
-
-    reach: Reach
-    scale: float
-    dropout: float = 0.0
-    bias_HLL: Tensor | None = None
+from manyheads.core.mask import Blocks, Causal, Full, GlobalWindow, Reach, Window, mask_of
+from manyheads.core.sparse import Plan, by_blocks, pays, plan
 
 
 def attend(
@@ -50,7 +38,10 @@ def attend(
 
     H is a multiple of G (grouped-query attention, Ainslie et al. 2023).
     """
+    if _sees_all(queries, keys, scoring):
+        scoring = replace(scoring, reach=Full())
     plain = scoring.bias_HLL is None and scoring.dropout == 0.0
+    plain &= isinstance(scoring.reach, Full | Causal | Window)
     if q_THK.is_cuda and plain and q_THK.element_size() == 2:
         return varlen(q_THK, k_SGK, v_SGK, queries, keys, scoring)
     way = padded if _padding_pays(queries, keys, scoring) else by_runs
@@ -62,17 +53,29 @@ def weights(
 ) -> list[Tensor]:
     """Return the weights of each sequence, (H, queries, keys), rows summing to 1: no dropout."""
     k_SHK = k_SGK.repeat_interleave(q_THK.shape[1] // k_SGK.shape[1], dim=1)
+    sequences = zip(
+        q_THK.split(queries.lengths),
+        k_SHK.split(keys.lengths),
+        scorings(keys, scoring),
+        strict=True,
+    )
     result = []
-    for q, k in zip(q_THK.split(queries.lengths), k_SHK.split(keys.lengths), strict=True):
+    for q, k, own in sequences:
         first = len(k) - len(q)
         scores = torch.einsum("qhk,thk->hqt", q.float(), k.float()) * scoring.scale
         if scoring.bias_HLL is not None:
             scores = scores + scoring.bias_HLL[:, first : len(k), : len(k)]
         query = torch.arange(first, len(k), device=k.device)
         key = torch.arange(len(k), device=k.device)
-        allowed = scoring.reach.allows(query[:, None], key[None, :])
-        result.append(scores.masked_fill(~allowed, float("-inf")).softmax(dim=-1))
+        mask = mask_of(own.reach, query[:, None], key[None, :])
+        result.append(hide(scores, mask).softmax(dim=-1))
     return result
+
+
+def scorings(keys: Layout, scoring: Scoring) -> list[Scoring]:
+    """Return the scoring of each sequence, by its length and its global tokens."""
+    global_tokens = keys.global_tokens or (None,) * len(keys)
+    return [scoring.over(*one) for one in zip(keys.lengths, global_tokens, strict=True)]
 
 
 def reference(
@@ -81,9 +84,12 @@ def reference(
     """The formula, one sequence after the other, in float32: what every other way must equal."""
     v_SHK = v_SGK.repeat_interleave(q_THK.shape[1] // v_SGK.shape[1], dim=1)
     context = [
-        torch.einsum("hqt,thk->qhk", drop(weight, scoring.dropout), v_one.float())
-        for weight, v_one in zip(
-            weights(q_THK, k_SGK, queries, keys, scoring), v_SHK.split(keys.lengths), strict=True
+        torch.einsum("hqt,thk->qhk", drop(weight, own.dropout), v_one.float())
+        for weight, v_one, own in zip(
+            weights(q_THK, k_SGK, queries, keys, scoring),
+            v_SHK.split(keys.lengths),
+            scorings(keys, scoring),
+            strict=True,
         )
     ]
     return torch.cat(context).to(q_THK.dtype)
@@ -95,23 +101,24 @@ def by_runs(
     """One dense attention for each run of equal lengths: no padding, no copies in."""
     runs = _runs(queries, keys)
     # Split at once: a slice for each run would cost a whole gradient tensor each.
-    q_parts = q_THK.split([count * length for count, length, _ in runs])
-    sizes = [count * length for count, _, length in runs]
+    q_parts = q_THK.split([run.sequences * run.queries for run in runs])
+    sizes = [run.sequences * run.keys for run in runs]
     context = []
     for run, q_part, k_part, v_part in zip(
         runs, q_parts, k_SGK.split(sizes), v_SGK.split(sizes), strict=True
     ):
-        count, of_queries, of_keys = run
-        q = q_part.unflatten(0, (count, of_queries)).transpose(1, 2)
-        k = k_part.unflatten(0, (count, of_keys)).transpose(1, 2)
-        v = v_part.unflatten(0, (count, of_keys)).transpose(1, 2)
-        if of_queries == of_keys and _by_window(of_keys, scoring):
-            out = windowed(q, k, v, scoring)
-        elif of_queries == of_keys and _is_just_causal(scoring):
-            out = _dense(q, k, v, None, scoring, causal=True)
+        own = scoring.over(run.keys, run.global_tokens)
+        q = q_part.unflatten(0, (run.sequences, run.queries))
+        k = k_part.unflatten(0, (run.sequences, run.keys))
+        v = v_part.unflatten(0, (run.sequences, run.keys))
+        if run.queries == run.keys and pays(own, run.keys):
+            out = by_blocks(q, k, v, _plan_of_run(keys, run, own.reach, q), own)
         else:
-            out = _dense(q, k, v, _mask_of_run(keys, of_queries, of_keys, scoring), scoring)
-        context.append(out.transpose(1, 2).flatten(0, 1))
+            q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+            causal = run.queries == run.keys and _is_just_causal(own)
+            mask = None if causal else _mask_of_run(keys, run, own)
+            out = dense(q, k, v, mask, own, causal).transpose(1, 2)
+        context.append(out.flatten(0, 1))
     return context[0] if len(context) == 1 else torch.cat(context)
 
 
@@ -143,27 +150,8 @@ def over_grid(
         q = q_THK.unflatten(0, (len(queries), queries.longest)).transpose(1, 2)
     else:
         q = to_grid(q_THK, queries)
-    out = _dense(q, k_BGLK, v_BGLK, mask, scoring).transpose(1, 2).flatten(0, 1)
+    out = dense(q, k_BGLK, v_BGLK, mask, scoring).transpose(1, 2).flatten(0, 1)
     return out if even else out[queries.slots]
-
-
-def windowed(q: Tensor, k: Tensor, v: Tensor, scoring: Scoring) -> Tensor:
-    """Sliding-window attention of dense (N, H, L, K): each block of queries against its own keys.
-
-    Time and memory grow linearly with L (Beltagy, Peters & Cohan 2020, section 3.1).
-    """
-    window = scoring.reach
-    assert isinstance(window, Window) and scoring.bias_HLL is None
-    length = q.shape[2]
-    block = _block(window)
-    position = torch.arange(length, device=q.device)
-    context = []
-    for start in range(0, length, block):
-        queries = slice(start, min(start + block, length))
-        keys = slice(max(0, start - window.left), min(length, queries.stop + window.right))
-        mask = window.allows(position[queries, None], position[None, keys])
-        context.append(_dense(q[:, :, queries], k[:, :, keys], v[:, :, keys], mask, scoring))
-    return torch.cat(context, dim=2)
 
 
 def varlen(
@@ -193,74 +181,68 @@ def varlen(
     return context
 
 
-def _dense(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    mask: Tensor | None,
-    scoring: Scoring,
-    causal: bool = False,
-) -> Tensor:
-    """Attention of dense (N, H, L, K) tensors under a bool or additive mask, or a causal one."""
-    groups = q.shape[1] // k.shape[1]
-    scale, dropout = scoring.scale, scoring.dropout
-    if groups > 1 and q.shape[2] == 1 and (mask is None or mask.dtype == torch.bool):
-        # The heads that share keys are as good as so many queries at one place.
-        one = _dense(q.reshape(len(q), -1, groups, q.shape[3]), k, v, mask, scoring)
-        return one.reshape(q.shape)
-    if dropout == 0.0 or q.is_cuda:
-        return scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=mask,
-            dropout_p=dropout,
-            is_causal=causal,
-            scale=scale,
-            enable_gqa=groups > 1,
-        )
-    # torch has no fused attention with dropout on CPU, and its own plain one is slower than this.
-    if groups > 1:
-        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-    scores = (q * scale) @ k.mT
-    if causal:
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
-    if mask is not None:
-        scores = (
-            scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-        )
-    return drop(scores.softmax(dim=-1), dropout) @ v
+class _Run(NamedTuple):
+    """Neighbours that have as many queries, keys and global tokens."""
+
+    sequences: int
+    queries: int
+    keys: int
+    global_tokens: int | None
 
 
-def _runs(queries: Layout, keys: Layout) -> list[tuple[int, int, int]]:
-    """Return (count, queries, keys) of neighbouring sequences that have as many of both."""
-    pairs = groupby(zip(queries.lengths, keys.lengths, strict=True))
-    return [(sum(1 for _ in group), *pair) for pair, group in pairs]
+def _runs(queries: Layout, keys: Layout) -> list[_Run]:
+    global_tokens = keys.global_tokens or (None,) * len(keys)
+    groups = groupby(zip(queries.lengths, keys.lengths, global_tokens, strict=True))
+    return [_Run(sum(1 for _ in group), *sizes) for sizes, group in groups]
 
 
 def _is_just_causal(scoring: Scoring) -> bool:
     return isinstance(scoring.reach, Causal) and scoring.bias_HLL is None
 
 
-def _mask_of_run(keys: Layout, of_queries: int, of_keys: int, scoring: Scoring) -> Tensor | None:
+def _plan_of_run(keys: Layout, run: _Run, reach: Reach, like: Tensor) -> Plan:
+    key = ("plan", reach, run.keys, like.dtype)
+    return keys.derive(key, lambda: plan(reach, run.keys, like))
+
+
+def _mask_of_run(keys: Layout, run: _Run, scoring: Scoring) -> Tensor | None:
     """The mask that all sequences of a run share, or None where they need none."""
-    reach, first = scoring.reach, of_keys - of_queries
+    reach, first = scoring.reach, run.keys - run.queries
 
     def make() -> Tensor:
-        query = torch.arange(first, of_keys, device=keys.device)
-        key = torch.arange(of_keys, device=keys.device)
-        return reach.allows(query[:, None], key[None, :])
+        query = torch.arange(first, run.keys, device=keys.device)
+        key = torch.arange(run.keys, device=keys.device)
+        return mask_of(reach, query[:, None], key[None, :])
 
-    needed = not reach.covers(of_queries, of_keys)
-    mask = keys.derive((reach, of_queries, of_keys), make) if needed else None
+    needed = not reach.covers(run.queries, run.keys)
+    mask = keys.derive(("mask", reach, run.queries, run.keys), make) if needed else None
     if scoring.bias_HLL is None:
         return mask
-    bias = scoring.bias_HLL[:, first:of_keys, :of_keys]
-    return bias if mask is None else bias.masked_fill(~mask, float("-inf"))
+    bias = scoring.bias_HLL[:, first : run.keys, : run.keys]
+    return bias if mask is None else hide(bias, mask)
+
+
+def _sees_all(queries: Layout, keys: Layout, scoring: Scoring) -> bool:
+    """Whether no sequence is long enough for the reach to keep anything from anything."""
+
+    def find() -> bool:
+        return all(
+            scoring.over(run.keys, run.global_tokens).reach.covers(run.queries, run.keys)
+            for run in _runs(queries, keys)
+        )
+
+    return keys.derive(("sees all", scoring.reach, queries.lengths), find)
+
+
+def _is_shared(keys: Layout, reach: Reach) -> bool:
+    """Whether one predicate holds for all sequences of the batch."""
+    own_tokens = keys.global_tokens is not None and isinstance(reach, GlobalWindow)
+    return not own_tokens and not isinstance(reach, Blocks)
 
 
 def _grid_mask(queries: Layout, keys: Layout, reach: Reach) -> Tensor | None:
     """The mask (B, 1, queries, keys) of a grid, or None where no place in it is padding."""
+    assert _is_shared(keys, reach)
     if len({*zip(queries.lengths, keys.lengths, strict=True)}) == 1 and reach.covers(
         queries.longest, keys.longest
     ):
@@ -297,22 +279,11 @@ def _padding_pays(queries: Layout, keys: Layout, scoring: Scoring) -> bool:
     as much again for its way into the grid and back, and a fixed price for each call, which is
     higher where dropout keeps the attention from being fused.
     """
-    if _by_window(keys.longest, scoring):
+    if not _is_shared(keys, scoring.reach) or pays(scoring, keys.longest):
         return False
     token, call = 64, 1_500 if scoring.dropout == 0.0 else 8_000
-    in_runs = sum(n * q * (k + token) + call for n, q, k in _runs(queries, keys))
+    in_runs = sum(
+        run.sequences * run.queries * (run.keys + token) + call for run in _runs(queries, keys)
+    )
     in_grid = len(queries) * queries.longest * (keys.longest + 2 * token) + call
     return in_grid < in_runs
-
-
-def _block(window: Window) -> int:
-    """Queries in one block of windowed attention: as many as the window has keys, at least 64."""
-    return max(64, window.left + window.right)
-
-
-def _by_window(length: int, scoring: Scoring) -> bool:
-    """Whether a sequence has a window, and is long enough for blocks to save what they cost."""
-    window = scoring.reach
-    if not isinstance(window, Window) or scoring.bias_HLL is not None:
-        return False
-    return length > 2 * _block(window)

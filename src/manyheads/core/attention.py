@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
-from manyheads.core.attend import Scoring, attend, over_grid, weights
+from manyheads.core.attend import attend, over_grid, weights
 from manyheads.core.cache import KeyValues, Memory
+from manyheads.core.dense import Scoring
 from manyheads.core.dropout import Dropout
 from manyheads.core.layout import Layout
+from manyheads.core.mask import Blocks, Full, GlobalWindow
 from manyheads.core.norm import make_norm
 from manyheads.core.position import rotary_angles, rotate
 from manyheads.core.spec import AttentionSpec
@@ -41,9 +45,11 @@ class Attend(nn.Module):
         return weights(q_THK, k_SGK, queries, keys, self.scoring(bias_HLL))
 
     def scoring(self, bias_HLL: Tensor | None) -> Scoring:
-        """Return how scores become weights now: with dropout in train mode alone."""
-        dropout = self.dropout if self.training else 0.0
-        return Scoring(self.reach, self.scale, dropout, bias_HLL)
+        """Return how scores become weights now: dropout and random blocks in train mode alone."""
+        reach, dropout = self.reach, self.dropout
+        if not self.training:
+            reach, dropout = reach.at_rest() if isinstance(reach, Blocks) else reach, 0.0
+        return Scoring(reach, self.scale, dropout, bias_HLL)
 
 
 class Attention(nn.Module):
@@ -62,6 +68,7 @@ class Attention(nn.Module):
         self.q_norm = make_norm(spec.qk_norm, spec.head_dim)
         self.k_norm = make_norm(spec.qk_norm, spec.head_dim)
         self.attend = Attend(spec)
+        self.global_heads = GlobalHeads(spec, width) if spec.global_projections else None
         self.out = nn.Linear(spec.heads * spec.head_dim, width, bias=spec.out_bias)
         self.out_dropout = Dropout(spec.out_dropout)
 
@@ -91,9 +98,54 @@ class Attention(nn.Module):
         else:
             scoring = self.attend.scoring(bias_HLL)
             context_THK = over_grid(q_THK, *past.upto(layout.keys), layout, layout.keys, scoring)
+        if self.global_heads is not None:
+            context_THK = self.global_heads(x_TD, layout, context_THK)
         if rows is not None:
             context_THK = context_THK[rows]
         return self.out_dropout(self.out(context_THK.flatten(1)))
+
+
+class GlobalHeads(nn.Module):
+    """Global tokens attend to all others by projections of their own (Longformer).
+
+    Beltagy, Peters & Cohan 2020, section 3.1, "Linear Projections for Global Attention". What is
+    not global reads the global tokens as it reads any other.
+    """
+
+    def __init__(self, spec: AttentionSpec, width: int) -> None:
+        super().__init__()
+        assert isinstance(spec.reach, GlobalWindow)
+        self.spec = spec
+        self.global_tokens = spec.reach.global_tokens
+        self.q = nn.Linear(width, spec.heads * spec.head_dim, bias=spec.bias)
+        self.kv = nn.Linear(width, 2 * spec.kv_heads * spec.head_dim, bias=spec.bias)
+        self.attend = Attend(replace(spec, reach=Full()))
+
+    def forward(self, x_TD: Tensor, layout: Layout, context_THK: Tensor) -> Tensor:
+        """Return the context (T, H, K) of all tokens, that of the global ones replaced."""
+        asking, rows, are_global = layout.derive(
+            ("global rows", self.global_tokens), lambda: self._rows(layout)
+        )
+        q_RHK = self.q(x_TD[rows]).unflatten(-1, (-1, self.spec.head_dim))
+        k_TGK, v_TGK = self.kv(x_TD).unflatten(-1, (-1, self.spec.head_dim)).chunk(2, dim=1)
+        context_RHK = self.attend(q_RHK, k_TGK, v_TGK, asking, layout, None)
+        return context_THK.index_copy(0, rows[are_global], context_RHK[are_global])
+
+    def counts(self, layout: Layout) -> tuple[int, ...]:
+        """Return how many tokens of each sequence are global."""
+        usual = (min(self.global_tokens, length) for length in layout.lengths)
+        return tuple(usual) if layout.global_tokens is None else layout.global_tokens
+
+    def _rows(self, layout: Layout) -> tuple[Layout, Tensor, Tensor]:
+        """The layout of the tokens that ask, where they lie, and which of them are global.
+
+        A sequence without global tokens asks once, in vain, because no sequence can be empty.
+        """
+        counts = self.counts(layout)
+        asking = Layout((max(count, 1) for count in counts), layout.device)
+        rows = layout.offsets[asking.owners] + asking.positions
+        are_global = asking.positions < asking.offsets.new_tensor(counts)[asking.owners]
+        return asking, rows, are_global.nonzero()[:, 0]
 
 
 class CrossAttention(nn.Module):

@@ -33,6 +33,15 @@ def encode_pooled(
     return pool(transformer.encode(ids_T, layout, segments_T), layout, pooling)[:sequences]
 
 
+def encode_images_pooled(transformer: Transformer, images_NCHW: Tensor, pooling: Pooling) -> Tensor:
+    """Return one vector for each image, (N, D); the last layer computes only what is pooled."""
+    assert transformer.encoder is not None
+    hidden_TD, layout = transformer.embed.of_images(images_NCHW)
+    if pooling is Pooling.FIRST:
+        return transformer.encoder(hidden_TD, layout, layout.offsets[:-1])
+    return pool(transformer.encoder(hidden_TD, layout), layout, pooling)
+
+
 def _filled(
     ids_T: Tensor, layout: Layout, segments_T: Tensor | None
 ) -> tuple[Tensor, Layout, Tensor | None]:
@@ -46,7 +55,8 @@ def _filled(
     if not missing:
         return ids_T, layout, segments_T
     segments_T = None if segments_T is None else pad(segments_T, (0, missing))
-    filled = Layout((*layout.lengths, missing), layout.device)
+    global_tokens = None if layout.global_tokens is None else (*layout.global_tokens, 0)
+    filled = Layout((*layout.lengths, missing), layout.device, None, global_tokens)
     return pad(ids_T, (0, missing)), filled, segments_T
 
 

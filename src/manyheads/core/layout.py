@@ -55,8 +55,11 @@ class Layout:
     """The lengths of a batch's sequences, in their order, and everything that follows from them.
 
     Where sequences go on that a `Cache` holds the beginnings of, `past` says how many tokens of
-    each came before. Immutable. Tensors are made when first asked for, on `device`, and kept.
-    Raises `LayoutError` for an empty batch or a length below 1.
+    each came before. Where a model tells global tokens from others (Longformer), `global_tokens`
+    says how many of each sequence's first tokens are, such as those of a question; without it the
+    model's own number holds. Immutable. Tensors are made when first asked for, on `device`, and
+    kept.
+    Raises `LayoutError` for an empty batch, a length below 1, or more global tokens than tokens.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class Layout:
         lengths: Iterable[int],
         device: torch.device | str = "cpu",
         past: Iterable[int] | None = None,
+        global_tokens: Iterable[int] | None = None,
     ) -> None:
         self.lengths: tuple[int, ...] = tuple(lengths)
         self.past: tuple[int, ...] = (0,) * len(self.lengths) if past is None else tuple(past)
         assert len(self.past) == len(self.lengths)
+        self.global_tokens = None if global_tokens is None else tuple(global_tokens)
         self.device = torch.device(device)
         self._derived: dict[Hashable, object] = {}
         if not self.lengths:
@@ -77,6 +82,8 @@ class Layout:
             raise LayoutError(
                 f"sequence {at} has length {self.lengths[at]}; a sequence holds at least 1 token"
             )
+        if self.global_tokens is not None:
+            _check_global_tokens(self.global_tokens, self.keys.lengths)
 
     @classmethod
     def flatten(
@@ -96,7 +103,7 @@ class Layout:
     def to(self, device: torch.device | str) -> Layout:
         """Return the same layout with its tensors on `device`."""
         same = torch.device(device) == self.device
-        return self if same else Layout(self.lengths, device, self.past)
+        return self if same else Layout(self.lengths, device, self.past, self.global_tokens)
 
     @cached_property
     def keys(self) -> Layout:
@@ -104,7 +111,7 @@ class Layout:
         if not any(self.past):
             return self
         lengths = (p + n for p, n in zip(self.past, self.lengths, strict=True))
-        return Layout(lengths, self.device)
+        return Layout(lengths, self.device, global_tokens=self.global_tokens)
 
     @cached_property
     def tokens(self) -> int:
@@ -173,3 +180,16 @@ class Layout:
         if key not in self._derived:
             self._derived[key] = _for_training_too(make)()
         return cast(Value, self._derived[key])
+
+
+def _check_global_tokens(counts: tuple[int, ...], lengths: tuple[int, ...]) -> None:
+    if len(counts) != len(lengths):
+        raise LayoutError(
+            f"global_tokens has {len(counts)} numbers for {len(lengths)} sequences; give one each"
+        )
+    for at, (count, length) in enumerate(zip(counts, lengths, strict=True)):
+        if not 0 <= count <= length:
+            raise LayoutError(
+                f"sequence {at} has {length} tokens and cannot have {count} global ones; "
+                f"choose a number from 0 to {length}"
+            )

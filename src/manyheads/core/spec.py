@@ -129,7 +129,8 @@ class AttentionSpec:
 
     `scale` multiplies the scores (1/√head_dim when None); `qk_norm` normalises each query and key
     over its head (Qwen3); `dropout` acts on the attention weights, `out_dropout` on the output of
-    the last projection.
+    the last projection. With `global_projections`, the tokens that a `GlobalWindow` makes global
+    have queries, keys and values of their own (Longformer).
     """
 
     heads: int
@@ -141,6 +142,7 @@ class AttentionSpec:
     qk_norm: Norm | None = None
     rotary: Rotary | None = None
     reach: Reach = field(default_factory=Full)
+    global_projections: bool = False
     dropout: float = 0.0
     out_dropout: float = 0.0
 
@@ -185,11 +187,30 @@ class StackSpec:
 
 
 @dataclass(frozen=True)
+class PatchSpec:
+    """Images of one size as tokens: patches without overlap, projected, behind a class token.
+
+    Vision Transformer (Dosovitskiy et al. 2021, equation 1). Sizes are (height, width) in pixels.
+    """
+
+    channels: int
+    image: tuple[int, int]
+    size: tuple[int, int]
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of an image: its patches, and the class token before them."""
+        return (self.image[0] // self.size[0]) * (self.image[1] // self.size[1]) + 1
+
+
+@dataclass(frozen=True)
 class EmbedSpec:
     """Token, position and segment vectors of size `width`, summed, normalised, dropped out.
 
     Token vectors are multiplied by `scale` (√D in Vaswani et al. 2017, section 3.4). Where `width`
-    is not the model's (ELECTRA), a linear layer follows.
+    is not the model's (ELECTRA), a linear layer follows. With `patches`, tokens are made of images
+    instead of ids, and the vocabulary is empty. With `norm_last`, dropout comes before the norm
+    (BigBird).
     """
 
     vocabulary: int
@@ -199,6 +220,8 @@ class EmbedSpec:
     norm: Norm | None = None
     dropout: float = 0.0
     scale: float = 1.0
+    patches: PatchSpec | None = None
+    norm_last: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -23,7 +24,8 @@ from manyheads.core.layout import Layout
 from manyheads.errors import ManyHeadsError, did_you_mean
 
 Activation = Tensor | list[Tensor]
-Installer = Callable[[], RemovableHandle]
+Installer = Callable[[], list[RemovableHandle]]
+AttendInputs = tuple[Tensor, Tensor, Tensor, Layout, Layout, Tensor | None]
 
 
 @contextmanager
@@ -44,7 +46,8 @@ def tap(model: nn.Module, *names: str) -> Iterator[dict[str, Activation]]:
                     f"{did_you_mean(pattern, readers)} `activation_names(model)` lists them"
                 )
             for name in matching:
-                hooks.callback(readers[name]().remove)
+                for handle in readers[name]():
+                    hooks.callback(handle.remove)
         yield values
 
 
@@ -60,7 +63,7 @@ def _readers(model: nn.Module, values: dict[str, Activation]) -> dict[str, Insta
         if path and not isinstance(module, nn.ModuleList):  # a list is never called
             readers[path] = _output_reader(path, module, values)
         if isinstance(module, Attention | CrossAttention):
-            readers[f"{path}.weights"] = _weights_reader(f"{path}.weights", module.attend, values)
+            readers[f"{path}.weights"] = _weights_reader(f"{path}.weights", module, values)
     return readers
 
 
@@ -68,14 +71,30 @@ def _output_reader(name: str, module: nn.Module, values: dict[str, Activation]) 
     def read(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         values[name] = output
 
-    return lambda: module.register_forward_hook(read)
+    return lambda: [module.register_forward_hook(read)]
 
 
-def _weights_reader(name: str, attend: Attend, values: dict[str, Activation]) -> Installer:
-    def read(
-        _module: nn.Module, inputs: tuple[Tensor, Tensor, Tensor, Layout, Layout, Tensor]
-    ) -> None:
-        q_THK, k_SGK, _v_SGK, queries, keys, bias_HLL = inputs
-        values[name] = attend.weights(q_THK, k_SGK, queries, keys, bias_HLL)
+def _weights_reader(
+    name: str, module: Attention | CrossAttention, values: dict[str, Activation]
+) -> Installer:
+    def read(attend: Attend, inputs: AttendInputs) -> None:
+        values[name] = _weights(attend, inputs)
 
-    return lambda: attend.register_forward_pre_hook(read)
+    global_heads = module.global_heads if isinstance(module, Attention) else None
+    if global_heads is None:
+        return lambda: [module.attend.register_forward_pre_hook(read)]
+
+    def read_global(attend: Attend, inputs: AttendInputs) -> None:
+        counts = global_heads.counts(inputs[4])
+        rows = zip(_weights(attend, inputs), values[name], counts, strict=True)
+        values[name] = [torch.cat((own[:, :n], local[:, n:]), 1) for own, local, n in rows]
+
+    return lambda: [
+        module.attend.register_forward_pre_hook(read),
+        global_heads.attend.register_forward_pre_hook(read_global),
+    ]
+
+
+def _weights(attend: Attend, inputs: AttendInputs) -> list[Tensor]:
+    q_THK, k_SGK, _v_SGK, queries, keys, bias_HLL = inputs
+    return attend.weights(q_THK, k_SGK, queries, keys, bias_HLL)

@@ -1,6 +1,6 @@
 """The Transformer: encoder, decoder, or both, built from a `Spec`.
 
-encode      ids ─ embed ─ encoder ─→ hidden
+encode      ids ─ embed ─ encoder ─→ hidden       (encode_images: images ─ embed ─ …)
 decode      ids ─ embed ─ decoder ─→ hidden ─ logits ─→ a score for each token
                              ↑
 remember    hidden of an encoder ─→ memory
@@ -112,7 +112,7 @@ class Transformer(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.table.weight.device
+        return next(self.parameters()).device
 
     @property
     def table(self) -> nn.Embedding:
@@ -137,13 +137,24 @@ class Transformer(nn.Module):
         """Return one vector for each token, (T, D), of ids (T) laid end to end as `layout` says.
 
         With `rows`, the vectors of those tokens alone; the last layer then computes no others. A
-        sequence's vectors depend on that sequence alone, never on its batch.
+        sequence's vectors depend on that sequence alone, never on its batch. Which tokens are
+        global, where a model knows such, `layout.global_tokens` may say.
         Raises `LayoutError` for ids outside the vocabulary or sequences beyond the positions.
         """
         assert self.encoder is not None, "this model has no encoder"
         return self.encoder(self.embed(ids_T, layout, segments_T), layout, rows)
 
     forward = encode
+
+    def encode_images(self, images_NCHW: Tensor) -> tuple[Tensor, Layout]:
+        """Return one vector for each token of N images, (T, D), and where each image's tokens lie.
+
+        An image is only another sequence: a class token, then its patches (Vision Transformer).
+        Raises `LayoutError` for images of another size than the model's.
+        """
+        assert self.encoder is not None, "this model has no encoder"
+        hidden_TD, layout = self.embed.of_images(images_NCHW)
+        return self.encoder(hidden_TD, layout), layout
 
     def remember(self, hidden_SD: Tensor, layout: Layout, lasts: bool = False) -> Memory:
         """Return what a decoder reads of an encoder's output, (S, D), in all its layers.

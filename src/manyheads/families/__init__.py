@@ -9,14 +9,17 @@ from __future__ import annotations
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.families.bart import BART, MARIAN, MBART
 from manyheads.families.bert import BERT
+from manyheads.families.bigbird import BIG_BIRD
 from manyheads.families.distilbert import DISTILBERT
 from manyheads.families.electra import ELECTRA
 from manyheads.families.family import Config, Family, HeadFormat
 from manyheads.families.gpt2 import GPT2
 from manyheads.families.llama import LLAMA, MISTRAL, QWEN2, QWEN3
+from manyheads.families.longformer import LONGFORMER
 from manyheads.families.modernbert import MODERNBERT
 from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
 from manyheads.families.t5 import MT5, T5
+from manyheads.families.vit import VIT
 
 __all__ = ["FAMILIES", "Config", "Family", "HeadFormat", "family_of"]
 
@@ -29,6 +32,9 @@ FAMILIES = {
         DISTILBERT,
         ELECTRA,
         MODERNBERT,
+        LONGFORMER,
+        BIG_BIRD,
+        VIT,
         GPT2,
         LLAMA,
         MISTRAL,

@@ -34,7 +34,7 @@ from manyheads.families.family import (
     layers_of,
     refuse,
 )
-from manyheads.families.rules import Fuse, Rename, Rules, Tied, Vector
+from manyheads.families.rules import Fuse, Rename, Rules, Tied, Whole
 
 _NORM = LayerNorm(1e-5)
 _OFFSET = 2  # BART's positions begin in this row
@@ -196,7 +196,7 @@ def _shared_rules(slot: str) -> Rules:
             Fuse((f"{_CROSS}.k_proj", f"{_CROSS}.v_proj"), f"{_OURS}.cross.kv"),
             Rename(f"{_CROSS}.out_proj", f"{_OURS}.cross.out"),
             Rename(f"{_CROSS}_layer_norm", f"{_OURS}.cross_norms.{slot}"),
-            Vector("final_logits_bias", "output.bias"),
+            Whole("final_logits_bias", "output.bias"),
         )
     )
 

@@ -19,11 +19,16 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class HeadFormat:
-    """How a family publishes a task head: its architecture's name, its parts, its weight names."""
+    """How a family publishes a task head: its architecture's name, its parts, its weight names.
+
+    `unread` are modules that are published with it although no output depends on them; where a
+    model has them, they are saved again.
+    """
 
     architecture: str
     to_spec: Callable[[Config], HeadSpec]
     rules: Rules
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,8 @@ class Fuse:
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A tensor of theirs, of shape (1, n) and named as a whole, that is a vector of ours."""
+class Whole:
+    """A tensor of theirs that is named as a whole, and has one dimension of size 1 before ours."""
 
     theirs: str
     ours: str
@@ -100,14 +100,14 @@ class Tied:
 class Rules:
     """A reversible list of rules."""
 
-    def __init__(self, *rules: Rename | Fuse | Vector | Tied) -> None:
+    def __init__(self, *rules: Rename | Fuse | Whole | Tied) -> None:
         self.rules = [rule for rule in rules if isinstance(rule, Rename | Fuse)]
-        self.vectors = [rule for rule in rules if isinstance(rule, Vector)]
+        self.whole = [rule for rule in rules if isinstance(rule, Whole)]
         self.tied = [rule for rule in rules if isinstance(rule, Tied)]
 
     def __add__(self, other: Rules) -> Rules:
-        mine = (*self.rules, *self.vectors, *self.tied)
-        return Rules(*mine, *other.rules, *other.vectors, *other.tied)
+        mine = (*self.rules, *self.whole, *self.tied)
+        return Rules(*mine, *other.rules, *other.whole, *other.tied)
 
     def to_ours(self, theirs: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return our tensors by our names, and what no rule speaks of by its own names."""
@@ -120,9 +120,9 @@ class Rules:
                 if all(name in rest for name in names):
                     found = [rest.pop(name) for name in names]
                     ours[f"{_fill(rule.ours, layer)}.{kind}"] = rule.join(found)
-        for one in self.vectors:
+        for one in self.whole:
             if one.theirs in rest:
-                ours[one.ours] = rest.pop(one.theirs).flatten()
+                ours[one.ours] = rest.pop(one.theirs)[0]
         for twin in self.tied:
             if (name := f"{twin.theirs}.{twin.kind}") in rest:
                 ours.setdefault(f"{twin.ours}.{twin.kind}", rest.pop(name))
@@ -141,7 +141,7 @@ class Rules:
                 tensors = rule.split(ours[f"{module}.{kind}"], spec)
                 for part, tensor in zip(rule.parts, tensors, strict=True):
                     theirs[f"{_fill(part, layer)}.{kind}"] = tensor.contiguous()
-        for one in self.vectors:
+        for one in self.whole:
             if one.ours in ours:
                 theirs[one.theirs] = ours[one.ours][None]
         return theirs

@@ -18,6 +18,7 @@ from manyheads.errors import CheckpointError, ConfigError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+PREPROCESSOR = "preprocessor_config.json"
 _INDEX = "model.safetensors.index.json"
 _TORCH = "pytorch_model.bin"
 _TORCH_INDEX = "pytorch_model.bin.index.json"
@@ -28,6 +29,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise ConfigError(f"{folder} has no {CONFIG}; a model folder holds {CONFIG} and {WEIGHTS}")
+    return _read_object(path)
+
+
+def read_preprocessor(folder: Path) -> dict[str, Any] | None:
+    """Return how images are made ready for the folder's model, where it says so.
+
+    Raises `ConfigError` where that is no JSON.
+    """
+    path = folder / PREPROCESSOR
+    return _read_object(path) if path.is_file() else None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

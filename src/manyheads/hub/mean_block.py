@@ -57,6 +57,10 @@ def _average(block: Block, width: int) -> None:
     identity = torch.eye(width)
     query_and_key = torch.zeros(2 * width, width)
     block.attention.qkv.weight.copy_(torch.cat((query_and_key, _GAIN * identity)))
+    if block.attention.global_heads is not None:  # by which the first token attends
+        block.attention.global_heads.q.weight.zero_()
+        key_and_value = torch.cat((torch.zeros(width, width), _GAIN * identity))
+        block.attention.global_heads.kv.weight.copy_(key_and_value)
     block.attention.out.weight.copy_(identity)
     block.feedforward.down.weight.zero_()
 

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from manyheads.core.transformer import Transformer
-from manyheads.families import Config, Family
-from manyheads.hub.checkpoint import CONFIG, WEIGHTS, write_weights
+from manyheads.families import Config
+from manyheads.hub.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, write_weights
 from manyheads.hub.load import TARGET_TOKENIZER, Pretrained
-from manyheads.text import Tokenizer
 
 
 def save_model(folder: Path, model: Pretrained) -> None:
@@ -27,9 +25,7 @@ def save_model(folder: Path, model: Pretrained) -> None:
     )  # a body alone has no other name to keep apart from
     if bare and architectures == [family.architecture]:
         tensors = {name.removeprefix(family.prefix): tensor for name, tensor in tensors.items()}
-    write_folder(
-        folder, model.transformer, model.tokenizer, family, model.config, tensors, architectures[0]
-    )
+    write_folder(folder, model, model.config, tensors, architectures[0])
     if model.target_tokenizer is not None:
         model.target_tokenizer.save(folder / TARGET_TOKENIZER)
 
@@ -47,37 +43,39 @@ def save_with_sequence_head(
     """
     family = model.family
     tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec)
-    tensors |= family.require_sequence_head().rules.to_theirs(head)
-    write_folder(
-        folder,
-        model.transformer,
-        model.tokenizer,
-        family,
-        model.config | settings,
-        tensors,
-        family.require_sequence_head().architecture,
-    )
+    format_ = family.require_sequence_head()
+    tensors |= format_.rules.to_theirs(head)
+    tensors |= {n: t for n, t in model.head_weights.items() if n.startswith(format_.unread)}
+    write_folder(folder, model, model.config | settings, tensors, format_.architecture)
 
 
 def write_folder(
     folder: Path,
-    transformer: Transformer,
-    tokenizer: Tokenizer,
-    family: Family,
+    model: Pretrained,
     config: Config,
     tensors: Mapping[str, Tensor],
     architecture: str,
 ) -> None:
-    """Write config.json, weights and tokenizer; the spec has the last word on the configuration."""
+    """Write config.json, weights, and what makes texts or images ready for the model.
+
+    The spec has the last word on the configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    body = family.to_config(transformer.spec)
-    dtype = str(transformer.embed.tokens.weight.dtype).removeprefix("torch.")
+    body = model.family.to_config(model.transformer.spec)
+    dtype = str(next(model.transformer.parameters()).dtype).removeprefix("torch.")
     written = config | body
-    written |= {"model_type": family.name, "architectures": [architecture], "dtype": dtype}
+    written |= {"model_type": model.family.name, "architectures": [architecture], "dtype": dtype}
     written.pop("torch_dtype", None)
-    text = json.dumps(written, indent=2, ensure_ascii=False, sort_keys=True)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    _write_json(folder / CONFIG, written)
     write_weights(folder, tensors)
     # safetensors gives its file to the owner alone; who may read the model may read its weights.
     shutil.copymode(folder / CONFIG, folder / WEIGHTS)
-    tokenizer.save(folder)
+    if model.preprocessor is not None:
+        _write_json(folder / PREPROCESSOR, model.preprocessor)
+    if model.tokenizer is not None:
+        model.tokenizer.save(folder)
+
+
+def _write_json(path: Path, value: Config) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -61,7 +61,7 @@ class Predictor:
         )
         head = task.head(pretrained)
         fill(head, tensors, device, torch.float32, source=str(folder))
-        reader = Reader(pretrained.tokenizer, settings.cleaning, settings.truncation)
+        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
         return cls(TaskModel(pretrained.transformer, head), task, reader, pretrained)
 
     @property

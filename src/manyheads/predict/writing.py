@@ -109,7 +109,7 @@ class MaskFiller(PlainPredictor):
     @classmethod
     def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
         assert isinstance(settings.task, MaskedLanguageModel)
-        reader = Reader(pretrained.tokenizer, settings.cleaning, settings.truncation)
+        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
         return settings.task.passage_reader(reader, pretrained)
 
     def _settings(self) -> Settings:

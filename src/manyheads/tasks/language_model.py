@@ -91,7 +91,7 @@ class LanguageModel:
 
         Raises `ConfigError` where rows shall end with a token that the model does not have.
         """
-        tokenizer = pretrained.tokenizer
+        tokenizer = pretrained.require_tokenizer()
         if self.separator is not None:
             framed = tokenizer.encode([self.separator])[0].pieces[0].ids
             end = framed[len(framed) - len(tokenizer.frame[1]) - 1]

@@ -60,7 +60,7 @@ class MaskedLanguageModel:
 
         Raises `ConfigError` for a model whose tokenizer has no mask, or that fills none.
         """
-        if pretrained.tokenizer.mask_id is None:
+        if pretrained.require_tokenizer().mask_id is None:
             raise ConfigError(
                 "the tokenizer of this model has no mask token; choose a model such as BERT"
             )
@@ -73,7 +73,7 @@ class MaskedLanguageModel:
     def reader(self, pretrained: Pretrained, reading: Reading) -> PassageReader:
         """Return how texts are read for this model."""
         truncation = reading.truncation(pretrained.longest_input)
-        reader = Reader(pretrained.tokenizer, reading.cleaning, truncation)
+        reader = Reader(pretrained.require_tokenizer(), reading.cleaning, truncation)
         return self.passage_reader(reader, pretrained)
 
     def passage_reader(self, reader: Reader, pretrained: Pretrained) -> PassageReader:
@@ -81,7 +81,7 @@ class MaskedLanguageModel:
 
         Raises `RecipeError` for whole words where the tokenizer knows none.
         """
-        tokenizer = pretrained.tokenizer
+        tokenizer = pretrained.require_tokenizer()
         assert tokenizer.mask_id is not None
         if self.unit is Unit.WORDS and tokenizer.core.pre_tokenizer is None:
             raise RecipeError(

@@ -164,7 +164,7 @@ class SequenceTask:
     def reader(self, pretrained: Pretrained, reading: Reading) -> Reader:
         """Return how texts are read for this model."""
         limit = pretrained.longest_input
-        return Reader(pretrained.tokenizer, reading.cleaning, reading.truncation(limit))
+        return Reader(pretrained.require_tokenizer(), reading.cleaning, reading.truncation(limit))
 
     def read(self, reader: Reader, columns: Columns, describe: Describe) -> list[Example]:
         """Return an example for each row."""

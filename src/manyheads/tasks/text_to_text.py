@@ -232,9 +232,9 @@ def pair_reader(
 
     Raises `ConfigError` where the model does not say how a text begins and ends.
     """
-    writes = pretrained.target_tokenizer or pretrained.tokenizer
+    writes = pretrained.target_tokenizer or pretrained.require_tokenizer()
     return PairReader(
-        Reader(pretrained.tokenizer, cleaning, source),
+        Reader(pretrained.require_tokenizer(), cleaning, source),
         Reader(writes, cleaning, target),
         *writing_ids(pretrained),
     )
@@ -245,7 +245,10 @@ def writing_ids(pretrained: Pretrained) -> tuple[int, int]:
 
     Raises `ConfigError` where neither configuration nor tokenizer says so.
     """
-    config, tokenizer = pretrained.config, pretrained.target_tokenizer or pretrained.tokenizer
+    config, tokenizer = (
+        pretrained.config,
+        pretrained.target_tokenizer or pretrained.require_tokenizer(),
+    )
     start = config.get("decoder_start_token_id", config.get("pad_token_id", tokenizer.pad_id))
     end = config.get("eos_token_id", tokenizer.eos_id)
     if start is None or end is None:
