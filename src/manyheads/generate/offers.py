@@ -203,13 +203,12 @@ def _forbid(logits_RV: Tensor, views: Sequence[View]) -> None:
         if (mask_V := view.rules.outside(logits_RV)) is not None:
             logits_RV[row].masked_fill_(mask_V, -torch.inf)
         banned = view.rules.banned(view.tokens, view.written)
-        demanded = view.rules.demanded(view.written, banned)
-        if demanded is None:
+        if demanded := view.rules.demanded(view.written, banned):
+            values = logits_RV[row, demanded]
+            logits_RV[row] = -torch.inf
+            logits_RV[row, demanded] = values
+        else:
             at_rows += [row] * len(banned)
             at_tokens += banned
-        else:
-            value = logits_RV[row, demanded].clone()
-            logits_RV[row] = -torch.inf
-            logits_RV[row, demanded] = value
     if at_rows:
         logits_RV[torch.tensor(at_rows), torch.tensor(at_tokens)] = -torch.inf

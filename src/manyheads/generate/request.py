@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from manyheads.core.transformer import Transformer
 from manyheads.errors import GenerationError
+from manyheads.generate.constraints import fits
 from manyheads.generate.search import Finish, Hypothesis
 from manyheads.generate.settings import Beam, Settings
 
@@ -122,6 +123,12 @@ class Request:
             raise GenerationError(
                 f"{name}: its prefix {begun!r} holds {stops[0]!r}, which stops an output; leave "
                 "one of them out"
+            )
+        room = settings.max_tokens - len(settings.prefix)
+        if not fits(settings.prefix, settings.required, settings.banned, room):
+            raise GenerationError(
+                f"{name}: max_tokens={settings.max_tokens} leave no room to write required phrases "
+                "without a banned one between them; choose more"
             )
         strategy = settings.strategy
         if isinstance(strategy, Beam) and strategy.coverage_penalty and not writer.reads:
