@@ -17,7 +17,7 @@ from torch import Tensor
 from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
 from manyheads.generate.constraints import Rules
-from manyheads.generate.offers import View, offers_of
+from manyheads.generate.offers import View, nothing_allowed, offers_of
 from manyheads.generate.request import Request
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.search import Search
@@ -34,6 +34,11 @@ class Job:
     uniforms: Sequence[Uniforms]  # of each sample; none for searches that draw nothing
     told: int = 0  # tokens of the output that news have brought
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"request {self.ticket}"
+
     def views(self) -> list[View]:
         """Return what the choice of the next token needs to know of each live path."""
         return [
@@ -42,7 +47,7 @@ class Job:
                 self.request.prompt,
                 path.tokens,
                 self.uniforms[path.sample][len(path.tokens)] if self.uniforms else 0.0,
-                f"request {self.ticket}",
+                self.name,
             )
             for path in self.search.live
         ]
@@ -75,12 +80,17 @@ class Work:
         """Let every search go on from the logits of its paths; return the jobs that are done.
 
         Rows of the cache become those of the new paths, and what is done leaves.
+        Raises `GenerationError` where the beams of a job cannot go on, and found nothing.
         """
         offers = offers_of(logits_RV, [view for job in self.jobs for view in job.views()])
         counts = [len(job.search.live) for job in self.jobs]
         firsts = [0, *accumulate(counts)]
+        own = [offers[first:last] for first, last in pairwise(firsts)]
+        for job, some in zip(self.jobs, own, strict=True):
+            if not any(some) and not job.search.outputs:
+                raise nothing_allowed(job.name, len(job.search.live[0].tokens))
         parents = [
-            [firsts[i] + parent for parent in job.search.advance(offers[firsts[i] : firsts[i + 1]])]
+            [firsts[i] + parent for parent in job.search.advance(own[i])]
             for i, job in enumerate(self.jobs)
         ]
         done = [job for job, rows in zip(self.jobs, parents, strict=True) if not rows]
