@@ -67,6 +67,7 @@ class Engine:
         self._tickets += 1
         return self._tickets - 1
 
+    @torch.inference_mode()
     def cancel(self, ticket: int) -> None:
         """Forget a request, wherever it is; of one that is done nothing is left to forget."""
         self._waiting = deque(one for one in self._waiting if one[0] != ticket)
