@@ -32,6 +32,7 @@ class Engine:
 
     At most `max_rows` sequences are in work at once, beams and samples counted, and at most
     `prefill_tokens` of prompts and sources are read at once; further requests wait for their turn.
+    A request that needs more than that has the engine to itself.
 
     Raises `GenerationError` for a model without a decoder.
     """
@@ -93,11 +94,11 @@ class Engine:
     def _admitted(self) -> list[tuple[int, Request]]:
         """Take from those that wait as many as there is room for: at least one if all is idle."""
         admitted: list[tuple[int, Request]] = []
-        rows, tokens = self._work.rows, 0
+        rows, tokens = self._work.width, 0
         while self._waiting:
             _, request = self._waiting[0]
             rows += request.settings.width
-            tokens += len(request.prompt) + len(request.source or ())
+            tokens += len(request.prompt) + len(request.settings.prefix) + len(request.source or ())
             if admitted and tokens > self.prefill_tokens:
                 break
             if rows > self.max_rows and (admitted or self._work.jobs):

@@ -21,6 +21,7 @@ from manyheads.generate.offers import View, nothing_allowed, offers_of
 from manyheads.generate.request import Request
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.search import Search
+from manyheads.generate.settings import Beam
 
 
 @dataclass
@@ -38,6 +39,12 @@ class Job:
     def name(self) -> str:
         """What messages call it."""
         return f"request {self.ticket}"
+
+    @property
+    def width(self) -> int:
+        """How many sequences it may still have in work at once: beams may have yet to spread."""
+        settings = self.request.settings
+        return settings.width if isinstance(settings.strategy, Beam) else len(self.search.live)
 
     def views(self) -> list[View]:
         """Return what the choice of the next token needs to know of each live path."""
@@ -65,6 +72,11 @@ class Work:
     def rows(self) -> int:
         """How many sequences are in work."""
         return sum(len(job.search.live) for job in self.jobs)
+
+    @property
+    def width(self) -> int:
+        """How many sequences may be in work at once until one of the jobs is done."""
+        return sum(job.width for job in self.jobs)
 
     def last_tokens(self, device: torch.device) -> Tensor:
         """Return the last token of every live path, (R)."""
