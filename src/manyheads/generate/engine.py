@@ -68,6 +68,11 @@ class Engine:
         self._tickets += 1
         return self._tickets - 1
 
+    def longest_first(self) -> None:
+        """Let those that wait have their turn by the length of source or prompt."""
+        size = {ticket: len(one.source or one.prompt) for ticket, one in self._waiting}
+        self._waiting = deque(sorted(self._waiting, key=lambda one: -size[one[0]]))
+
     @torch.inference_mode()
     def cancel(self, ticket: int) -> None:
         """Forget a request, wherever it is; of one that is done nothing is left to forget."""
@@ -190,19 +195,16 @@ def generate(
     Raises `GenerationError` for what this model cannot do, before anything is written.
     """
     engine = Engine(writer, max_rows)
-    for number, request in enumerate(requests):
-        request.check(writer, f"request {number}")
-    size = [len(request.source or request.prompt) for request in requests]
-    numbers = {}
-    for number in sorted(range(len(requests)), key=lambda i: -size[i]):
-        numbers[engine.add(requests[number])] = number
+    for request in requests:
+        engine.add(request)
+    engine.longest_first()
     outputs: dict[int, Output] = {}
     while engine.busy:
         for news in engine.step():
             if news.output is not None:
-                outputs[numbers[news.ticket]] = news.output
+                outputs[news.ticket] = news.output
                 progress(1)
-    return [outputs[number] for number in range(len(requests))]
+    return [outputs[ticket] for ticket in range(len(requests))]
 
 
 def _begun(writer: Writer, requests: Sequence[Request]) -> list[Path]:
