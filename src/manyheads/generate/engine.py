@@ -51,12 +51,13 @@ class Engine:
         self._layers = len(decoder.blocks)
         self._waiting: deque[tuple[int, Request]] = deque()
         self._work = Work([], Cache(self._layers))
+        self._news: list[News] = []  # not told yet, because what was let in failed
         self._tickets = 0
 
     @property
     def busy(self) -> bool:
-        """Whether any request waits or is in work."""
-        return bool(self._waiting or self._work.jobs)
+        """Whether any request waits or is in work, or there is news of one."""
+        return bool(self._waiting or self._work.jobs or self._news)
 
     def add(self, request: Request) -> int:
         """Let a request wait for its turn; return the ticket that its news will name.
@@ -83,17 +84,19 @@ class Engine:
     def step(self) -> list[News]:
         """Go on by one token with all that is in work, then let in what there is room for.
 
-        Raises `GenerationError` where the model gives no numbers; the requests in work are lost
-        then, and the engine goes on with those that wait.
+        Raises `GenerationError` where the model gives no numbers, or constraints leave no token:
+        then all that went on in the same pass are lost, those in work or those just let in, and the
+        engine goes on with the others.
         """
         work = self._work
         self._work = Work([], Cache(self._layers))
-        news = self._decoded(work) if work.jobs else []
+        self._news += self._decoded(work) if work.jobs else []
         self._work = work
         if admitted := self._admitted():
             fresh, first_news = self._prefilled(admitted)
             self._work.join(fresh)
-            news += first_news
+            self._news += first_news
+        news, self._news = self._news, []
         return news
 
     def _admitted(self) -> list[tuple[int, Request]]:
