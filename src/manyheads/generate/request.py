@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from manyheads.core.transformer import Transformer
@@ -49,6 +49,16 @@ class Writer:
         """V, how many tokens it chooses from."""
         spec = self.transformer.spec
         return (spec.target or spec.embed).vocabulary
+
+
+def check_tokens(name: str, what: str, tokens: Iterable[int], count: int) -> None:
+    """Raise `GenerationError` where a token is none of the `count` that there are."""
+    wrong = next((token for token in tokens if not 0 <= token < count), None)
+    if wrong is not None:
+        raise GenerationError(
+            f"{name}: token {wrong} of {what} is outside the {count} tokens of this model; use the "
+            "tokenizer that belongs to it"
+        )
 
 
 @dataclass(frozen=True)
@@ -101,12 +111,7 @@ class Request:
             ("its source", self.source or (), reading),
             ("its constraints", given, writer.vocabulary),
         ):
-            wrong = next((token for token in tokens if not 0 <= token < count), None)
-            if wrong is not None:
-                raise GenerationError(
-                    f"{name}: token {wrong} of {what} is outside the {count} tokens of this model; "
-                    "use the tokenizer that belongs to it"
-                )
+            check_tokens(name, what, tokens, count)
 
     def _check_constraints(self, writer: Writer, name: str) -> None:
         settings = self.settings
