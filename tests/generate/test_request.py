@@ -97,6 +97,19 @@ def test_coverage_needs_a_source() -> None:
     assert "coverage_penalty" in refused("gpt2", Request([3], None, settings))
 
 
+def test_required_phrases_that_cannot_stand_together() -> None:
+    """4 5 is banned: 3 4 may not come before 5 6, and there is room for nothing between them."""
+    settings = Settings(max_tokens=4, banned=((4, 5),), required=((3, 4), (5, 6)))
+    outputs = generate(writer("gpt2"), [Request([3], None, settings)])
+    assert outputs[0].best.tokens == (5, 6, 3, 4)
+    never = replace(settings, banned=((4, 5), (6, 3)))
+    message = refused("gpt2", Request([3], None, never))
+    assert "max_tokens=4" in message and "banned" in message
+    generate(writer("gpt2"), [Request([3], None, replace(never, max_tokens=5))])
+    behind = Settings(max_tokens=2, prefix=(4,), banned=((4, 5),), required=((5,),))
+    assert "banned" in refused("gpt2", Request([3], None, behind))
+
+
 def test_an_end_outside_of_the_vocabulary() -> None:
     with pytest.raises(GenerationError, match=f"token {VOCABULARY} .*{VOCABULARY} tokens"):
         Writer(writer("gpt2").transformer, frozenset({END, VOCABULARY}))
@@ -120,19 +133,3 @@ def test_why_an_output_ended() -> None:
     stops = Settings(max_tokens=5, vocabulary=frozenset({2}), min_tokens=5, stop=("aa",))
     output = generate(ours, [Request([3], None, stops)])[0].best
     assert (output.tokens, output.finish) == ((2, 2), Finish.STOP)
-
-
-def test_an_engine_goes_on_after_a_failure() -> None:
-    ours = writer("gpt2")
-    stuck = Settings(max_tokens=6, vocabulary=frozenset({2}), no_repeat_ngram=1, min_tokens=3)
-    engine = Engine(ours, max_rows=1)
-    engine.add(Request([3], None, stuck))
-    ticket = engine.add(Request([3], None, WRITES))
-    with pytest.raises(GenerationError, match=r"request 0, token 2: the constraints forbid every"):
-        while engine.busy:
-            engine.step()
-    news = []
-    while engine.busy:
-        news += engine.step()
-    assert news[-1].ticket == ticket
-    assert news[-1].output == generate(ours, [Request([3], None, WRITES)])[0]

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from manyheads.generate.settings import Phrase, Settings, holds
 
+ELSE = -1  # any token that is in no phrase
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -37,9 +39,20 @@ class Rules:
         one = self.settings
         banned = set(repeats(tokens, one.no_repeat_ngram))
         banned.update(completions(written, one.banned))
-        if len(written) < one.min_tokens or any(missing(written, one.required)):
+        open_phrases = list(missing(written, one.required))
+        if len(written) < one.min_tokens or open_phrases:
             banned |= self.ends
+        if open_phrases and one.banned:
+            banned.update(self._spoilers(written))
         return banned
+
+    def _spoilers(self, written: Sequence[int]) -> Iterator[int]:
+        """Yield the tokens behind which what is required has no room without a banned phrase."""
+        one = self.settings
+        room = one.max_tokens - len(written) - 1
+        for token in {token for phrase in one.banned for token in phrase}:
+            if not fits((*written, token), one.required, one.banned, room):
+                yield token
 
     def outside(self, logits_RV: Tensor) -> Tensor | None:
         """Return True for each token, (V), that is never written; None where there is none."""
@@ -48,22 +61,25 @@ class Rules:
         allowed = self.settings.vocabulary | self.ends
         return _outside(allowed, logits_RV.shape[1], logits_RV.device)
 
-    def demanded(self, written: Sequence[int], banned: set[int]) -> int | None:
-        """Return the token that must come next if all that is required is to be written in time.
+    def demanded(self, written: Sequence[int], banned: set[int]) -> list[int]:
+        """Return the tokens of which one must come next if all that is required is to be in time.
 
-        None where there is room for another. `banned` tokens are demanded only where nothing else
-        would do.
+        Empty where there is room for another. Those that repeat a run, among `banned`, are demanded
+        only where nothing else would do.
         """
-        room = self.settings.max_tokens - len(written)
-        open_phrases = list(missing(written, self.settings.required))
-        if not open_phrases or sum(map(len, open_phrases)) < room:
-            return None
-        begun = {phrase: progress(written, phrase) for phrase in open_phrases}
-        order = sorted(open_phrases, key=begun.__getitem__, reverse=True)
-        wanted = [phrase[begun[phrase]] for phrase in order]
-        if begun[order[0]]:  # what was begun cannot be begun again in time
-            return wanted[0]
-        return next((token for token in wanted if token not in banned), wanted[0])
+        one = self.settings
+        room = one.max_tokens - len(written) - 1
+        open_phrases = list(missing(written, one.required))
+        if fits((*written, ELSE), open_phrases, one.banned, room):
+            return []
+        wanted = {phrase[progress(written, phrase)] for phrase in open_phrases}
+        possible = [
+            token
+            for token in wanted - set(completions(written, one.banned))
+            if fits((*written, token), open_phrases, one.banned, room)
+        ]
+        assert possible  # requests are checked, and spoilers banned
+        return [token for token in possible if token not in banned] or possible
 
     def offers(self, written: Sequence[int]) -> set[int]:
         """Return the tokens that begin or go on with what is required and not there yet."""
@@ -106,6 +122,46 @@ def completions(tokens: Sequence[int], phrases: Sequence[Phrase]) -> Iterator[in
 def missing(tokens: Sequence[int], phrases: Sequence[Phrase]) -> Iterator[Phrase]:
     """Yield the phrases that the sequence does not hold."""
     return (phrase for phrase in phrases if not holds(tokens, phrase))
+
+
+def fits(
+    tokens: Sequence[int], required: Sequence[Phrase], banned: tuple[Phrase, ...], room: int
+) -> bool:
+    """Whether `room` more tokens can hold what is required, in some order, and nothing banned.
+
+    Phrases that may not meet are parted by another token.
+    """
+    open_phrases = tuple(missing(tokens, required))
+    if not open_phrases:
+        return room >= 0
+    begun = max(progress(tokens, phrase) for phrase in open_phrases)
+    if sum(map(len, open_phrases)) - begun > room:
+        return False
+    longest = max(map(len, (*open_phrases, *banned)))
+    return not banned or _fit_in_turn(tuple(tokens[-longest:]), open_phrases, banned, room)
+
+
+@lru_cache(maxsize=4096)
+def _fit_in_turn(
+    tokens: tuple[int, ...], required: tuple[Phrase, ...], banned: tuple[Phrase, ...], room: int
+) -> bool:
+    for phrase in required:
+        for before in (tokens, (*tokens, ELSE)):
+            grown = _finished(before, phrase, banned)
+            if grown and fits(grown, required, banned, room - len(grown) + len(tokens)):
+                return True
+    return False
+
+
+def _finished(
+    tokens: tuple[int, ...], phrase: Phrase, banned: Sequence[Phrase]
+) -> tuple[int, ...] | None:
+    """Return a sequence that goes on with the rest of a phrase; None where that is banned."""
+    for token in phrase[progress(tokens, phrase) :]:
+        if token in completions(tokens, banned):
+            return None
+        tokens = (*tokens, token)
+    return tokens
 
 
 def progress(tokens: Sequence[int], phrase: Phrase) -> int:

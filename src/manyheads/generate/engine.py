@@ -35,6 +35,7 @@ class Engine:
 
     At most `max_rows` sequences are in work at once, beams and samples counted, and at most
     `prefill_tokens` of prompts and sources are read at once; further requests wait for their turn.
+    A request that needs more than that has the engine to itself.
 
     Raises `GenerationError` for a model without a decoder.
     """
@@ -53,12 +54,13 @@ class Engine:
         self._layers = len(decoder.blocks)
         self._waiting: deque[tuple[int, Request]] = deque()
         self._work = Work([], Cache(self._layers))
+        self._news: list[News] = []  # not told yet, because what was let in failed
         self._tickets = 0
 
     @property
     def busy(self) -> bool:
-        """Whether any request waits or is in work."""
-        return bool(self._waiting or self._work.jobs)
+        """Whether any request waits or is in work, or there is news of one."""
+        return bool(self._waiting or self._work.jobs or self._news)
 
     def add(self, request: Request) -> int:
         """Let a request wait for its turn; return the ticket that its news will name.
@@ -70,6 +72,12 @@ class Engine:
         self._tickets += 1
         return self._tickets - 1
 
+    def longest_first(self) -> None:
+        """Let those that wait have their turn by the length of source or prompt."""
+        size = {ticket: len(one.source or one.prompt) for ticket, one in self._waiting}
+        self._waiting = deque(sorted(self._waiting, key=lambda one: -size[one[0]]))
+
+    @torch.inference_mode()
     def cancel(self, ticket: int) -> None:
         """Forget a request, wherever it is; of one that is done nothing is left to forget."""
         self._waiting = deque(one for one in self._waiting if one[0] != ticket)
@@ -79,27 +87,29 @@ class Engine:
     def step(self) -> list[News]:
         """Go on by one token with all that is in work, then let in what there is room for.
 
-        Raises `GenerationError` where the model gives no numbers; the requests in work are lost
-        then, and the engine goes on with those that wait.
+        Raises `GenerationError` where the model gives no numbers, or constraints leave no token:
+        then all that went on in the same pass are lost, those in work or those just let in, and the
+        engine goes on with the others.
         """
         work = self._work
         self._work = Work([], Cache(self._layers))
-        news = self._decoded(work) if work.jobs else []
+        self._news += self._decoded(work) if work.jobs else []
         self._work = work
         if admitted := self._admitted():
             fresh, first_news = self._prefilled(admitted)
             self._work.join(fresh)
-            news += first_news
+            self._news += first_news
+        news, self._news = self._news, []
         return news
 
     def _admitted(self) -> list[tuple[int, Request]]:
         """Take from those that wait as many as there is room for: at least one if all is idle."""
         admitted: list[tuple[int, Request]] = []
-        rows, tokens = self._work.rows, 0
+        rows, tokens = self._work.width, 0
         while self._waiting:
             _, request = self._waiting[0]
             rows += request.settings.width
-            tokens += len(request.prompt) + len(request.source or ())
+            tokens += len(request.prompt) + len(request.settings.prefix) + len(request.source or ())
             if admitted and tokens > self.prefill_tokens:
                 break
             if rows > self.max_rows and (admitted or self._work.jobs):
@@ -196,19 +206,16 @@ def generate(
     Raises `GenerationError` for what this model cannot do, before anything is written.
     """
     engine = Engine(writer, max_rows)
-    for number, request in enumerate(requests):
-        request.check(writer, f"request {number}")
-    size = [len(request.source or request.prompt) for request in requests]
-    numbers = {}
-    for number in sorted(range(len(requests)), key=lambda i: -size[i]):
-        numbers[engine.add(requests[number])] = number
+    for request in requests:
+        engine.add(request)
+    engine.longest_first()
     outputs: dict[int, Output] = {}
     while engine.busy:
         for news in engine.step():
             if news.output is not None:
-                outputs[numbers[news.ticket]] = news.output
+                outputs[news.ticket] = news.output
                 progress(1)
-    return [outputs[number] for number in range(len(requests))]
+    return [outputs[ticket] for ticket in range(len(requests))]
 
 
 def _begun(writer: Writer, requests: Sequence[Request]) -> list[Path]:

@@ -58,8 +58,9 @@ def offers_of(logits_RV: Tensor, views: Sequence[View]) -> list[list[Offer]]:
     """Return what each sequence may go on with, best first; `logits_RV` is used up.
 
     One offer where the strategy settles the token, and for beams as many as the pool of all beams
-    may need. Raises `GenerationError` for logits that are no numbers, naming sequence and step, and
-    where every token is forbidden.
+    may need; none for a beam behind which every token is forbidden. Raises `GenerationError`,
+    naming sequence and step, for logits that are no numbers and for others than beams that cannot
+    go on.
     """
     # A few rows at a time stay in the processor's cache for all that a logarithm of sums takes.
     raw_R = torch.cat([part.logsumexp(dim=-1) for part in logits_RV.split(_CACHED)])
@@ -78,12 +79,17 @@ def offers_of(logits_RV: Tensor, views: Sequence[View]) -> list[list[Offer]]:
                 for value, token in zip(some, ids, strict=True)
                 if value > -torch.inf
             ]
-            if not offers[row]:
-                raise GenerationError(
-                    f"{views[row].source}, token {len(views[row].written) + 1}: the constraints "
-                    "forbid every token; loosen vocabulary, banned or no_repeat_ngram"
-                )
+            if not offers[row] and not isinstance(strategy, Beam):  # others of its beams may live
+                raise nothing_allowed(views[row].source, len(views[row].written))
     return offers
+
+
+def nothing_allowed(source: str, written: int) -> GenerationError:
+    """Return the error of a sequence that cannot go on."""
+    return GenerationError(
+        f"{source}, token {written + 1}: the constraints forbid every token; loosen vocabulary, "
+        "banned or no_repeat_ngram"
+    )
 
 
 def best(logits_RV: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -205,13 +211,12 @@ def _forbid(logits_RV: Tensor, views: Sequence[View]) -> None:
         if (mask_V := view.rules.outside(logits_RV)) is not None:
             logits_RV[row].masked_fill_(mask_V, -torch.inf)
         banned = view.rules.banned(view.tokens, view.written)
-        demanded = view.rules.demanded(view.written, banned)
-        if demanded is None:
+        if demanded := view.rules.demanded(view.written, banned):
+            values = logits_RV[row, demanded]
+            logits_RV[row] = -torch.inf
+            logits_RV[row, demanded] = values
+        else:
             at_rows += [row] * len(banned)
             at_tokens += banned
-        else:
-            value = logits_RV[row, demanded].clone()
-            logits_RV[row] = -torch.inf
-            logits_RV[row, demanded] = value
     if at_rows:
         logits_RV[torch.tensor(at_rows), torch.tensor(at_tokens)] = -torch.inf

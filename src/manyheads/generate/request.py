@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from manyheads.core.transformer import Transformer
 from manyheads.errors import GenerationError
+from manyheads.generate.constraints import fits
 from manyheads.generate.search import Finish, Hypothesis
 from manyheads.generate.settings import Beam, Settings
 
@@ -48,6 +49,16 @@ class Writer:
         """V, how many tokens it chooses from."""
         spec = self.transformer.spec
         return (spec.target or spec.embed).vocabulary
+
+
+def check_tokens(name: str, what: str, tokens: Iterable[int], count: int) -> None:
+    """Raise `GenerationError` where a token is none of the `count` that there are."""
+    wrong = next((token for token in tokens if not 0 <= token < count), None)
+    if wrong is not None:
+        raise GenerationError(
+            f"{name}: token {wrong} of {what} is outside the {count} tokens of this model; use the "
+            "tokenizer that belongs to it"
+        )
 
 
 @dataclass(frozen=True)
@@ -100,12 +111,7 @@ class Request:
             ("its source", self.source or (), reading),
             ("its constraints", given, writer.vocabulary),
         ):
-            wrong = next((token for token in tokens if not 0 <= token < count), None)
-            if wrong is not None:
-                raise GenerationError(
-                    f"{name}: token {wrong} of {what} is outside the {count} tokens of this model; "
-                    "use the tokenizer that belongs to it"
-                )
+            check_tokens(name, what, tokens, count)
 
     def _check_constraints(self, writer: Writer, name: str) -> None:
         settings = self.settings
@@ -122,6 +128,12 @@ class Request:
             raise GenerationError(
                 f"{name}: its prefix {begun!r} holds {stops[0]!r}, which stops an output; leave "
                 "one of them out"
+            )
+        room = settings.max_tokens - len(settings.prefix)
+        if not fits(settings.prefix, settings.required, settings.banned, room):
+            raise GenerationError(
+                f"{name}: max_tokens={settings.max_tokens} leave no room to write required phrases "
+                "without a banned one between them; choose more"
             )
         strategy = settings.strategy
         if isinstance(strategy, Beam) and strategy.coverage_penalty and not writer.reads:

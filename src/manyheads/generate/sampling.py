@@ -39,7 +39,9 @@ def draw(logits_RV: Tensor, sample: Sample, uniform_R: Tensor) -> Tensor:
 
 def probabilities_of(logits_RV: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
     """Return probabilities and tokens of each row, (R, at most V): what may not be drawn has 0."""
-    logits_RV = logits_RV.float() / sample.temperature
+    # The most probable at 0, and a divisor that 32 bits can hold: or else a quotient is infinite.
+    logits_RV = logits_RV.float() - logits_RV.amax(dim=-1, keepdim=True).float()
+    logits_RV /= max(sample.temperature, torch.finfo(torch.float32).tiny)
     if sample.top_k is not None and sample.top_k < logits_RV.shape[1]:
         kept, tokens = logits_RV.topk(sample.top_k)
     elif sample.top_p < 1.0 or sample.typical_p < 1.0:

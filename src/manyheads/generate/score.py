@@ -12,7 +12,7 @@ from torch import Tensor
 from manyheads.core.layout import Layout
 from manyheads.core.tap import tap
 from manyheads.errors import GenerationError
-from manyheads.generate.request import Writer
+from manyheads.generate.request import Writer, check_tokens
 
 _TOKENS = 4096  # of one pass
 _LOGITS = 256  # rows of logits at once: a vocabulary is wide
@@ -81,14 +81,7 @@ def coverage(alignment_TS: Tensor) -> float:
 def _batches(writer: Writer, given: Sequence[Given]) -> Iterator[tuple[list[int], list[Given]]]:
     """Yield outputs of similar length and their numbers, a few thousand tokens at a time."""
     for number, one in enumerate(given):
-        if not one.prompt or not one.output:
-            empty = "output" if one.prompt else "prompt"
-            raise GenerationError(
-                f"number {number} has an empty {empty}; there is nothing to score"
-            )
-        if (one.source is not None) != writer.reads:
-            reason = "needs a source" if writer.reads else "reads no source; leave it out"
-            raise GenerationError(f"number {number}: this model {reason}")
+        _check(writer, one, f"number {number}")
     size = [len(one.prompt) + len(one.output) + len(one.source or ()) for one in given]
     numbers: list[int] = []
     tokens = 0
@@ -100,6 +93,30 @@ def _batches(writer: Writer, given: Sequence[Given]) -> Iterator[tuple[list[int]
         tokens += size[number]
     if numbers:
         yield numbers, [given[i] for i in numbers]
+
+
+def _check(writer: Writer, one: Given, name: str) -> None:
+    """Raise `GenerationError` for what this model cannot read."""
+    spec = writer.transformer.spec
+    if (one.source is not None) != writer.reads:
+        reason = "needs a source" if writer.reads else "reads no source; leave it out"
+        raise GenerationError(f"{name}: this model {reason}")
+    reading = len(one.prompt) + len(one.output) - 1  # the last token is never read
+    for what, tokens, count, length in (
+        ("prompt", one.prompt, writer.vocabulary, reading),
+        ("output", one.output, writer.vocabulary, reading),
+        ("source", one.source, spec.embed.vocabulary, len(one.source or ())),
+    ):
+        if tokens is None:
+            continue
+        if not len(tokens):
+            raise GenerationError(f"{name} has an empty {what}; there is nothing to score")
+        check_tokens(name, f"its {what}", tokens, count)
+        if length > spec.max_tokens:
+            raise GenerationError(
+                f"{name}: {length} tokens to be read exceed the {spec.max_tokens} positions of "
+                "this model; give fewer"
+            )
 
 
 def _read(writer: Writer, batch: Sequence[Given]) -> tuple[Tensor, Layout]:

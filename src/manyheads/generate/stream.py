@@ -67,6 +67,12 @@ def cut_at(text: str, stops: Sequence[str]) -> str:
 
 def _held_back(text: str, stops: Sequence[str]) -> int:
     """Return how many characters at the end may still change or begin a string that stops."""
-    broken = len(text) - len(text.rstrip(_BROKEN))
-    begun = [size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])]
-    return max([broken, *begun])
+    whole = text.rstrip(_BROKEN)
+    broken = len(text) - len(whole)
+    return max(_begun(text, stops), broken + _begun(whole, stops))
+
+
+def _begun(text: str, stops: Sequence[str]) -> int:
+    """Return how many characters at the end may begin a string that stops."""
+    sizes = [size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])]
+    return max(sizes, default=0)

@@ -17,10 +17,11 @@ from torch import Tensor
 from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
 from manyheads.generate.constraints import Rules
-from manyheads.generate.offers import Offer, View
+from manyheads.generate.offers import Offer, View, nothing_allowed
 from manyheads.generate.request import Request
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.search import Search
+from manyheads.generate.settings import Beam
 
 
 @dataclass
@@ -34,6 +35,17 @@ class Job:
     uniforms: Sequence[Uniforms]  # of each sample; none for searches that draw nothing
     told: int = 0  # tokens of the output that news have brought
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"request {self.ticket}"
+
+    @property
+    def width(self) -> int:
+        """How many sequences it may still have in work at once: beams may have yet to spread."""
+        settings = self.request.settings
+        return settings.width if isinstance(settings.strategy, Beam) else len(self.search.live)
+
     def views(self) -> list[View]:
         """Return what the choice of the next token needs to know of each live path."""
         return [
@@ -42,7 +54,7 @@ class Job:
                 self.request.prompt,
                 path.tokens,
                 self.uniforms[path.sample][len(path.tokens)] if self.uniforms else 0.0,
-                f"request {self.ticket}",
+                self.name,
             )
             for path in self.search.live
         ]
@@ -60,6 +72,11 @@ class Work:
     def rows(self) -> int:
         """How many sequences are in work."""
         return sum(len(job.search.live) for job in self.jobs)
+
+    @property
+    def width(self) -> int:
+        """How many sequences may be in work at once until one of the jobs is done."""
+        return sum(job.width for job in self.jobs)
 
     def last_tokens(self, device: torch.device) -> Tensor:
         """Return the last token of every live path, (R)."""
@@ -79,11 +96,16 @@ class Work:
         """Let every search go on with what its paths are offered; return the jobs that are done.
 
         Rows of the cache become those of the new paths, and what is done leaves.
+        Raises `GenerationError` where the beams of a job cannot go on, and found nothing.
         """
         counts = [len(job.search.live) for job in self.jobs]
         firsts = [0, *accumulate(counts)]
+        own = [offers[first:last] for first, last in pairwise(firsts)]
+        for job, some in zip(self.jobs, own, strict=True):
+            if not any(some) and not job.search.outputs:
+                raise nothing_allowed(job.name, len(job.search.live[0].tokens))
         parents = [
-            [firsts[i] + parent for parent in job.search.advance(offers[firsts[i] : firsts[i + 1]])]
+            [firsts[i] + parent for parent in job.search.advance(own[i])]
             for i, job in enumerate(self.jobs)
         ]
         done = [job for job, rows in zip(self.jobs, parents, strict=True) if not rows]
