@@ -8,6 +8,7 @@ search       which offers its paths go on with, which outputs it finds
 request      what is asked, what is answered
 work         requests in work together, with their rows of cache and memory
 engine       all of it, step by step
+speculate    what a smaller model guesses ahead
 score        scores and alignments of given outputs
 stream       text as it is being written
 """
@@ -18,11 +19,13 @@ from manyheads.generate.engine import Engine, generate
 from manyheads.generate.request import News, Output, Request, Writer
 from manyheads.generate.score import Given, align, coverage, score
 from manyheads.generate.search import Finish, Hypothesis
-from manyheads.generate.settings import Beam, Greedy, Sample, Settings, Stopping
+from manyheads.generate.settings import Beam, Greedy, Sample, Settings, Stopping, Strategy
+from manyheads.generate.speculate import Draft
 from manyheads.generate.stream import TextStream, cut_at
 
 __all__ = [
     "Beam",
+    "Draft",
     "Engine",
     "Finish",
     "Given",
@@ -34,6 +37,7 @@ __all__ = [
     "Sample",
     "Settings",
     "Stopping",
+    "Strategy",
     "TextStream",
     "Writer",
     "align",

@@ -24,8 +24,9 @@ from manyheads.generate.sampling import Uniforms
 from manyheads.generate.score import Given, align, coverage, score
 from manyheads.generate.search import Hypothesis, Path, search_for
 from manyheads.generate.settings import Beam
+from manyheads.generate.speculate import Draft, Guesser
 from manyheads.generate.stream import certain
-from manyheads.generate.work import Job, Work
+from manyheads.generate.work import Guess, Job, Work
 
 _LOGITS = 128  # rows of logits at once: enough for a matrix product at full speed
 
@@ -35,12 +36,19 @@ class Engine:
 
     At most `max_rows` sequences are in work at once, beams and samples counted, and at most
     `prefill_tokens` of prompts and sources are read at once; further requests wait for their turn.
-    A request that needs more than that has the engine to itself.
+    A request that needs more than that has the engine to itself. With a `draft`, single paths go on
+    by several tokens a step; what is written is the same.
 
-    Raises `GenerationError` for a model without a decoder.
+    Raises `GenerationError` for a model without a decoder, or a draft of another vocabulary.
     """
 
-    def __init__(self, writer: Writer, max_rows: int = 256, prefill_tokens: int = 8192) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        max_rows: int = 256,
+        prefill_tokens: int = 8192,
+        draft: Draft | None = None,
+    ) -> None:
         if max_rows < 1:
             raise GenerationError(f"max_rows={max_rows} is below 1; choose at least 1")
         decoder = writer.transformer.decoder
@@ -55,6 +63,7 @@ class Engine:
         self._waiting: deque[tuple[int, Request]] = deque()
         self._work = Work([], Cache(self._layers))
         self._news: list[News] = []  # not told yet, because what was let in failed
+        self._guesser = None if draft is None else Guesser(draft, writer)
         self._tickets = 0
 
     @property
@@ -118,13 +127,15 @@ class Engine:
         return admitted
 
     def _decoded(self, work: Work) -> list[News]:
-        """Go on by one token."""
+        """Go on by one token, or by as many as are guessed right and one more."""
         transformer = self.writer.transformer
-        layout = work.cache.next((1,) * work.rows, transformer.device)
-        ids_R = work.last_tokens(transformer.device)
-        readers = None if work.memory is None else work.readers(transformer.device)
-        hidden_RD = transformer.decode(ids_R, layout, work.memory, readers, work.cache)
-        return self._chosen(work, hidden_RD)
+        guesses = self._guesser.guess(work.jobs) if self._guesser else [()] * work.rows
+        texts = work.next_tokens(guesses)
+        layout = work.cache.next([len(text) for text in texts], transformer.device)
+        ids_T = torch.tensor([token for text in texts for token in text], device=transformer.device)
+        readers = None if work.memory is None else work.readers(guesses, transformer.device)
+        hidden_TD = transformer.decode(ids_T, layout, work.memory, readers, work.cache)
+        return self._chosen(work, hidden_TD, guesses)
 
     def _prefilled(self, admitted: Sequence[tuple[int, Request]]) -> tuple[Work, list[News]]:
         """Read sources and prompts of new requests, and choose their first tokens."""
@@ -141,7 +152,8 @@ class Engine:
         rows = [i for i, job in enumerate(jobs) for _ in job.search.live]
         cache.select(rows)
         work = Work(jobs, cache, memory)
-        return work, self._chosen(work, hidden_TD[layout.offsets[1:] - 1][rows])
+        last_RD = hidden_TD[layout.offsets[1:] - 1][rows]
+        return work, self._chosen(work, last_RD, [()] * work.rows)
 
     def _memory(self, sources: Sequence[Sequence[int] | None]) -> Memory | None:
         if not self.writer.reads:
@@ -158,15 +170,15 @@ class Engine:
         uniforms = [Uniforms(settings.seed, sample) for sample in range(samples)]
         return Job(ticket, request, rules, search, uniforms)
 
-    def _chosen(self, work: Work, hidden_RD: Tensor) -> list[News]:
+    def _chosen(self, work: Work, hidden_TD: Tensor, guesses: Sequence[Guess]) -> list[News]:
         """Let the searches choose what follows each path; return what that is news of."""
-        views = work.views()
+        views = work.views(guesses)
         offers: list[list[Offer]] = []
         for start in range(0, len(views), _LOGITS):  # a vocabulary is wide
             part = slice(start, start + _LOGITS)
-            logits_RV = self.writer.transformer.logits(hidden_RD[part]).float()
+            logits_RV = self.writer.transformer.logits(hidden_TD[part]).float()
             offers += offers_of(logits_RV, views[part])
-        done = work.advance(offers)
+        done = work.advance(offers, guesses)
         news = []
         for job in work.jobs:
             tokens = certain(job.search, job.told)
@@ -198,6 +210,7 @@ def generate(
     requests: Sequence[Request],
     *,
     max_rows: int = 256,
+    draft: Draft | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Output]:
     """Return what is written for each request, in their order.
@@ -205,7 +218,7 @@ def generate(
     The longest sources and prompts are read first; `progress` is told of every finished number.
     Raises `GenerationError` for what this model cannot do, before anything is written.
     """
-    engine = Engine(writer, max_rows)
+    engine = Engine(writer, max_rows, draft=draft)
     for request in requests:
         engine.add(request)
     engine.longest_first()

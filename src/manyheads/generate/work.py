@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
@@ -20,8 +20,11 @@ from manyheads.generate.constraints import Rules
 from manyheads.generate.offers import Offer, View, nothing_allowed
 from manyheads.generate.request import Request
 from manyheads.generate.sampling import Uniforms
-from manyheads.generate.search import Search
+from manyheads.generate.search import Path, Search
 from manyheads.generate.settings import Beam
+
+Guess = Sequence[int]  # tokens that a path may go on with, read ahead to find out whether it does
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -46,18 +49,11 @@ class Job:
         settings = self.request.settings
         return settings.width if isinstance(settings.strategy, Beam) else len(self.search.live)
 
-    def views(self) -> list[View]:
-        """Return what the choice of the next token needs to know of each live path."""
-        return [
-            View(
-                self.rules,
-                self.request.prompt,
-                path.tokens,
-                self.uniforms[path.sample][len(path.tokens)] if self.uniforms else 0.0,
-                self.name,
-            )
-            for path in self.search.live
-        ]
+    def view(self, path: Path, guess: Sequence[int] = ()) -> View:
+        """Return what the choice of the next token of a path needs to know, behind a guess."""
+        written = (*path.tokens, *guess)
+        uniform = self.uniforms[path.sample][len(written)] if self.uniforms else 0.0
+        return View(self.rules, self.request.prompt, written, uniform, self.name)
 
 
 class Work:
@@ -78,46 +74,59 @@ class Work:
         """How many sequences may be in work at once until one of the jobs is done."""
         return sum(job.width for job in self.jobs)
 
-    def last_tokens(self, device: torch.device) -> Tensor:
-        """Return the last token of every live path, (R)."""
-        return torch.tensor(
-            [path.tokens[-1] for job in self.jobs for path in job.search.live], device=device
-        )
+    def next_tokens(self, guesses: Sequence[Guess]) -> list[list[int]]:
+        """Return what the decoder reads next: each path's last token, and what was guessed."""
+        paths = [path for job in self.jobs for path in job.search.live]
+        return [[path.tokens[-1], *guess] for path, guess in zip(paths, guesses, strict=True)]
 
-    def readers(self, device: torch.device) -> Layout:
-        """Return how many paths read each source of the memory."""
-        return Layout((len(job.search.live) for job in self.jobs), device)
+    def readers(self, guesses: Sequence[Guess], device: torch.device) -> Layout:
+        """Return how many tokens in a row read each source of the memory."""
+        own = self._own([1 + len(guess) for guess in guesses])
+        return Layout(map(sum, own), device)
 
-    def views(self) -> list[View]:
-        """Return what the choice of the next token needs to know of every live path."""
-        return [view for job in self.jobs for view in job.views()]
+    def views(self, guesses: Sequence[Guess]) -> list[View]:
+        """Return what is known where each token is chosen: behind each part of a path's guess."""
+        own = self._own(guesses)
+        return [
+            job.view(path, guess[:size])
+            for job, some in zip(self.jobs, own, strict=True)
+            for path, guess in zip(job.search.live, some, strict=True)
+            for size in range(len(guess) + 1)
+        ]
 
-    def advance(self, offers: Sequence[Sequence[Offer]]) -> list[Job]:
+    def advance(self, offers: Sequence[Sequence[Offer]], guesses: Sequence[Guess]) -> list[Job]:
         """Let every search go on with what its paths are offered; return the jobs that are done.
 
-        Rows of the cache become those of the new paths, and what is done leaves.
+        A path goes on as long as it is offered what was guessed. Rows of the cache become those of
+        the new paths, and what is done leaves.
         Raises `GenerationError` where the beams of a job cannot go on, and found nothing.
         """
-        counts = [len(job.search.live) for job in self.jobs]
-        firsts = [0, *accumulate(counts)]
-        own = [offers[first:last] for first, last in pairwise(firsts)]
-        for job, some in zip(self.jobs, own, strict=True):
-            if not any(some) and not job.search.outputs:
+        ends = list(accumulate(1 + len(guess) for guess in guesses))
+        steps = [offers[start:end] for start, end in pairwise([0, *ends])]
+        first, parents, read = 0, [], list(self.cache.lengths)
+        for job, some, guessed in zip(self.jobs, self._own(steps), self._own(guesses), strict=True):
+            if not any(step[0] for step in some) and not job.search.outputs:
                 raise nothing_allowed(job.name, len(job.search.live[0].tokens))
-        parents = [
-            [firsts[i] + parent for parent in job.search.advance(own[i])]
-            for i, job in enumerate(self.jobs)
-        ]
+            rows, taken = _advanced(job.search, some, guessed)
+            parents.append([first + row for row in rows])
+            for row in range(len(some)):
+                read[first + row] -= len(some[row]) - taken
+            first += len(some)
+        self.cache.cut(read)
         done = [job for job, rows in zip(self.jobs, parents, strict=True) if not rows]
         self._keep(parents)
         return done
 
+    def _own(self, rows: Sequence[Item]) -> list[Sequence[Item]]:
+        """Return what belongs to each job of something that each path has."""
+        firsts = [0, *accumulate(len(job.search.live) for job in self.jobs)]
+        return [rows[first:last] for first, last in pairwise(firsts)]
+
     def drop(self, ticket: int) -> None:
         """Let the job of a ticket leave, if it is there."""
-        firsts = [0, *accumulate(len(job.search.live) for job in self.jobs)]
-        rows = [list(range(*pair)) for pair in pairwise(firsts)]
+        own = self._own(range(self.rows))
         self._keep(
-            [[] if job.ticket == ticket else own for job, own in zip(self.jobs, rows, strict=True)]
+            [() if job.ticket == ticket else rows for job, rows in zip(self.jobs, own, strict=True)]
         )
 
     def join(self, other: Work) -> None:
@@ -140,6 +149,23 @@ class Work:
         self.jobs = [self.jobs[i] for i in order]
         if not order:
             self.memory = None
+
+
+def _advanced(
+    search: Search, steps: Sequence[Sequence[Sequence[Offer]]], guesses: Sequence[Guess]
+) -> tuple[list[int], int]:
+    """Let a search go on, a lone path by as many tokens as were guessed right, and one more.
+
+    Return the parents of its new paths, and by how many tokens it went on.
+    """
+    if len(steps) > 1:
+        return search.advance([step[0] for step in steps]), 1
+    for taken, offers in enumerate(steps[0], start=1):
+        parents = search.advance([offers])
+        right = taken <= len(guesses[0]) and offers[0].token == guesses[0][taken - 1]
+        if not parents or not right:
+            break
+    return parents, taken
 
 
 def _filled(stays: Sequence[bool]) -> list[int]:

@@ -1,0 +1,151 @@
+"""Speculative decoding: a smaller model guesses ahead, and the model reads all guesses at once.
+
+Reading several tokens takes a model hardly longer than reading one, because its weights are read
+from memory once. What is written is what the model would have written by itself: a guess only
+stays where it is what the model chooses (Leviathan, Kalman & Matias 2023). Samples are exact too,
+token by token, because draft and model draw with the same random numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from manyheads.core.cache import Cache, Memory
+from manyheads.core.layout import Layout
+from manyheads.errors import GenerationError
+from manyheads.generate.offers import offers_of
+from manyheads.generate.request import Writer
+from manyheads.generate.work import Guess, Job
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A model of the same vocabulary that guesses up to so many `tokens` for each step."""
+
+    writer: Writer
+    tokens: int = 4
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise GenerationError(f"tokens={self.tokens} is below 1; guess at least 1")
+
+
+class Guesser:
+    """What a draft remembers of the requests that it guesses for: those with a single path.
+
+    Raises `GenerationError` where its vocabulary is not the model's, or only one of both reads a
+    source.
+    """
+
+    def __init__(self, draft: Draft, writer: Writer) -> None:
+        if draft.writer.vocabulary != writer.vocabulary or draft.writer.reads != writer.reads:
+            raise GenerationError(
+                f"the draft has {draft.writer.vocabulary} tokens, the model {writer.vocabulary}, "
+                "or one of both reads a source; choose a smaller model of the same family"
+            )
+        self._draft = draft
+        self._transformer = draft.writer.transformer
+        self._cache = self._empty()
+        self._memory: Memory | None = None
+        self._tickets: list[int] = []
+        self._read: list[list[int]] = []  # the tokens of each ticket that are in the cache
+
+    def guess(self, jobs: Sequence[Job]) -> list[Guess]:
+        """Return a guess for each live path of all jobs; an empty one where there are several."""
+        alone = [job for job in jobs if len(job.search.live) == 1]
+        found = dict(zip([job.ticket for job in alone], self._guess(alone), strict=True))
+        return [found.get(job.ticket, ()) for job in jobs for _ in job.search.live]
+
+    def _guess(self, jobs: Sequence[Job]) -> list[list[int]]:
+        guesses: list[list[int]] = [[] for _ in jobs]
+        texts = [[*job.request.prompt, *job.search.live[0].tokens] for job in jobs]
+        steps = self._steps(jobs, texts)
+        if steps < 1:
+            return guesses
+        self._follow(jobs, texts)
+        fed = [text[len(read) :] for text, read in zip(texts, self._read, strict=True)]
+        for _ in range(steps):
+            hidden_RD = self._decoded(fed)
+            logits_RV = self._transformer.logits(hidden_RD).float()
+            views = [
+                job.view(job.search.live[0], guess)
+                for job, guess in zip(jobs, guesses, strict=True)
+            ]
+            fed = [[offers[0].token] for offers in offers_of(logits_RV, views)]
+            for guess, new in zip(guesses, fed, strict=True):
+                guess += new
+        return guesses
+
+    def _steps(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> int:
+        """Return how many tokens there is room for in all outputs, and in the draft's positions."""
+        room = [
+            job.request.settings.max_tokens - len(job.search.live[0].tokens) - 1 for job in jobs
+        ]
+        positions = self._transformer.spec.max_tokens
+        beyond = [positions - len(text) for text in texts]
+        return min([self._draft.tokens, *room, *beyond]) if jobs else 0
+
+    def _follow(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> None:
+        """Let the cache hold the beginnings of these texts, in their order: all but the last token
+        at most.
+        """
+        tickets = [job.ticket for job in jobs]
+        stay = [row for row, ticket in enumerate(self._tickets) if ticket in tickets]
+        self._select(stay)
+        new = [row for row, ticket in enumerate(tickets) if ticket not in self._tickets]
+        if new:
+            self._join([jobs[row] for row in new], [texts[row] for row in new])
+        self._select([self._tickets.index(ticket) for ticket in tickets])
+        for row, text in enumerate(texts):
+            read = self._read[row]
+            wrong = next((i for i, token in enumerate(read) if token != text[i]), len(read))
+            self._read[row] = read[: min(wrong, len(text) - 1)]
+        self._cache.cut([len(read) for read in self._read])
+
+    def _select(self, rows: Sequence[int]) -> None:
+        if not rows:
+            self._cache, self._memory = self._empty(), None
+        self._cache.select(rows)
+        if self._memory is not None:
+            self._memory.select(rows)
+        self._tickets = [self._tickets[row] for row in rows]
+        self._read = [self._read[row] for row in rows]
+
+    def _join(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> None:
+        """Read texts that are new, up to their last token."""
+        memory = None
+        device = self._transformer.device
+        if self._draft.writer.reads:
+            ids_S, layout = Layout.flatten([job.request.source or () for job in jobs], device)
+            read_SD = self._transformer.encode(ids_S, layout)
+            memory = self._transformer.remember(read_SD, layout, lasts=True)
+        read = [list(text[:-1]) for text in texts]
+        ids_T, layout = Layout.flatten(read, device)
+        cache = self._empty()
+        self._transformer.decode(ids_T, layout, memory, None, cache)
+        self._cache.join(cache)
+        if self._memory is not None and memory is not None:
+            self._memory.join(memory)
+        else:
+            self._memory = memory
+        self._tickets += [job.ticket for job in jobs]
+        self._read += read
+
+    def _decoded(self, fed: Sequence[Sequence[int]]) -> Tensor:
+        """Return the hidden state behind the last of the tokens that each row is fed, (R, D)."""
+        device = self._transformer.device
+        layout = self._cache.next([len(tokens) for tokens in fed], device)
+        ids_T = torch.tensor([token for tokens in fed for token in tokens], device=device)
+        hidden_TD = self._transformer.decode(ids_T, layout, self._memory, None, self._cache)
+        for read, tokens in zip(self._read, fed, strict=True):
+            read += tokens
+        return hidden_TD[layout.offsets[1:] - 1]
+
+    def _empty(self) -> Cache:
+        decoder = self._transformer.decoder
+        assert decoder is not None
+        return Cache(len(decoder.blocks))
