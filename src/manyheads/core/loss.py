@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import linear
 
-_SCORES = 1 << 21  # of one chunk: eight megabytes of float32
+_SCORES = 1 << 22  # of one chunk: sixteen megabytes of float32
 
 
 def total_cross_entropy(
@@ -44,10 +44,10 @@ def cross_entropies(
     losses, hits = [], []
     with torch.no_grad():
         for x, targets in _chunks(weight_VD, x_TD, targets_T):
-            log_p = _log_probabilities(x, weight_VD, bias_V)
-            own = log_p.gather(1, targets[:, None])[:, 0]
-            losses.append(-own)
-            hits.append(log_p.amax(1) == own)
+            scores = _wide(linear(x, weight_VD, bias_V))
+            own = scores.gather(1, targets[:, None])[:, 0]
+            losses.append(scores.logsumexp(1) - own)
+            hits.append(scores.amax(1) == own)
     return torch.cat(losses), torch.cat(hits)
 
 
@@ -69,24 +69,25 @@ class _TotalCrossEntropy(Function):
         of_weight = torch.zeros_like(weight_VD) if wants_weight else None
         of_bias = torch.zeros_like(bias_V) if bias_V is not None and wants_bias else None
         for x, targets in _chunks(weight_VD, x_TD, targets_T):
-            log_p = _log_probabilities(x, weight_VD, bias_V)
-            total -= (1.0 - smoothing) * log_p.gather(1, targets[:, None]).sum()
-            if smoothing:
-                total -= smoothing * log_p.mean(1).sum()
+            # In place from scores to exp(scores - their largest), which sum to z: one exponential.
+            error = _wide(linear(x, weight_VD, bias_V))
+            error -= error.amax(1, keepdim=True)
+            own = error.gather(1, targets[:, None])
+            mean = error.mean(1, keepdim=True) if smoothing else own
+            z = error.exp_().sum(1, keepdim=True)
+            total += (z.log() - (1.0 - smoothing) * own - smoothing * mean).sum()
             if not any(context.needs_input_grad):
                 continue
-            # d loss / d scores = p - (1 - s)·onehot - s/V
-            error = log_p.exp_()
+            # d loss / d scores = softmax - (1 - s)·onehot - s/V, here still times z.
             if smoothing:
-                error -= smoothing / error.shape[1]
-            ours = torch.full((len(targets), 1), smoothing - 1.0, dtype=error.dtype)
-            error.scatter_add_(1, targets[:, None], ours.to(error.device))
+                error -= smoothing / error.shape[1] * z
+            error.scatter_add_(1, targets[:, None], (smoothing - 1.0) * z)
             if of_bias is not None:
-                of_bias += error.sum(0)
+                of_bias += (error / z).sum(0)
             if wants_x:
-                of_x.append((error.to(x.dtype) @ weight_VD.to(x.dtype)).to(x.dtype))
+                of_x.append(((error.to(x.dtype) @ weight_VD.to(x.dtype)) / z).to(x.dtype))
             if of_weight is not None:
-                of_weight.addmm_(error.to(of_weight.dtype).T, x.to(of_weight.dtype))
+                of_weight.addmm_(error.to(of_weight.dtype).T, (x / z).to(of_weight.dtype))
         context.gradients = (torch.cat(of_x) if of_x else None, of_weight, of_bias)
         return total
 
@@ -102,7 +103,6 @@ def _chunks(weight_VD: Tensor, x_TD: Tensor, targets_T: Tensor) -> zip[tuple[Ten
     return zip(x_TD.split(rows), targets_T.split(rows), strict=True)
 
 
-def _log_probabilities(x: Tensor, weight_VD: Tensor, bias_V: Tensor | None) -> Tensor:
-    scores = linear(x, weight_VD, bias_V)
-    wide = torch.promote_types(scores.dtype, torch.float32)
-    return scores.log_softmax(-1, dtype=wide)
+def _wide(scores: Tensor) -> Tensor:
+    """Return scores in float32 at least."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from manyheads.core.layout import Layout
 from manyheads.core.spec import (
@@ -104,9 +106,26 @@ def rotate(x_THK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     Pairs are half a head apart, as published checkpoints order them, not neighbours as in the
     paper; the two differ by a fixed permutation of the projection's rows.
     """
-    first, second = x_THK.float().chunk(2, dim=-1)
-    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    turned: Tensor = _Rotation.apply(x_THK.float(), cos, sin)  # type: ignore[no-untyped-call]
     return turned.to(x_THK.dtype)
+
+
+class _Rotation(Function):
+    """The rotation without the intermediate tensors that autograd would keep of it."""
+
+    @staticmethod
+    def forward(context: Any, x_THK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        context.angles = cos, sin
+        turned_THK = torch.empty(x_THK.shape, dtype=x_THK.dtype, device=x_THK.device)
+        (first, second), (one, other) = x_THK.chunk(2, dim=-1), turned_THK.chunk(2, dim=-1)
+        torch.mul(first, cos, out=one).addcmul_(second, sin, value=-1)
+        torch.mul(second, cos, out=other).addcmul_(first, sin)
+        return turned_THK
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        cos, sin = context.angles
+        return _Rotation.apply(gradients[0], cos, -sin), None, None  # type: ignore[no-untyped-call]
 
 
 class RelativePositionBias(nn.Module):
