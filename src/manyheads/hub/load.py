@@ -32,7 +32,7 @@ class Pretrained:
 
     `head_weights` keeps, under published names, what is not part of the body: a task head takes its
     weights from there, and saving the model writes them back untouched. `pooling` is how the body
-    was trained to be pooled, where its folder says so.
+    was trained to be pooled, where its folder says so. `folder` is where it was read, or the file.
     """
 
     transformer: Transformer
@@ -41,6 +41,7 @@ class Pretrained:
     config: Config
     head_weights: dict[str, Tensor] = field(default_factory=dict)
     pooling: Pooling | None = None
+    folder: Path | None = None
 
     @property
     def is_sequence_classifier(self) -> bool:
@@ -101,6 +102,7 @@ def load_model(
         config=config,
         head_weights={name: t for name, t in rest.items() if not name.endswith(_DERIVED)},
         pooling=published_pooling(folder),
+        folder=folder,
     )
 
 

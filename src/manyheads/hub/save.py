@@ -12,12 +12,16 @@ from torch import Tensor
 from manyheads.core.transformer import Transformer
 from manyheads.families import Config, Family
 from manyheads.hub.checkpoint import CONFIG, WEIGHTS, write_weights
+from manyheads.hub.generation import GENERATION
 from manyheads.hub.load import Pretrained
 from manyheads.text import Tokenizer
 
 
 def save_model(folder: Path, model: Pretrained) -> None:
-    """Write the model as it was published: body, the heads it came with, tokenizer."""
+    """Write the model as it was published: body, the heads it came with, tokenizer.
+
+    So is what its folder says about writing.
+    """
     family = model.family
     heads = model.head_weights
     architectures = model.config.get("architectures") or [family.architecture]
@@ -30,6 +34,15 @@ def save_model(folder: Path, model: Pretrained) -> None:
     write_folder(
         folder, model.transformer, model.tokenizer, family, model.config, tensors, architectures[0]
     )
+    _keep_generation(folder, model)
+
+
+def _keep_generation(folder: Path, model: Pretrained) -> None:
+    source = None if model.folder is None else model.folder / GENERATION
+    if source is None or not source.is_file():
+        return
+    content = source.read_bytes()  # before the folder is written to, which may be the same
+    (folder / GENERATION).write_bytes(content)
 
 
 def save_with_sequence_head(

@@ -5,6 +5,8 @@
     Head, Tail, HeadTail, Windows
                          say which tokens of a text that is too long are kept
     learn_tokenizer      learns BytePair, WordPiece or Unigram from a corpus, Chinese included
+    ChatTemplate         turns a dialogue into the text that a model reads
+    sentences            cuts a text into its sentences, losing nothing
     Segmenter            finds the words in Chinese text (optional package jieba)
 
 Nothing here knows a model, and nothing imports torch.
@@ -12,9 +14,11 @@ Nothing here knows a model, and nothing imports torch.
 
 from __future__ import annotations
 
+from manyheads.text.chat import ChatTemplate, Message
 from manyheads.text.clean import Cleaning
 from manyheads.text.learn import BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
+from manyheads.text.sentences import joined, packed, sentences
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
 from manyheads.text.truncate import (
     Head,
@@ -27,10 +31,12 @@ from manyheads.text.truncate import (
 
 __all__ = [
     "BytePair",
+    "ChatTemplate",
     "Cleaning",
     "Encoded",
     "Head",
     "HeadTail",
+    "Message",
     "Piece",
     "Segmenter",
     "Tail",
@@ -40,6 +46,9 @@ __all__ = [
     "Windows",
     "Word",
     "WordPiece",
+    "joined",
     "learn_tokenizer",
+    "packed",
+    "sentences",
     "truncation_from_json",
 ]
