@@ -11,7 +11,7 @@ documents  what is longer than a model reads: sentence by sentence, summary by s
 
 from __future__ import annotations
 
-from manyheads.writer.documents import summarize, translate
+from manyheads.writer.documents import summarize, summarizing, translate, translating
 from manyheads.writer.generator import Generator
 from manyheads.writer.results import Alignment, Document, Scored, Written
 from manyheads.writer.wording import Wording
@@ -24,5 +24,7 @@ __all__ = [
     "Wording",
     "Written",
     "summarize",
+    "summarizing",
     "translate",
+    "translating",
 ]

@@ -20,7 +20,12 @@ _SUMMARIZE = "Summarize the following text."
 
 
 def translate(
-    generator: Generator, texts: Sequence[str], wording: Wording = USUAL, *, whole: bool = False
+    generator: Generator,
+    texts: Sequence[str],
+    wording: Wording = USUAL,
+    *,
+    whole: bool = False,
+    names: Sequence[str] = (),
 ) -> Iterator[Document]:
     """Yield the translation of each text, in their order, as soon as it is there.
 
@@ -29,10 +34,16 @@ def translate(
     its tokenizer, by T5's names of tasks, or, for a model that chats, in any words.
     Raises `GenerationError` before anything is written.
     """
-    wording = _translating(generator, wording)
+    wording = translating(generator, wording)
+    names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
     cut = [[text] if whole else sentences(text) for text in texts]
-    pieces = [piece.strip() for one in cut for piece in one if piece.strip()]
-    written = generator.in_turn(pieces, wording)
+    pieces = [
+        (piece.strip(), name)
+        for one, name in zip(cut, names, strict=True)
+        for piece in one
+        if piece.strip()
+    ]
+    written = generator.in_turn([one for one, _ in pieces], wording, [name for _, name in pieces])
 
     def documents() -> Iterator[Document]:
         for one in cut:
@@ -46,13 +57,13 @@ def translate(
 def summarize(
     generator: Generator, texts: Sequence[str], wording: Wording = USUAL
 ) -> Iterator[Document]:
-    """Yield the summary of each text, in their order.
+    """Yield the summary of each text, in their order, as soon as it is there.
 
     A text that is longer than the model reads is summarised in parts, cut between sentences, and
     their summaries, joined, are summarised again while they are longer than one may be.
     Raises `GenerationError` where that does not end.
     """
-    wording = _summarizing(generator, wording)
+    wording = summarizing(generator, wording)
     for text in texts:
         yield _summary(generator, text, wording)
 
@@ -90,14 +101,19 @@ def _parts(generator: Generator, text: str, wording: Wording) -> list[str]:
         ) from error
 
 
-def _summarizing(generator: Generator, wording: Wording) -> Wording:
+def summarizing(generator: Generator, wording: Wording) -> Wording:
+    """Return the wording by which a model summarises: a task of its folder, or an instruction."""
     if generator.reads:
         known = wording.task is None and _SUMMARIZATION in generator.tasks
         return replace(wording, task=_SUMMARIZATION) if known else wording
     return replace(wording, instruction=wording.instruction or _SUMMARIZE)
 
 
-def _translating(generator: Generator, wording: Wording) -> Wording:
+def translating(generator: Generator, wording: Wording) -> Wording:
+    """Return the wording by which a model translates between the languages of a wording.
+
+    Raises `GenerationError` for a model that chats and is not told what to write in.
+    """
     source, target = wording.source_language, wording.target_language
     task = f"translation_{source}_to_{target}"
     if generator.reads and task in generator.tasks:

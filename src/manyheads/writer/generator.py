@@ -8,7 +8,6 @@ generator.chat([{"role": "user", "content": "What is the capital of France?"}])
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -101,12 +100,15 @@ class Generator:
         """Return the `n_best` outputs for each text, best first."""
         return list(self.in_turn(texts, wording))
 
-    def in_turn(self, texts: Sequence[str], wording: Wording = USUAL) -> Iterator[list[Written]]:
+    def in_turn(
+        self, texts: Sequence[str], wording: Wording = USUAL, names: Sequence[str] = ()
+    ) -> Iterator[list[Written]]:
         """Yield the outputs for each text, in the order of the texts, as soon as they are there.
 
+        `names` are what the texts are called in messages; otherwise they are counted from 1.
         Raises `GenerationError` before anything is written, for whatever cannot be met.
         """
-        asked = self._settler(wording).texts(texts)
+        asked = self._settler(wording).texts(texts, names)
         engine = self._engine(wording)
         tickets = [engine.add(one.request) for one in asked]
 
@@ -145,16 +147,19 @@ class Generator:
         texts: Sequence[str],
         outputs: Sequence[str] | None = None,
         wording: Wording = USUAL,
+        names: Sequence[str] = (),
     ) -> list[Scored]:
         """Return how probable outputs are for their texts, with the end of an encoder-decoder's.
 
         Without outputs, how probable the texts are themselves: from the token on that the tokenizer
-        puts in front, else from their second one on.
+        puts in front, else from their second one on. `names` are what the texts are called in
+        messages.
         Raises `GenerationError` where outputs are missing or as many as there are not texts.
         """
-        given = self._given(texts, outputs, wording)
-        for number, one in enumerate(given, 1):
-            self._require_positions(len(one.prompt) + len(one.output) - 1, f"text {number}")
+        names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
+        given = self._given(texts, outputs, wording, names)
+        for one, name in zip(given, names, strict=True):
+            self._require_positions(len(one.prompt) + len(one.output) - 1, name)
         scorable = [one for one in given if one.output]
         found = iter(score(self._writer(wording), scorable))
         log_probs = [next(found) if one.output else () for one in given]
@@ -168,13 +173,17 @@ class Generator:
 
         Raises `GenerationError` for a model that reads no source.
         """
-        (given,) = self._given([text], [output], wording)
+        (given,) = self._given([text], [output], wording, ["the text"])
         (weights_TS,) = align(self._writer(wording), [given])
         return Alignment(self._spelled(given.source or ()), self._spelled(given.output), weights_TS)
 
     def fits(self, text: str, wording: Wording = USUAL) -> bool:
         """Whether a text is short enough to be read whole, with room for what is to be written."""
         return self._settler(wording).fits(text)
+
+    def fits_dialogue(self, messages: Sequence[Message], wording: Wording = USUAL) -> bool:
+        """Whether a dialogue is short enough to be read whole, with room for a reply."""
+        return self._settler(wording).fits_dialogue(messages)
 
     def settings(self, wording: Wording = USUAL) -> Settings:
         """Return what the engine keeps to where a text leaves all the room that there is."""
@@ -265,7 +274,11 @@ class Generator:
         return tuple(self.model.tokenizer.tokens(tokens))
 
     def _given(
-        self, texts: Sequence[str], outputs: Sequence[str] | None, wording: Wording
+        self,
+        texts: Sequence[str],
+        outputs: Sequence[str] | None,
+        wording: Wording,
+        names: Sequence[str],
     ) -> list[Given]:
         """Return texts and outputs as tokens; an output of none where there is nothing to score."""
         tokenizer = self.model.tokenizer
@@ -279,19 +292,17 @@ class Generator:
                     "a model that reads a source scores outputs for their sources; give both"
                 )
             return [_itself(list(one.pieces[0].ids)) for one in tokenizer.encode(texts)]
-        asked = [one.request for one in self._settler(replace(wording, max_tokens=1)).texts(texts)]
+        prompts = self._settler(wording).prompts(texts, names)
         if not self.reads:
             wholes = tokenizer.encode([a + b for a, b in zip(texts, outputs, strict=True)])
-            alone = tokenizer.encode(outputs, frame=False)
+            parts = tokenizer.encode(outputs, frame=False)
             return [
-                Given(
-                    one.prompt, _behind(one.prompt, list(whole.pieces[0].ids), part.pieces[0].ids)
-                )
-                for one, whole, part in zip(asked, wholes, alone, strict=True)
+                Given(one.tokens, _behind(one.tokens, whole.pieces[0].ids, part.pieces[0].ids))
+                for one, whole, part in zip(prompts, wholes, parts, strict=True)
             ]
         return [
-            Given(one.prompt, self._target(list(target.pieces[0].ids), wording), one.source)
-            for one, target in zip(asked, tokenizer.encode(outputs), strict=True)
+            Given(one.tokens, self._target(list(target.pieces[0].ids), wording), one.source)
+            for one, target in zip(prompts, tokenizer.encode(outputs), strict=True)
         ]
 
     def _target(self, ids: list[int], wording: Wording) -> list[int]:
@@ -306,10 +317,10 @@ def _itself(ids: list[int]) -> Given:
     return Given(ids[:1], ids[1:])
 
 
-def _behind(prompt: Sequence[int], whole: list[int], alone: Sequence[int]) -> list[int]:
+def _behind(prompt: Sequence[int], whole: Sequence[int], alone: Sequence[int]) -> list[int]:
     """Return the tokens of an output behind its prompt: as both are split together, if that can be.
 
     A token that reached over the border would belong to neither.
     """
-    together = whole[: len(prompt)] == list(prompt)
-    return whole[len(prompt) :] if together else list(alone)
+    together = list(whole[: len(prompt)]) == list(prompt)
+    return list(whole[len(prompt) :]) if together else list(alone)

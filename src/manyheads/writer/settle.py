@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from manyheads.errors import GenerationError
 from manyheads.generate import Request, Settings
+from manyheads.generate.settings import Phrase
 from manyheads.hub import Pretrained
 from manyheads.hub.generation import Writing
 from manyheads.text import Encoded, Head, Message, Tail, Truncation
@@ -20,6 +22,14 @@ from manyheads.writer.phrases import banned_variants, exact, required_variant
 from manyheads.writer.wording import Wording
 
 _Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What an output stands behind, and what it is written from."""
+
+    tokens: Sequence[int]
+    source: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +59,17 @@ class Settler:
         """Whether the model reads a source: an encoder-decoder."""
         return self.model.transformer.encoder is not None
 
-    def texts(self, texts: Sequence[str]) -> list[Asked]:
-        """Return a request for each text; raises what is wrong before anything is written."""
-        return [
-            self._asked(one, name)
-            for one, name in zip(self._read(texts), _names(texts), strict=True)
-        ]
+    def texts(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[Asked]:
+        """Return a request for each text; raises what is wrong before anything is written.
+
+        `names` are what the texts are called in messages; otherwise they are counted.
+        """
+        names = names or _counted(texts)
+        return [self._asked(one, name) for one, name in zip(self._read(texts), names, strict=True)]
+
+    def prompts(self, texts: Sequence[str], names: Sequence[str]) -> list[Prompt]:
+        """Return what an output of each text stands behind, whatever it will be."""
+        return [self._prompt(one, name) for one, name in zip(self._read(texts), names, strict=True)]
 
     def dialogue(self, messages: Sequence[Message]) -> Asked:
         """Return a request for the reply to a dialogue."""
@@ -63,9 +78,13 @@ class Settler:
 
     def fits(self, text: str) -> bool:
         """Whether a text can be read whole, with room for what is to be written."""
-        (encoded,) = replace(self, wording=replace(self.wording, truncate=False))._read([text])
-        written = 0 if self.reads else min(self._wanted or Settings.max_tokens, self._half)
-        return encoded.tokens <= min(self.longest - self._leading, self._positions - written)
+        (encoded,) = self._read([text])
+        return encoded.tokens <= self._room()
+
+    def fits_dialogue(self, messages: Sequence[Message]) -> bool:
+        """Whether a dialogue can be read whole, with room for a reply."""
+        (encoded,) = self._encoded([self._rendered(messages)], frame=False)
+        return encoded.tokens <= self._room()
 
     def _read(self, texts: Sequence[str]) -> list[Encoded]:
         """Return texts with what is to be done with them, as tokens."""
@@ -95,13 +114,18 @@ class Settler:
         return tokenizer.encode(texts, truncation=truncation, frame=frame)
 
     def _room(self) -> int:
-        """Return how many tokens of a text are kept where it is cut."""
+        """Return how many tokens a text may have beside what is to be written."""
         if self.reads:
             return self.longest - self._leading
         wanted = min(self._wanted or Settings.max_tokens, self._half)
         return min(self.longest, self._positions - wanted)
 
     def _asked(self, encoded: Encoded, name: str) -> Asked:
+        prompt = self._prompt(encoded, name)
+        settings = self.settings(len(prompt.tokens), name)
+        return Asked(Request(prompt.tokens, prompt.source, settings), name, encoded.dropped)
+
+    def _prompt(self, encoded: Encoded, name: str) -> Prompt:
         ids = list(encoded.pieces[0].ids)
         wording = self.wording
         if self.reads:
@@ -113,15 +137,12 @@ class Settler:
                 f"{name}: {len(ids):,} tokens exceed the {self.longest:,} that this model reads at "
                 "once; shorten it, or let it be cut (truncate)"
             )
-        prompt = self.writing.starts if self.reads else tuple(ids)
-        request = Request(prompt, ids if self.reads else None, self.settings(len(prompt), name))
-        return Asked(request, name, encoded.dropped)
+        return Prompt(self.writing.starts, ids) if self.reads else Prompt(ids)
 
     def settings(self, prompt: int, name: str) -> Settings:
         """Return what the engine keeps to behind a prompt of so many tokens."""
-        wording, usual, tokenizer = self.wording, self.writing.settings, self.model.tokenizer
+        wording, usual = self.wording, self.writing.settings
         most = self._most(prompt, name)
-        banned = [one for text in wording.banned for one in banned_variants(tokenizer, text)]
         least = wording.min_tokens
         return replace(
             usual,
@@ -131,14 +152,26 @@ class Settler:
             min_tokens=min(usual.min_tokens, most) if least is None else least,
             repetition_penalty=_or(wording.repetition_penalty, usual.repetition_penalty),
             no_repeat_ngram=_or(wording.no_repeat_ngram, usual.no_repeat_ngram),
-            banned=(*usual.banned, *banned),
-            required=tuple(required_variant(tokenizer, text) for text in wording.required),
-            prefix=self._prefix(),
+            banned=self._banned,
+            required=self._required,
+            prefix=self._prefix,
             stop=tuple(wording.stop),
             seed=wording.seed,
         )
 
-    def _prefix(self) -> tuple[int, ...]:
+    @cached_property
+    def _banned(self) -> tuple[Phrase, ...]:
+        tokenizer = self.model.tokenizer
+        banned = [one for text in self.wording.banned for one in banned_variants(tokenizer, text)]
+        return (*self.writing.settings.banned, *banned)
+
+    @cached_property
+    def _required(self) -> tuple[Phrase, ...]:
+        tokenizer = self.model.tokenizer
+        return tuple(required_variant(tokenizer, text) for text in self.wording.required)
+
+    @cached_property
+    def _prefix(self) -> Phrase:
         first = self.languages.first(self.wording.target_language)
         begun = self.writing.settings.prefix if first is None else (first,)
         text = self.wording.prefix
@@ -194,7 +227,7 @@ class Settler:
         return [first]
 
 
-def _names(texts: Sequence[str]) -> list[str]:
+def _counted(texts: Sequence[str]) -> list[str]:
     """Return what each text is called in messages, counted from 1 as lines are."""
     return ["the text"] if len(texts) == 1 else [f"text {n}" for n in range(1, len(texts) + 1)]
 
