@@ -51,12 +51,13 @@ class Contestant:
         self.peak_megabytes = answer["peak_megabytes"]
 
 
-def compare(engines: Mapping[str, Engine]) -> list[Contestant]:
+def compare(engines: Mapping[str, Engine], job: str = "") -> list[Contestant]:
     """Measure all engines, the first one being ours, print the ratios, and return everything.
 
-    In a process that was started for one engine, serve that engine instead and exit.
+    In a process that was started for one engine, serve that engine instead and exit. A script with
+    several jobs names the one it is at: it is then given as the first argument.
     """
-    options = _options(engines)
+    options = _options(engines, job)
     if options.engine:
         _serve(engines[options.engine], options.result)
         sys.exit()
@@ -66,7 +67,7 @@ def compare(engines: Mapping[str, Engine]) -> list[Contestant]:
         "TOKENIZERS_PARALLELISM": "true",
         "RAYON_NUM_THREADS": str(options.threads),
     }
-    contestants = [_start(name, environment) for name in options.engines]
+    contestants = [_start(name, environment, job) for name in options.engines]
     for number in range(options.rounds):
         start = number % len(contestants)
         for contestant in contestants[start:] + contestants[:start]:
@@ -83,8 +84,10 @@ def threads() -> int:
     return int(os.environ["OMP_NUM_THREADS"])
 
 
-def _options(engines: Mapping[str, Engine]) -> argparse.Namespace:
+def _options(engines: Mapping[str, Engine], job: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
+    if job:
+        parser.add_argument("job")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--engines", nargs="+", choices=engines, default=list(engines))
@@ -93,13 +96,14 @@ def _options(engines: Mapping[str, Engine]) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _start(name: str, environment: Mapping[str, str]) -> Contestant:
+def _start(name: str, environment: Mapping[str, str], job: str) -> Contestant:
     """Start an engine and let it warm up."""
     _progress(f"starting {name}")
+    script = [sys.argv[0], job] if job else [sys.argv[0]]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.npy"
         process = subprocess.Popen(
-            [sys.executable, sys.argv[0], "--engine", name, "--result", str(result)],
+            [sys.executable, *script, "--engine", name, "--result", str(result)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

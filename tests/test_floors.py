@@ -3,7 +3,7 @@
     7  cli
     6  compress   tune
     5  train   explain   serve
-    4  predict
+    4  predict   writer
     3  tasks   data
     2  hub
     1  families   generate
@@ -27,7 +27,7 @@ FLOORS = (
     ("core", "text", "errors"),
     ("families", "generate"),
     ("hub",),
-    ("tasks", "data"),
+    ("tasks", "data", "writer"),
     ("predict",),
     ("train", "explain", "serve"),
     ("compress", "tune"),

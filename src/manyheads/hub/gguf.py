@@ -18,7 +18,7 @@ from torch import Tensor
 from manyheads.errors import CheckpointError, ConfigError, MissingExtra
 from manyheads.families import Config
 from manyheads.text import Tokenizer
-from manyheads.text.byte_pairs import SPLITTINGS, byte_pair_core
+from manyheads.text.byte_pairs import FRAMED, SPLITTINGS, byte_pair_core
 
 _ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 _NAMES = {
@@ -38,6 +38,8 @@ _NAMES = {
     "ffn_down": "mlp.down_proj",
 }
 _CONTROL = 3  # the type of a token that is never written in a text
+_TOKEN = "tokenizer.ggml"
+_ENDS = ("eos", "eot", "eom")  # of a text, of a turn, of a message
 _ROLES = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
 
 
@@ -118,8 +120,11 @@ def _config(path: Path, fields: dict[str, Callable[[], Any]]) -> Config:
         "tie_word_embeddings": True,
     }
     for theirs, role in _ROLES.items():
-        if (number := fields.get(f"tokenizer.ggml.{theirs}_token_id")) is not None:
+        if (number := fields.get(f"{_TOKEN}.{theirs}_token_id")) is not None:
             config[f"{role}_token_id"] = number()
+    ends = [fields[name]() for end in _ENDS if (name := f"{_TOKEN}.{end}_token_id") in fields]
+    if len(set(ends)) > 1:
+        config["eos_token_id"] = list(dict.fromkeys(ends))
     return config
 
 
@@ -137,12 +142,15 @@ def _tokenizer(path: Path, fields: dict[str, Callable[[], Any]], config: Config)
         for token, kind in zip(tokens, fields["tokenizer.ggml.token_type"](), strict=True)
         if kind == _CONTROL
     ]
-    core = byte_pair_core(tokens, fields["tokenizer.ggml.merges"](), special, kind)
     roles = {
-        role: tokens[config[f"{role}_token_id"]]
-        for role in _ROLES.values()
-        if f"{role}_token_id" in config
+        role: tokens[fields[name]()]
+        for theirs, role in _ROLES.items()
+        if (name := f"{_TOKEN}.{theirs}_token_id") in fields
     }
+    framed = fields.get(f"{_TOKEN}.add_bos_token")
+    begins = kind in FRAMED if framed is None else bool(framed())
+    first = roles.get("bos") if begins else None
+    core = byte_pair_core(tokens, fields["tokenizer.ggml.merges"](), special, kind, first)
     settings = {}
     if (template := fields.get("tokenizer.chat_template")) is not None:
         settings["chat_template"] = template()

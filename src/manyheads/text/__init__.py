@@ -5,6 +5,8 @@
     Head, Tail, HeadTail, Windows
                          say which tokens of a text that is too long are kept
     learn_tokenizer      learns BytePair, WordPiece, Unigram, Characters or Words from a corpus
+    ChatTemplate         turns a dialogue into the text that a model reads
+    sentences            cuts a text into its sentences, losing nothing
     Segmenter            finds the words in Chinese text (optional package jieba)
 
 Nothing here knows a model, and nothing imports torch.
@@ -12,10 +14,12 @@ Nothing here knows a model, and nothing imports torch.
 
 from __future__ import annotations
 
+from manyheads.text.chat import ChatTemplate, Message
 from manyheads.text.clean import Cleaning
 from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import Algorithm, BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
+from manyheads.text.sentences import joined, packed, sentences
 from manyheads.text.subwords import SubwordSampler
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
 from manyheads.text.truncate import (
@@ -35,11 +39,13 @@ __all__ = [
     "Algorithm",
     "BytePair",
     "Characters",
+    "ChatTemplate",
     "Cleaning",
     "Encoded",
     "Frame",
     "Head",
     "HeadTail",
+    "Message",
     "Piece",
     "Segmenter",
     "SubwordSampler",
@@ -51,6 +57,9 @@ __all__ = [
     "Word",
     "WordPiece",
     "Words",
+    "joined",
     "learn_tokenizer",
+    "packed",
+    "sentences",
     "truncation_from_json",
 ]

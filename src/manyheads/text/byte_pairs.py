@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Core
 
 _LLAMA3 = (
@@ -22,10 +22,18 @@ SPLITTINGS: dict[str, tuple[str | None, bool]] = {
     "llama-bpe": (_LLAMA3, False),
     "qwen2": (_QWEN2, False),
 }
+# Where files that do not say so mean that a text begins with a token of its own.
+FRAMED = frozenset({"llama-bpe"})
+# Where a word that is a token is never put together by merges.
+_WHOLE_WORDS = frozenset({"llama-bpe"})
 
 
 def byte_pair_core(
-    tokens: Sequence[str], merges: Sequence[str], special: Sequence[str], splitting: str
+    tokens: Sequence[str],
+    merges: Sequence[str],
+    special: Sequence[str],
+    splitting: str,
+    first: str | None = None,
 ) -> Core:
     """Return a tokenizer of the ``tokenizers`` library.
 
@@ -34,13 +42,14 @@ def byte_pair_core(
         merges: Pairs of tokens with a space between them, the most important first.
         special: Tokens that stand for themselves wherever they occur, and are no text.
         splitting: A key of `SPLITTINGS`.
+        first: The special token that every text begins with, if any.
     """
     pairs: list[tuple[str, str]] = []
     for merge in merges:
         left, _, right = merge.partition(" ")
         pairs.append((left, right))
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    core = Core(models.BPE(vocabulary, pairs))
+    core = Core(models.BPE(vocabulary, pairs, ignore_merges=splitting in _WHOLE_WORDS))
     pattern, single_digits = SPLITTINGS[splitting]
     steps: list[pre_tokenizers.PreTokenizer] = []
     if single_digits:
@@ -52,6 +61,12 @@ def byte_pair_core(
     if splitting == "qwen2":
         core.normalizer = normalizers.NFC()
     core.decoder = decoders.ByteLevel()
+    if first is not None:
+        core.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A",
+            pair=f"{first} $A {first} $B",
+            special_tokens=[(first, vocabulary[first])],
+        )
     core.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in special]
     )

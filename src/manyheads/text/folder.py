@@ -2,7 +2,8 @@
 
 ``tokenizer.json`` is the truth where it exists: the settings of an older class, such as
 ``do_lower_case``, then no longer matter. Without it the tokenizer is built from a vocabulary file.
-``tokenizer_config.json`` and ``special_tokens_map.json`` say which tokens have which role.
+``tokenizer_config.json`` and ``special_tokens_map.json`` say which tokens have which role;
+``chat_template.jinja`` goes before the chat template of the former.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def read_folder(folder: Path) -> tuple[Core, dict[str, str], Settings]:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; a tokenizer is a folder of files")
     settings = _read_json(folder / "tokenizer_config.json")
+    if (chat := folder / "chat_template.jinja").is_file():
+        settings["chat_template"] = chat.read_text(encoding="utf-8")
     tokens = _read_json(folder / "special_tokens_map.json") | settings
     core = _read_core(folder, settings)
     core.no_truncation()  # both are a caller's choice, and a shared tokenizer keeps no such state

@@ -21,6 +21,7 @@ from tokenizers import Encoding
 from tokenizers import Tokenizer as Core
 
 from manyheads.errors import RecipeError, TextError
+from manyheads.text.chat import ChatTemplate
 from manyheads.text.folder import read_folder, write_folder
 from manyheads.text.truncate import Cut, Truncation, tokens_kept
 
@@ -155,6 +156,7 @@ class Tokenizer:
         truncation: Truncation | None = None,
         offsets: bool = False,
         words: bool = False,
+        frame: bool = True,
     ) -> list[Encoded]:
         """Turn texts into tokens, one :class:`Encoded` for each text.
 
@@ -164,6 +166,7 @@ class Tokenizer:
             truncation: How to cut what is too long; None keeps every text whole.
             offsets: Whether pieces say which characters each token was read from (slower).
             words: Whether pieces say which word each token belongs to.
+            frame: Whether the special tokens are added that stand around every text.
 
         Raises:
             TextError: A text is not a string or holds a lone surrogate, or there are not as many
@@ -173,7 +176,7 @@ class Tokenizer:
         inputs = _inputs(texts, pairs)
         paired = pairs is not None
         if truncation is not None:
-            self._require_room(truncation, paired)
+            self._require_room(truncation, paired, frame)
         wanted = _Wanted(offsets, words)
         encode_batch = self._core.encode_batch if offsets or words else self._core.encode_batch_fast
         try:
@@ -182,7 +185,9 @@ class Tokenizer:
                 if truncation is None or len(encoding) <= truncation.max_tokens
                 else _truncated(encoding, paired, truncation, wanted)
                 for start in range(0, len(inputs), _AT_ONCE)
-                for encoding in encode_batch(inputs[start : start + _AT_ONCE])
+                for encoding in encode_batch(
+                    inputs[start : start + _AT_ONCE], add_special_tokens=frame
+                )
             ]
         except TypeError as error:  # the library does not say which text it refused
             raise _refusal(texts, pairs) from error
@@ -211,13 +216,29 @@ class Tokenizer:
         """Return the id of a token, or None when the vocabulary lacks it."""
         return self._core.token_to_id(token)
 
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """The id of every token."""
+        return self._core.get_vocab(with_added_tokens=True)
+
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """How a dialogue becomes text, where the folder says so."""
+        source = self._settings.get("chat_template")
+        if isinstance(source, list):  # several, by name
+            named = {one.get("name"): one.get("template") for one in source}
+            source = named.get("default")
+        if not isinstance(source, str):
+            return None
+        return ChatTemplate(source, {f"{role}_token": t for role, t in self._special.items()})
+
     def _role_id(self, role: str) -> int | None:
         token = self._special.get(role)
         return None if token is None else self._core.token_to_id(token)
 
-    def _require_room(self, truncation: Truncation, paired: bool) -> None:
+    def _require_room(self, truncation: Truncation, paired: bool, framed: bool) -> None:
         """Refuse a truncation that cannot work, before a long text happens to need it."""
-        frame = self._core.num_special_tokens_to_add(paired)
+        frame = self._core.num_special_tokens_to_add(paired) if framed else 0
         room = truncation.max_tokens - frame
         if room < 1:
             raise RecipeError(

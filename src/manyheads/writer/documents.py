@@ -1,0 +1,128 @@
+"""Documents longer than a model reads: translated by sentences, summarised by parts.
+
+translate   sentences ─→ translations ─→ put together with the white space between them
+summarize   parts that fit ─→ summaries, joined ─→ the same again while they are too long
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from manyheads.errors import GenerationError
+from manyheads.text.sentences import joined, packed, sentences
+from manyheads.writer.generator import USUAL, Generator
+from manyheads.writer.results import Document, Written
+from manyheads.writer.wording import Wording
+
+_SUMMARIZATION = "summarization"  # as folders name it
+_SUMMARIZE = "Summarize the following text."
+
+
+def translate(
+    generator: Generator,
+    texts: Sequence[str],
+    wording: Wording = USUAL,
+    *,
+    whole: bool = False,
+    names: Sequence[str] = (),
+) -> Iterator[Document]:
+    """Yield the translation of each text, in their order, as soon as it is there.
+
+    Texts are cut into sentences, unless they are to be read `whole`, and put together again with
+    their white space. `wording` names the languages where the model knows several: by the codes of
+    its tokenizer, by T5's names of tasks, or, for a model that chats, in any words.
+    Raises `GenerationError` before anything is written.
+    """
+    wording = translating(generator, wording)
+    names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
+    cut = [[text] if whole else sentences(text) for text in texts]
+    pieces = [
+        (piece.strip(), name)
+        for one, name in zip(cut, names, strict=True)
+        for piece in one
+        if piece.strip()
+    ]
+    written = generator.in_turn([one for one, _ in pieces], wording, [name for _, name in pieces])
+
+    def documents() -> Iterator[Document]:
+        for one in cut:
+            parts = [next(written)[0] if piece.strip() else None for piece in one]
+            text = joined(one, ["" if part is None else part.text for part in parts])
+            yield Document(text, tuple(part for part in parts if part is not None))
+
+    return documents()
+
+
+def summarize(
+    generator: Generator, texts: Sequence[str], wording: Wording = USUAL
+) -> Iterator[Document]:
+    """Yield the summary of each text, in their order, as soon as it is there.
+
+    A text that is longer than the model reads is summarised in parts, cut between sentences, and
+    their summaries, joined, are summarised again while they are longer than one may be.
+    Raises `GenerationError` where that does not end.
+    """
+    wording = summarizing(generator, wording)
+    for text in texts:
+        yield _summary(generator, text, wording)
+
+
+def _summary(generator: Generator, text: str, wording: Wording) -> Document:
+    if wording.truncate:
+        (written,) = generator.outputs([text], wording)
+        return Document(written[0].text.strip(), (written[0],))
+    limit = generator.settings(wording).max_tokens
+    found: list[Written] = []
+    while True:
+        parts = _parts(generator, text, wording)
+        written = [outputs[0] for outputs in generator.outputs(parts, wording)]
+        found += written
+        short = "\n".join(one.text.strip() for one in written)
+        if len(parts) == 1 or generator.tokens(short) <= limit:
+            return Document(short, tuple(found))
+        if generator.tokens(short) >= generator.tokens(text):
+            raise GenerationError(
+                f"the summaries of {len(parts)} parts are not shorter than the text; choose a "
+                f"smaller max_tokens than {limit}"
+            )
+        text = short
+
+
+def _parts(generator: Generator, text: str, wording: Wording) -> list[str]:
+    try:
+        return packed(sentences(text), lambda part: generator.fits(part, wording))
+    except ValueError as error:
+        if isinstance(error, GenerationError):
+            raise
+        raise GenerationError(
+            "no part of the text fits beside the instruction and the summary; choose a smaller "
+            "max_tokens"
+        ) from error
+
+
+def summarizing(generator: Generator, wording: Wording) -> Wording:
+    """Return the wording by which a model summarises: a task of its folder, or an instruction."""
+    if generator.reads:
+        known = wording.task is None and _SUMMARIZATION in generator.tasks
+        return replace(wording, task=_SUMMARIZATION) if known else wording
+    return replace(wording, instruction=wording.instruction or _SUMMARIZE)
+
+
+def translating(generator: Generator, wording: Wording) -> Wording:
+    """Return the wording by which a model translates between the languages of a wording.
+
+    Raises `GenerationError` for a model that chats and is not told what to write in.
+    """
+    source, target = wording.source_language, wording.target_language
+    task = f"translation_{source}_to_{target}"
+    if generator.reads and task in generator.tasks:
+        return replace(wording, task=task, source_language=None, target_language=None)
+    if generator.reads or wording.instruction is not None:
+        return wording
+    if target is None:
+        raise GenerationError(
+            "a model that chats must be told the language to translate into; choose such as German"
+        )
+    into = f"Translate the following text{f' from {source}' if source else ''} into {target}."
+    return replace(wording, instruction=into, source_language=None, target_language=None)

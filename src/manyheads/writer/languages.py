@@ -1,0 +1,96 @@
+"""Languages by their codes: which tokens name them, and where in a text these tokens stand.
+
+Marian     ">>fra<< Hello </s>"            →  "Bonjour </s>"
+mBART      "en_XX Hello </s>"              →  "fr_XX Bonjour </s>"
+M2M, NLLB  "__en__ Hello </s>"             →  "__fr__ Bonjour </s>"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from manyheads.errors import GenerationError, did_you_mean
+from manyheads.text import Tokenizer
+
+_LEADING = re.compile(r">>(\w+)<<")  # in front of the source, wherever that goes
+_FRAMING = re.compile(r"__([a-z]{2,3})__|([a-z]{2,3}_[A-Z]{2})|([a-z]{3}_[A-Z][a-z]{3})")
+
+
+@dataclass(frozen=True)
+class Languages:
+    """What the vocabulary of a tokenizer says of languages."""
+
+    tokenizer: Tokenizer
+
+    @cached_property
+    def leading(self) -> dict[str, int]:
+        """The token of each code that stands in front of a source and names what to write."""
+        return self._found(_LEADING)
+
+    @cached_property
+    def framing(self) -> dict[str, int]:
+        """The token of each code that frames a text and names what it is written in."""
+        found, special = self._found(_FRAMING), self.tokenizer.special_ids
+        return {code: token for code, token in found.items() if token in special}
+
+    @property
+    def codes(self) -> list[str]:
+        """All codes."""
+        return sorted({**self.leading, **self.framing})
+
+    def source(self, ids: Sequence[int], source: str | None, target: str | None) -> list[int]:
+        """Return the tokens of a framed source with its languages named.
+
+        Raises `GenerationError` for a code that there is not.
+        """
+        ids = self.framed(ids, source)
+        if target is not None and target in self.leading:
+            return [self.leading[target], *ids]
+        return ids
+
+    def framed(self, ids: Sequence[int], code: str | None) -> list[int]:
+        """Return framed tokens with the language of their frame changed to another one.
+
+        Raises `GenerationError` for a code that no frame has.
+        """
+        if code is None:
+            return list(ids)
+        token, known = self._token(code, self.framing), set(self.framing.values())
+        ends = {0, 1, len(ids) - 1}
+        if not any(ids[at] in known for at in ends if 0 <= at < len(ids)):
+            raise GenerationError(
+                f"this tokenizer frames no text by its language; leave out {code!r}"
+            )
+        return [token if at in ends and one in known else one for at, one in enumerate(ids)]
+
+    def first(self, target: str | None) -> int | None:
+        """Return the token that an output in a language begins with; None where there is none.
+
+        Raises `GenerationError` for a code that there is not.
+        """
+        if target is None or target in self.leading:
+            return None
+        return self._token(target, self.framing)
+
+    def _token(self, code: str, known: dict[str, int]) -> int:
+        if code not in known:
+            if not self.codes:
+                raise GenerationError(
+                    f"this model names no languages, so that it cannot choose {code!r}; leave it "
+                    "out, or choose a model for several languages"
+                )
+            some = ", ".join(self.codes[:12]) + (", …" if len(self.codes) > 12 else "")
+            raise GenerationError(
+                f"language {code!r} is not known.{did_you_mean(code, self.codes)} There are: {some}"
+            )
+        return known[code]
+
+    def _found(self, pattern: re.Pattern[str]) -> dict[str, int]:
+        matches = (
+            (pattern.fullmatch(token), number)
+            for token, number in self.tokenizer.vocabulary.items()
+        )
+        return {match.group(match.lastindex or 0): number for match, number in matches if match}
