@@ -224,6 +224,24 @@ def test_what_is_saved_opens_here_and_in_transformers(trained: mh.Learner, tmp_p
     torch.testing.assert_close(ours, logits, rtol=1e-4, atol=1e-4)
 
 
+def test_what_is_saved_writes(trained: mh.Learner, tmp_path: Path):
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    predictor = trained.predictor()
+    folder = predictor.save(tmp_path / "model")
+    sources = [source for source, _ in ROWS[:4]]
+    written = predictor(sources)
+    assert written == mh.load(folder)(sources) == mh.Generator(folder)(sources)
+    assert predictor(sources[0]) == written[0]
+    theirs = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer(sources[0], return_tensors="pt")["input_ids"]
+    out = theirs.generate(input_ids=ids)[0]
+    assert tokenizer.decode(out, skip_special_tokens=True) == written[0]
+    predictor.save(tmp_path / "again")  # packed by now
+    assert mh.load(tmp_path / "again")(sources) == written
+
+
 def test_a_saved_model_is_trained_further(trained: mh.Learner, tmp_path: Path):
     folder = trained.predictor().save(tmp_path / "model")
     further = mh.Learner(folder, mh.Translation(), trained.data, QUICK, quiet=True)

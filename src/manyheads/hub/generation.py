@@ -97,6 +97,30 @@ def writing_of(model: Pretrained, task: str | None = None) -> Writing:
     )
 
 
+def write_generation(folder: Path, model: Pretrained, settings: Settings) -> None:
+    """Write what a folder says about writing, as `transformers` reads it too."""
+    roles = {name: value for name, value in model.config.items() if name.endswith("_token_id")}
+    said: Config = {"max_new_tokens": settings.max_tokens}
+    match settings.strategy:
+        case Beam(beams, length_penalty):
+            said |= {"num_beams": beams, "length_penalty": length_penalty}
+            stopping = {kind: name for name, kind in _STOPPING.items()}
+            said["early_stopping"] = stopping[settings.strategy.stopping]
+        case Sample(temperature, top_k, top_p, min_p, typical_p):
+            said |= {"do_sample": True, "temperature": temperature, "top_k": top_k or 0}
+            said |= {"top_p": top_p, "min_p": min_p, "typical_p": typical_p}
+        case Greedy():
+            pass
+    if settings.no_repeat_ngram:
+        said["no_repeat_ngram_size"] = settings.no_repeat_ngram
+    if settings.repetition_penalty != 1.0:
+        said["repetition_penalty"] = settings.repetition_penalty
+    if settings.min_tokens:
+        said["min_new_tokens"] = settings.min_tokens
+    text = json.dumps(roles | said, indent=2, sort_keys=True)
+    (folder / GENERATION).write_text(text + "\n", encoding="utf-8")
+
+
 def _said(model: Pretrained) -> Config:
     """Return all settings that say something, special tokens by their role included."""
     config = {name: value for name, value in model.config.items() if value is not None}

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import torch
 
+from manyheads.generate import Settings as GenerationSettings
 from manyheads.hub import Pretrained, save_model
+from manyheads.hub.generation import write_generation
 from manyheads.hub.masked import save_with_masked_output, with_masked_output
 from manyheads.predict.folder import save_folder
 from manyheads.predict.settings import Settings
 from manyheads.tasks import LanguageModel, MaskedLanguageModel, PlainModel, Reader, TextToText
 from manyheads.tasks.text_to_text import pair_reader
 from manyheads.text import Head
+from manyheads.writer import Generator, Wording
 
 
 class PlainPredictor:
@@ -66,8 +70,59 @@ class PlainPredictor:
         """Return what `_reader` needs to make the reader again."""
 
 
-class TextWriter(PlainPredictor):
+class WritingPredictor(PlainPredictor):
+    """A trained model that writes: `predictor("a text")`, or a list of texts.
+
+    It writes as its folder says, or as it was judged in training. `generator` can do more: several
+    outputs, their scores, streams; it packs the model for CPU.
+    """
+
+    wording: Wording = Wording(truncate=True)
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The model, ready to write; it shares the weights."""
+        return Generator(replace(self.pretrained, transformer=self.model.transformer))
+
+    @overload
+    def __call__(self, texts: str, wording: Wording | None = ...) -> str: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, texts: Sequence[str], wording: Wording | None = ...) -> list[str]: ...
+    def __call__(self, texts, wording=None):  # type: ignore[no-untyped-def]
+        """Return what is written for one text, or for each of a list."""
+        if isinstance(texts, str):
+            return self([texts], wording)[0]
+        return self.generator([self._cleaned(text) for text in texts], wording or self.wording)
+
+    @abstractmethod
+    def _cleaned(self, text: str) -> str:
+        """Return a text as training saw it."""
+
+
+class TextWriter(WritingPredictor):
     """A trained encoder-decoder: it reads a text and writes another."""
+
+    search: GenerationSettings | None = None  # of a model that no folder says it of yet
+
+    @classmethod
+    def of(cls, task: Any, model: PlainModel, reader: Any, pretrained: Pretrained) -> Self:
+        """Return the predictor of a trained model; it is a copy that writes as it was judged."""
+        # What the folder said of writing was said of the model as it was before.
+        predictor = super().of(task, model, reader, replace(pretrained, folder=None))
+        search = task.search or GenerationSettings()
+        limit = min(search.max_tokens, reader.target.truncation.max_tokens)
+        predictor.search = replace(search, max_tokens=limit)
+        predictor.wording = Wording(search.strategy, max_tokens=limit, truncate=True)
+        return predictor
+
+    def _save(self, folder: Path, pretrained: Pretrained) -> None:
+        super()._save(folder, pretrained)
+        if self.search is not None:
+            write_generation(folder, pretrained, self.search)
+
+    def _cleaned(self, text: str) -> str:
+        cleaned: str = self.reader.source.cleaning(text)
+        return cleaned
 
     @classmethod
     def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
@@ -81,8 +136,12 @@ class TextWriter(PlainPredictor):
         return Settings(self.task, source.cleaning, source.truncation, limit)
 
 
-class TextGenerator(PlainPredictor):
+class TextGenerator(WritingPredictor):
     """A trained decoder: it goes on writing a text."""
+
+    def _cleaned(self, text: str) -> str:
+        cleaned: str = self.reader.cleaning(text)
+        return cleaned
 
     @classmethod
     def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
