@@ -1,0 +1,54 @@
+"""From the description of a Debian package to its synopsis of one line, from scratch.
+
+python recipes/debian_synopsis.py DATA [OUT]      (DATA holds debian-synopsis/)
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from written import run
+
+import manyheads as mh
+from manyheads.generate import Settings
+
+RECIPE = mh.Recipe(
+    epochs=8,
+    learning_rate=1.5e-3,
+    schedule="cosine",
+    warmup=0.08,
+    betas=(0.9, 0.98),
+    batch_size=None,
+    batch_tokens=6_144,
+    max_tokens=96,
+    average=0.998,
+    metric="loss",
+)
+MODEL = mh.ScratchSeq2Seq(
+    layers=3,
+    width=256,
+    heads=4,
+    feedforward=512,
+    dropout=0.2,
+    max_tokens=96,
+    tokenizer=mh.BytePair(vocabulary=8_000, lowercase=False),
+)
+
+
+def main(data: Path, out: Path | None) -> None:
+    """Train on all rows, and summarize the test split with four beams."""
+    folder = data / "debian-synopsis"
+    dataset = mh.read(
+        folder / "train.jsonl.gz",
+        text="text",
+        target="summary",
+        valid=folder / "valid.jsonl.gz",
+        test=folder / "test.jsonl.gz",
+    )
+    task = mh.Summarization(search=Settings(mh.Beam(4), max_tokens=32))
+    run(MODEL, task, dataset, RECIPE, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -1,0 +1,56 @@
+"""Multi30k, English to German, from scratch: a small Transformer and its own vocabulary.
+
+    python recipes/multi30k.py DATA [OUT]       (DATA holds multi30k-en-de/)
+
+A text-only Transformer-Tiny is published with 41.0 BLEU on test 2016, lower-cased and tokenised.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from written import run
+
+import manyheads as mh
+from manyheads.generate import Settings
+
+RECIPE = mh.Recipe(
+    epochs=14,
+    learning_rate=1.5e-3,
+    schedule="cosine",
+    warmup=0.08,
+    betas=(0.9, 0.98),
+    batch_size=None,
+    batch_tokens=4_096,
+    max_tokens=128,
+    average=0.998,
+    metric="loss",
+)
+MODEL = mh.ScratchSeq2Seq(
+    layers=3,
+    width=256,
+    heads=4,
+    feedforward=512,
+    dropout=0.2,
+    max_tokens=128,
+    tokenizer=mh.BytePair(vocabulary=6_000, lowercase=False),
+)
+
+
+def main(data: Path, out: Path | None) -> None:
+    """Train on 29,000 captions, and translate the test split of 2016 with five beams."""
+    folder = data / "multi30k-en-de"
+    dataset = mh.read(
+        folder / "train.jsonl.gz",
+        text="en",
+        target="de",
+        valid=folder / "valid.jsonl.gz",
+        test=folder / "test_2016_flickr.jsonl.gz",
+    )
+    task = mh.Translation(language="de", search=Settings(mh.Beam(5), max_tokens=100))
+    run(MODEL, task, dataset, RECIPE, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -1,0 +1,46 @@
+"""What the recipes for texts that are written have in common: train, score, show, save."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import manyheads as mh
+from manyheads.data import Dataset
+from manyheads.hub.scratch import Blueprint
+from manyheads.tasks import TextToText
+
+_SHOWN = 20
+
+
+def run(
+    model: str | Blueprint, task: TextToText, data: Dataset, recipe: mh.Recipe, out: Path | None
+) -> None:
+    """Train by the loss of the validation split, write the test split, and print all of it.
+
+    Validation does not write: that would take as long as training. The first rows of the test
+    split are shown as they come.
+    """
+    print(data.summary(), flush=True)
+    begun, worked = time.perf_counter(), time.process_time()
+    run_folder = None if out is None else out / "run"
+    learner = mh.Learner(model, replace(task, search=None), data, recipe, folder=run_folder)
+    learner.fit(resume=run_folder is not None and run_folder.exists())
+    print(f"{_minutes(begun, worked)} of training", flush=True)
+    learner.task = task
+    print(learner.evaluate(), flush=True)
+    predictor = learner.predictor()
+    if out is not None:
+        predictor.save(out)
+    assert data.test is not None
+    sources = data.test.columns["text"][:_SHOWN]
+    for source, wanted, written in zip(
+        sources, data.test.columns["target"], predictor(sources), strict=False
+    ):
+        print(f"\n  {source[:300]}\n→ {written}\n= {wanted}")
+
+
+def _minutes(begun: float, worked: float) -> str:
+    wall, cpu = time.perf_counter() - begun, time.process_time() - worked
+    return f"{wall / 60:.1f} minutes, {cpu / 60:.1f} CPU minutes,"
