@@ -19,12 +19,13 @@ from tests.generate.small import (
     WORDS,
     request,
     search_by,
+    spell,
     writer,
 )
 from torch import Tensor
 
 from manyheads.errors import GenerationError
-from manyheads.generate import Beam, Greedy, Request, Sample, Settings, Stopping, generate
+from manyheads.generate import Beam, Finish, Greedy, Request, Sample, Settings, Stopping, generate
 from manyheads.generate.constraints import Rules, completions, fits, progress, repeats
 from manyheads.generate.settings import Strategy
 
@@ -239,3 +240,21 @@ def test_required_words_of_an_encoder_decoder_count_in_its_output_alone() -> Non
     settings = Settings(max_tokens=6, required=((START,), (5, 6)))
     asked = Request([START], [5, 6, 7], settings)
     check(generate(ours, [asked])[0], asked)
+
+
+@pytest.mark.parametrize(("strategy", "n_best"), STRATEGIES)
+def test_a_string_stops_whatever_is_still_to_come(strategy: Strategy, n_best: int) -> None:
+    """Either the phrase is there, or the string that stops came before."""
+    ours = writer("llama")
+    stops = ("d", "k", "gh")
+    settings = Settings(
+        strategy, n_best, max_tokens=9, min_tokens=5, required=((3, 4),), stop=stops
+    )
+    for length in range(1, 9):
+        output = generate(ours, [request(ours, length, settings)])[0]
+        for one in output.hypotheses:
+            text = spell(one.tokens)
+            stopped = any(stop in text for stop in stops)
+            assert stopped == (one.finish is Finish.STOP)
+            assert stopped or places(one.tokens, (3, 4))
+            assert not any(stop in spell(one.tokens[:-1]) for stop in stops)

@@ -108,15 +108,16 @@ class Settings:
         strategy: How tokens are chosen.
         n_best: How many outputs to return: at most as many as there are beams; or samples.
         max_tokens: The most tokens of an output; the one that ends it counts, the prefix too.
-        min_tokens: The fewest tokens before an end.
+        min_tokens: The fewest tokens before one that ends.
         repetition_penalty: Logits of tokens that are there already, in prompt or output, are
             divided by it where positive, else multiplied (Keskar et al. 2019); 1 for none.
-        no_repeat_ngram: No run of so many tokens occurs twice in prompt and output; 0: any may.
+        no_repeat_ngram: No run of so many tokens occurs twice in prompt and output, unless it is
+            required and there is no room left; 0: any may.
         banned: Phrases that no output holds.
-        required: Phrases that every output holds.
+        required: Phrases that every output holds, unless a string stops it before.
         vocabulary: The only tokens that may be written, besides those that end; None for all.
         prefix: How every output begins.
-        stop: Strings after which an output ends.
+        stop: Strings after which an output ends, whatever else is still to come.
         seed: Of samples: the same request with the same seed gets the same output in any batch.
 
     Raises:
