@@ -14,6 +14,7 @@ from manyheads.cli import app
 ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "docs" / name for name in ("guide.md", "guide.zh.md")]
 READMES = [ROOT / name for name in ("README.md", "README.zh.md")]
+WRITING = ("generate", "chat", "translate", "summarize", "score")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SETTING = re.compile(r"^\| `(\w+)` \| (.*?) \|", re.MULTILINE)
 
@@ -53,6 +54,17 @@ def test_commands_and_their_options_exist(guide: Path) -> None:
         assert name in commands, name
         known = {option for one in commands[name].params for option in one.opts}
         assert set(re.findall(r"(?<!\w)--[a-z-]+", rest)) <= known, (name, rest)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_every_command_is_shown_and_every_option_of_those_that_write(guide: Path) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    text = read(guide)
+    assert [name for name in commands if f"manyheads {name}" not in text] == []
+    shown = set(re.findall(r"(?<!\w)--[a-z-]+", text)) | {"--quiet", "--json"}
+    for name in WRITING:
+        options = {option for one in commands[name].params for option in one.opts}
+        assert {one for one in options if one.startswith("--")} <= shown, name
 
 
 @pytest.mark.parametrize("guide", [*GUIDES, *READMES], ids=lambda path: path.name)

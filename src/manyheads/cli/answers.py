@@ -14,7 +14,7 @@ from manyheads.errors import DataError
 
 if TYPE_CHECKING:
     from manyheads.data import Table
-    from manyheads.writer import Document, Written
+    from manyheads.writer import Document, Wording, Written
     from manyheads.writer.results import Stream
 
 _MANY = 20  # texts from which on progress is worth a line
@@ -44,7 +44,7 @@ class Answer:
         columns: For a table, the answer itself first.
         details: What a JSON document says besides.
         truncated: How many tokens of the text the model did not see.
-        unfinished: Whether the output might have gone on.
+        unfinished: Whether the output might have gone on beyond a limit that nobody asked for.
     """
 
     lines: Sequence[str]
@@ -105,8 +105,10 @@ def answer(
         show("", {"answers": documents}, as_json)
 
 
-def of_outputs(outputs: Sequence[Written], name: str, one_line: bool = True) -> Answer:
-    """Return the outputs for a text as an answer; the best is the one under `name`."""
+def of_outputs(
+    outputs: Sequence[Written], name: str, wording: Wording, *, one_line: bool
+) -> Answer:
+    """Return the outputs for a text as an answer under `name`."""
     said = [_flat(one.text) if one_line else one.text.strip() for one in outputs]
     best = outputs[0]
     several = len(outputs) > 1
@@ -122,18 +124,18 @@ def of_outputs(outputs: Sequence[Written], name: str, one_line: bool = True) -> 
         },
         details={"outputs": [_facts(one) for one in outputs]},
         truncated=best.truncated,
-        unfinished=best.finish.value == "length",
+        unfinished=wording.max_tokens is None and best.finish.value == "length",
     )
 
 
-def of_document(document: Document, name: str, one_line: bool = True) -> Answer:
-    """Return what was written for a document as an answer."""
+def of_document(document: Document, name: str, wording: Wording, *, one_line: bool) -> Answer:
+    """Return what was written for a document as an answer under `name`."""
     return Answer(
         lines=[_flat(document.text) if one_line else document.text],
         columns={name: document.text, "truncated": document.truncated},
         details={"parts": [_facts(one) for one in document.parts]},
         truncated=document.truncated,
-        unfinished=document.unfinished > 0,
+        unfinished=wording.max_tokens is None and document.unfinished > 0,
     )
 
 

@@ -58,7 +58,7 @@ def generate(
 
     def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
         for outputs in generator.in_turn(some, wording, names):
-            yield answers.of_outputs(outputs, "output", one_line=not alone)
+            yield answers.of_outputs(outputs, "output", wording, one_line=not alone)
 
     columns = ("output", "score", "truncated")
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)

@@ -41,10 +41,10 @@ def summarize(
     def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
         if several:
             for outputs in generator.in_turn(some, summarizing(generator, wording), names):
-                yield answers.of_outputs(outputs, "summary", one_line=not alone)
+                yield answers.of_outputs(outputs, "summary", wording, one_line=not alone)
             return
         for document in summarized(generator, some, wording):
-            yield answers.of_document(document, "summary", one_line=not alone)
+            yield answers.of_document(document, "summary", wording, one_line=not alone)
 
     columns = ("summary", *(["score"] if several else []), "truncated")
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)

@@ -65,10 +65,10 @@ def translate(
     def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
         if several:
             for outputs in generator.in_turn(some, translating(generator, wording), names):
-                yield answers.of_outputs(outputs, "translation", one_line=not alone)
+                yield answers.of_outputs(outputs, "translation", wording, one_line=not alone)
             return
         for document in translated(generator, some, wording, whole=whole_texts, names=names):
-            yield answers.of_document(document, "translation", one_line=not alone)
+            yield answers.of_document(document, "translation", wording, one_line=not alone)
 
     columns = ("translation", *(["score"] if several else []), "truncated")
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
