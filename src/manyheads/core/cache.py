@@ -7,7 +7,7 @@ Memory    keys and values of the encoder's output, for each layer: made once for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -77,6 +77,7 @@ class Cache:
     def __init__(self, layers: int) -> None:
         self.layers = [KeyValues() for _ in range(layers)]
         self.lengths: tuple[int, ...] = ()
+        self._bias: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -84,6 +85,12 @@ class Cache:
     def next(self, lengths: Sequence[int], device: torch.device | str = "cpu") -> Layout:
         """Return the layout of the next tokens, so many of each sequence."""
         return Layout(lengths, device, past=self.lengths or None)
+
+    def bias(self, longest: int, make: Callable[[int], Tensor | None]) -> Tensor | None:
+        """Return the score bias (H, L, L) of as many positions at least, made when they grow."""
+        if self._bias is None or self._bias.shape[-1] < longest:
+            self._bias = make(_capacity(longest))
+        return self._bias
 
     def advance(self, layout: Layout) -> None:
         """Count the tokens that every layer has been given."""

@@ -34,11 +34,10 @@ class Stack(nn.Module):
         self.dropout = Dropout(spec.dropout)
         self.position_bias = make_position_bias(spec.position_bias, spec.blocks[0].attention.heads)
 
-    def bias(self, layout: Layout) -> Tensor | None:
+    def bias(self, longest: int) -> Tensor | None:
         """Return the score bias (H, L, L) of all positions up to the longest sequence."""
         if self.position_bias is None:
             return None
-        longest = layout.keys.longest
         bias: Tensor = self.position_bias(longest, longest)
         return bias
 
@@ -51,7 +50,7 @@ class Encoder(Stack):
 
         Where only the tokens at `rows` are wanted, the last block computes no others.
         """
-        bias_HLL = self.bias(layout)
+        bias_HLL = self.bias(layout.longest)
         *blocks, last = self.blocks
         for block in blocks:
             hidden_TD = block(hidden_TD, layout, bias_HLL)
@@ -71,7 +70,8 @@ class Decoder(Stack):
         cache: Cache | None = None,
     ) -> Tensor:
         """Return the hidden states (T, D) after the last block and the final norm."""
-        bias_HLL = self.bias(layout)
+        longest = layout.keys.longest
+        bias_HLL = self.bias(longest) if cache is None else cache.bias(longest, self.bias)
         for number, block in enumerate(self.blocks):
 
             def read(cross: CrossAttention, x_TD: Tensor, number: int = number) -> Tensor:
