@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 
 from manyheads.core.layout import Layout
 from manyheads.core.spec import RelativeBias, Spec
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer, initialize, initialize_by_fan
 from manyheads.errors import LayoutError
+from manyheads.families import family_of
 
 from . import small
 
@@ -155,3 +158,21 @@ def test_initialize_is_the_same_for_the_same_seed() -> None:
     for name, parameter in one.named_parameters():
         assert torch.equal(parameter, other.get_parameter(name))
     assert not torch.equal(one.embed.tokens.weight, third.embed.tokens.weight)
+
+
+def test_fresh_weights_by_fan_keep_values_near_one():
+    config = {"model_type": "marian", "d_model": 64, "vocab_size": 100, "scale_embedding": True}
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 96, "decoder_ffn_dim": 96}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    config |= sizes | heads
+    model = Transformer(family_of(config).to_spec(config))
+    initialize_by_fan(model, seed=3)
+    weights = dict(model.named_parameters())
+    assert weights["embed.tokens.weight"].std().item() == pytest.approx(64**-0.5, rel=0.05)
+    up = weights["encoder.blocks.0.feedforward.up.weight"]
+    assert up.abs().max().item() == pytest.approx(math.sqrt(6 / (64 + 96)), rel=0.02)
+    assert not any(w.any() for name, w in weights.items() if name.endswith("bias"))
+    assert all((w == 1).all() for n, w in weights.items() if n.endswith("residual.weight"))
+    again = Transformer(model.spec)
+    initialize_by_fan(again, seed=3)
+    assert all(torch.equal(w, weights[n]) for n, w in again.named_parameters())

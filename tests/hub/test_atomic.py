@@ -68,3 +68,13 @@ def test_files_are_replaced_together_and_the_one_that_vouches_comes_last(
     assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(
         ("a", "manifest", "z"), "new"
     )
+
+
+def test_files_in_folders_of_the_folder_are_replaced_too(tmp_path: Path):
+    folder, fresh = tmp_path / "folder", tmp_path / "fresh"
+    for place, content in ((folder, "old"), (fresh, "new")):
+        (place / "inner").mkdir(parents=True)
+        for name in ("manifest", "inner/a"):
+            (place / name).write_text(content)
+    replace_files(folder, fresh, last="manifest")
+    assert (folder / "inner" / "a").read_text() == (folder / "manifest").read_text() == "new"

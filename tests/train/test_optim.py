@@ -143,3 +143,22 @@ def test_shared_parameters_are_updated_once():
     optimizer = build_optimizer(model, Recipe(layer_decay=0.5))
     trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert len(trained) == len(set(trained))
+
+
+def test_a_decoder_stands_on_its_encoder():
+    model = Model(depth=2)
+    model.transformer.decoder = Encoder(2)
+    recipe = Recipe(learning_rate=1.0, layer_decay=0.5)
+    groups = settings_of(model, build_optimizer(model, recipe))
+    rates = [
+        groups[f"transformer.{name}"]["base_lr"]
+        for name in (
+            "embed.tokens.weight",
+            "encoder.blocks.0.gain",
+            "encoder.blocks.1.gain",
+            "decoder.blocks.0.gain",
+            "decoder.blocks.1.gain",
+            "decoder.norm.weight",
+        )
+    ]
+    assert rates == [0.5**5, 0.5**4, 0.5**3, 0.5**2, 0.5, 1.0]

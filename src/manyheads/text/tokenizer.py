@@ -11,7 +11,7 @@ does by default. It counts as a token of the text.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -288,20 +288,31 @@ class _Wanted:
     offsets: bool
     words: bool
 
-    def of(self, encoding: Encoding, spans: list[tuple[int, int]]) -> Piece:
-        """Return the piece that keeps the spans of an encoding."""
-        ids, segments = _select(encoding.ids, spans), _select(encoding.type_ids, spans)
-        places = _select(encoding.offsets, spans) if self.offsets else None
-        words = None
-        if self.words:
-            numbers = _select(encoding.word_ids, spans)
-            words = array("i", [-1 if number is None else number for number in numbers])
-        return Piece(array("i", ids), array("B", segments), places, words)
+    def of(self, encoding: Encoding) -> Callable[[list[tuple[int, int]]], Piece]:
+        """Return what makes the piece that keeps some spans of an encoding."""
+        # Each of these is copied out of the library as a whole, so once and not for every piece.
+        ids, segments = encoding.ids, encoding.type_ids
+        places = encoding.offsets if self.offsets else None
+        numbers = encoding.word_ids if self.words else None
+
+        def piece(spans: list[tuple[int, int]]) -> Piece:
+            words = None
+            if numbers is not None:
+                kept = _select(numbers, spans)
+                words = array("i", [-1 if number is None else number for number in kept])
+            return Piece(
+                array("i", _select(ids, spans)),
+                array("B", _select(segments, spans)),
+                None if places is None else _select(places, spans),
+                words,
+            )
+
+        return piece
 
 
 def _whole(encoding: Encoding, wanted: _Wanted) -> Encoded:
     length = len(encoding)
-    return Encoded((wanted.of(encoding, [(0, length)]),), length, 0)
+    return Encoded((wanted.of(encoding)([(0, length)]),), length, 0)
 
 
 def _truncated(
@@ -312,9 +323,8 @@ def _truncated(
     lengths = [owners.count(sequence) for sequence in range(1 + paired)]
     starts = [owners.index(i) if length else 0 for i, length in enumerate(lengths)]
     cuts = truncation.cuts(lengths, truncation.max_tokens - (len(owners) - sum(lengths)))
-    pieces = [
-        wanted.of(encoding, _spans_with_frame(cut, starts, lengths, len(owners))) for cut in cuts
-    ]
+    piece = wanted.of(encoding)
+    pieces = [piece(_spans_with_frame(cut, starts, lengths, len(owners))) for cut in cuts]
     return Encoded(tuple(pieces), len(owners), sum(lengths) - tokens_kept(cuts))
 
 

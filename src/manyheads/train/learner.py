@@ -38,7 +38,10 @@ _AUTOFIT_PATIENCE = 3
 
 @dataclass(frozen=True)
 class HardRow:
-    """One row and what the model makes of it, for looking at the worst ones."""
+    """One row and what the model makes of it, for looking at the worst ones.
+
+    Of tasks that write there is no `prediction`: their models are judged token by token.
+    """
 
     loss: float
     where: str
@@ -48,7 +51,8 @@ class HardRow:
 
     def __str__(self) -> str:
         text = self.text if len(self.text) <= 120 else f"{self.text[:119]}…"
-        return f"{self.loss:8.4f}  {self.where}  {self.label} → {self.prediction}  {text!r}"
+        said = self.label if self.prediction is None else f"{self.label} → {self.prediction}"
+        return f"{self.loss:8.4f}  {self.where}  {said}  {text!r}"
 
 
 class Learner:
