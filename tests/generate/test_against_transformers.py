@@ -1,9 +1,14 @@
-"""Greedy search and beams find what `transformers` finds, for every family that writes."""
+"""Greedy search and beams find what `transformers` finds, for every family that writes.
+
+What does not depend on the family is asked of one of each kind: learned positions, a window, and an
+encoder before them with positions of its own or relative ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +21,8 @@ from manyheads.generate import Beam, Output, Request, Settings, Stopping, Writer
 from manyheads.hub import load_model
 
 END = 3
-LENGTH = 24
+LENGTH = 16
+KINDS = ("gpt2", "mistral", "bart", "t5")
 
 
 @dataclass
@@ -68,29 +74,49 @@ def _unpadded(tokens: Sequence[int]) -> list[int]:
     return tokens[: tokens.index(END) + 1] if END in tokens else tokens
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Both]:
+    """Each model, made when it is first asked for."""
+    return cache(lambda name: make(name, tmp_path_factory.mktemp(name)))
+
+
 @pytest.fixture(params=CASES)
-def both(request: pytest.FixtureRequest, tmp_path: Path) -> Both:
+def every(request: pytest.FixtureRequest, models: Callable[[str], Both]) -> Both:
+    return models(request.param)
+
+
+@pytest.fixture(params=KINDS)
+def both(request: pytest.FixtureRequest, models: Callable[[str], Both]) -> Both:
+    return models(request.param)
+
+
+def make(name: str, folder: Path) -> Both:
     torch.manual_seed(0)
-    case: Case = CASES[request.param]
+    case: Case = CASES[name]
     if "num_decoder_layers" in case.settings:  # the original's cache counts the encoder's layers
         case = replace(case, settings=case.settings | {"num_decoder_layers": 2})
     model = case.make().eval()
     model.generation_config.forced_eos_token_id = None
-    ours = load_model(publish(model, tmp_path / "published"))
+    ours = load_model(publish(model, folder))
     writer = Writer(ours.transformer, frozenset({END}))
-    return Both(model, writer, request.param in ENCODER_DECODERS)
+    return Both(model, writer, name in ENCODER_DECODERS)
 
 
 def _best(outputs: Sequence[Output]) -> list[list[list[int]]]:
     return [[list(one.tokens) for one in output.hypotheses] for output in outputs]
 
 
-def test_greedy(both: Both) -> None:
-    assert _best(both.found(Settings(max_tokens=LENGTH))) == both.expected()
+def test_greedy(every: Both) -> None:
+    assert _best(every.found(Settings(max_tokens=LENGTH))) == every.expected()
 
 
-@pytest.mark.parametrize("beams", [2, 5])
-@pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
+def test_beams_of_every_family(every: Both) -> None:
+    settings = Settings(Beam(4), n_best=2, max_tokens=LENGTH)
+    expected = every.expected(num_beams=4, num_return_sequences=2, early_stopping=False)
+    assert _best(every.found(settings)) == expected
+
+
+@pytest.mark.parametrize(("beams", "penalty"), [(2, 0.0), (5, 0.0), (5, 1.0), (3, 2.0)])
 def test_beams(both: Both, beams: int, penalty: float) -> None:
     settings = Settings(Beam(beams, penalty), n_best=beams, max_tokens=LENGTH)
     expected = both.expected(

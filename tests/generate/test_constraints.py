@@ -69,7 +69,7 @@ def all_settings(draw: st.DrawFn) -> Settings:
 
 
 @pytest.mark.parametrize("name", [*DECODERS, *ENCODER_DECODERS])
-@profile(max_examples=60)
+@profile(max_examples=25)
 @given(settings=all_settings(), length=st.integers(1, 6))
 def test_every_output_keeps_to_all_that_is_asked_for(
     name: str, settings: Settings, length: int
@@ -95,6 +95,7 @@ def test_every_output_keeps_to_all_that_is_asked_for(
 def test_phrases_that_fill_an_output(name: str, strategy: Strategy, n_best: int) -> None:
     """Required ones that overlap, of which one begins within another, and that fill it exactly."""
     ours = writer(name)
+    asked = []
     for required in (
         ((3, 4, 5), (5, 6)),
         ((3, 3, 4), (3, 4)),
@@ -105,8 +106,9 @@ def test_phrases_that_fill_an_output(name: str, strategy: Strategy, n_best: int)
         size = sum(map(len, required))
         for room in (size, size + 1, size + 5):
             settings = Settings(strategy, n_best, max_tokens=room, required=required)
-            asked = request(ours, 4, settings)
-            check(generate(ours, [asked])[0], asked)
+            asked.append(request(ours, 4, settings))
+    for one, output in zip(asked, generate(ours, asked), strict=True):
+        check(output, one)
 
 
 @pytest.mark.parametrize(("strategy", "n_best"), STRATEGIES)
@@ -115,12 +117,14 @@ def test_banned_phrases_across_required_ones(strategy: Strategy, n_best: int, se
     """Almost every word is banned before 5: it may only come first, or behind 3 or 4."""
     ours = writer("llama", seed)
     banned = tuple((word, 5) for word in WORDS if word not in (3, 4))
+    asked = []
     for room in (3, 4, 5, 8):
         settings = Settings(
             strategy, n_best, max_tokens=room, required=((5, 6), (7,)), banned=banned
         )
-        asked = request(ours, 4, settings)
-        check(generate(ours, [asked])[0], asked)
+        asked.append(request(ours, 4, settings))
+    for one, output in zip(asked, generate(ours, asked), strict=True):
+        check(output, one)
 
 
 @pytest.mark.parametrize("strategy", [Beam(2), Beam(4, groups=2, diversity=0.1)])
@@ -171,14 +175,14 @@ def test_enough_beams_find_the_best_place(seed: int, required: tuple[tuple[int, 
 def test_beams_find_better_places_than_the_end() -> None:
     """Greedy search begins what is required when there is no room left; eight beams look ahead."""
     gains = []
-    for name, seed in itertools.product(("gpt2", "llama", "t5"), range(6)):
+    for name, seed in itertools.product(("gpt2", "llama", "t5"), range(4)):
         ours = writer(name, seed)
         settings = Settings(max_tokens=10, min_tokens=9, required=((3, 8), (5,)))
         late = generate(ours, [request(ours, 5, settings)])[0].best
         wide = replace(settings, strategy=Beam(8, 0.0))
         early = generate(ours, [request(ours, 5, wide)])[0].best
         gains.append(sum(early.log_probs) - sum(late.log_probs))
-    assert sum(gain > 0 for gain in gains) >= 15
+    assert sum(gain > 0 for gain in gains) >= 10
     assert sum(gains) / len(gains) > 1.0
 
 
@@ -250,8 +254,7 @@ def test_a_string_stops_whatever_is_still_to_come(strategy: Strategy, n_best: in
     settings = Settings(
         strategy, n_best, max_tokens=9, min_tokens=5, required=((3, 4),), stop=stops
     )
-    for length in range(1, 9):
-        output = generate(ours, [request(ours, length, settings)])[0]
+    for output in generate(ours, [request(ours, length, settings) for length in range(1, 9)]):
         for one in output.hypotheses:
             text = spell(one.tokens)
             stopped = any(stop in text for stop in stops)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -57,18 +57,21 @@ def _same(one: Hypothesis, other: Hypothesis) -> bool:
     return (one.tokens, one.finish) == (other.tokens, other.finish)
 
 
-def alone(ours: Writer, requests: Sequence[Request]) -> list[Output]:
-    return [generate(ours, [one])[0] for one in requests]
+@cache
+def alone(name: str) -> tuple[Output, ...]:
+    """What each of the mixed requests gets without companions."""
+    ours = writer(name)
+    return tuple(generate(ours, [one])[0] for one in mixed(ours))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_batch_size_and_order(name: str) -> None:
     ours = writer(name)
     requests = mixed(ours)
-    expected = alone(ours, requests)
+    expected = alone(name)
     for one, output in zip(requests, expected, strict=True):
         check(output, one)
-    for rows in (1, 2, 5, 13, 64):
+    for rows in (1, 6, 64):
         assert all(map(same, generate(ours, requests, max_rows=rows), expected))
     order = list(range(len(requests)))
     random.Random(3).shuffle(order)
@@ -76,13 +79,13 @@ def test_batch_size_and_order(name: str) -> None:
     assert all(same(output, expected[i]) for i, output in zip(order, shuffled, strict=True))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", CONFIGS)
 def test_joining_and_leaving_at_any_step(name: str, seed: int) -> None:
     """Requests come in at random steps, some are cancelled; the pieces of news are the output."""
     ours = writer(name)
     requests = mixed(ours)
-    expected = alone(ours, requests)
+    expected = alone(name)
     dice = random.Random(f"{name} {seed}")
     engine = Engine(ours, max_rows=dice.choice([4, 9, 20]), prefill_tokens=dice.choice([1, 15]))
     coming = list(range(len(requests)))
