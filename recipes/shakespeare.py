@@ -14,7 +14,7 @@ from pathlib import Path
 import manyheads as mh
 
 RECIPE = mh.Recipe(
-    epochs=2.2,
+    epochs=1.2,
     learning_rate=6e-3,
     schedule="cosine",
     warmup=0.05,
