@@ -11,11 +11,14 @@ from manyheads.data import Dataset
 from manyheads.hub.scratch import Blueprint
 from manyheads.tasks import TextToText
 
-_SHOWN = 20
-
 
 def run(
-    model: str | Blueprint, task: TextToText, data: Dataset, recipe: mh.Recipe, out: Path | None
+    model: str | Blueprint,
+    task: TextToText,
+    data: Dataset,
+    recipe: mh.Recipe,
+    out: Path | None,
+    shown: int = 20,
 ) -> None:
     """Train by the loss of the validation split, write the test split, and print all of it.
 
@@ -34,7 +37,7 @@ def run(
     if out is not None:
         predictor.save(out)
     assert data.test is not None
-    sources = data.test.columns["text"][:_SHOWN]
+    sources = data.test.columns["text"][:shown]
     for source, wanted, written in zip(
         sources, data.test.columns["target"], predictor(sources), strict=False
     ):

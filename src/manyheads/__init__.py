@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         Words,
         learn_tokenizer,
     )
-    from manyheads.train import Learner, Recipe
+    from manyheads.train import Learner, Recipe, back_translated
     from manyheads.writer import Generator, Wording
 
 __getattr__, __dir__ = lazy(
@@ -89,7 +89,7 @@ __getattr__, __dir__ = lazy(
             "Words",
             "learn_tokenizer",
         ),
-        "manyheads.train": ("Learner", "Recipe"),
+        "manyheads.train": ("Learner", "Recipe", "back_translated"),
         "manyheads.writer": ("Generator", "Wording"),
     },
 )

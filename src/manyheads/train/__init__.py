@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from manyheads._lazy import lazy
 
 if TYPE_CHECKING:
+    from manyheads.train.back_translation import back_translated
     from manyheads.train.early_stopping import EarlyStopping
     from manyheads.train.learner import Learner
     from manyheads.train.loop import Step, train
@@ -37,12 +38,14 @@ __all__ = [
     "OneCycle",
     "Recipe",
     "Step",
+    "back_translated",
     "train",
 ]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "manyheads.train.back_translation": ("back_translated",),
         "manyheads.train.early_stopping": ("EarlyStopping",),
         "manyheads.train.learner": ("Learner",),
         "manyheads.train.loop": ("Step", "train"),
