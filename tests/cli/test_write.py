@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import select
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import environment
 from tests.writer import models
 
 import manyheads as mh
@@ -257,3 +262,41 @@ def test_a_real_model_tells_the_capital_of_france(shell, smollm_reference):
     done = shell("generate", *options, "The capital of France is")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "Paris.\n"
+
+
+def printable(text: str) -> str:
+    """What a terminal leaves of a text, whatever it makes of the rest."""
+    return "".join(one for one in text if one.isprintable() and not one.isspace())
+
+
+def test_a_dialogue_in_a_terminal(llama):
+    pty = pytest.importorskip("pty")
+    child, terminal = pty.fork()
+    if child == 0:
+        command = [sys.executable, "-m", "manyheads", "chat", "--model", str(llama), *LIMIT]
+        os.execve(sys.executable, command, environment() | {"TERM": "dumb"})
+
+    def seen_until(mark: bytes) -> str:
+        shown, end = b"", time.monotonic() + 60
+        while mark not in shown and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.2)[0]:
+                try:
+                    shown += os.read(terminal, 4096)
+                except OSError:  # the other side has closed
+                    break
+        return shown.decode(errors="replace")
+
+    try:
+        assert "/reset begins a new dialogue" in seen_until(b"> ")
+        os.write(terminal, b"/rest\n")
+        assert "there is no /rest" in seen_until(b"\n> ")
+        os.write(terminal, b"The cat\n")
+        shown = seen_until(b"\n> ")
+        reply = mh.Generator(llama).chat([{"role": "user", "content": "The cat"}], WORDING)
+        assert printable(reply) in printable(shown)
+        os.write(terminal, b"\x04")
+        seen_until(b"never shown")
+    finally:
+        os.close(terminal)  # a dialogue that has not ended ends now
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -204,3 +204,11 @@ def test_threads_share_one_tokenizer_with_different_truncations(minilm: Tokenize
 def test_importing_text_does_not_import_torch() -> None:
     code = "import sys, manyheads.text; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_text_without_its_frame(minilm: Tokenizer) -> None:
+    (framed,) = minilm.encode(["the hotel was"])
+    (bare,) = minilm.encode(["the hotel was"], frame=False)
+    assert list(bare.pieces[0].ids) == list(framed.pieces[0].ids)[1:-1]
+    (cut,) = minilm.encode(["the hotel was"], frame=False, truncation=Tail(1))
+    assert (list(cut.pieces[0].ids), cut.dropped) == (list(bare.pieces[0].ids)[-1:], 2)
