@@ -115,7 +115,19 @@ def pack(model: nn.Module) -> list[str]:
             _pack_table(module, module.output)
     if replaced:
         model.requires_grad_(False)
+        _let_go_of_file(model)
     return replaced
+
+
+def _let_go_of_file(model: nn.Module) -> None:
+    """Copy what is left of the parameters, and buffers.
+
+    Those that were read lie in the file, mapped as a whole; with the last of them all of it goes,
+    and what was packed is not held twice.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
 
 
 def _packed(weight_FD: Tensor) -> Tensor:
