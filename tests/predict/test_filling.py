@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests import tiny
 
 import manyheads as mh
@@ -193,12 +195,17 @@ def test_windows_see_every_mask(bert: Path, tmp_path: Path):
     assert again(text, top=2) == one
 
 
-def test_a_mask_is_no_tag(bert: Path):
-    filler = mh.load(bert)
+def test_a_mask_is_no_tag(bert: Path, tmp_path: Path):
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    for path in folder.glob("*token*.json"):
+        text = path.read_text(encoding="utf-8").replace("[MASK]", "<mask>")
+        path.write_text(text, encoding="utf-8")
+    filler = mh.load(folder)
     reader = replace(filler.reader.reader, cleaning=mh.Cleaning(html=True))
     filler.reader = replace(filler.reader, reader=reader)
-    filler.mask = "<mask>"
-    assert filler._cleaned("the <b>food</b> is<br><mask>") == "the food is <mask>"
+    one = filler("the <b>food</b> is<br><mask>&amp;")
+    assert one.text.startswith("the food is") and one.text.endswith("&")
+    assert len(one.candidates) == 1
 
 
 def test_what_cannot_be_filled_is_refused(filler: MaskFiller):
@@ -212,18 +219,33 @@ def test_what_cannot_be_filled_is_refused(filler: MaskFiller):
 
 
 def test_an_output_that_was_not_published_is_not_made_up(bert: Path, tmp_path: Path):
-    from safetensors.torch import load_file, save_file
+    from transformers import AutoModel
 
-    folder = shutil.copytree(bert, tmp_path / "bert")
-    tensors = load_file(folder / "model.safetensors")
-    weights = {name: one for name, one in tensors.items() if "transform.dense" not in name}
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    folder = shutil.copytree(bert, tmp_path / "body")
+    AutoModel.from_pretrained(bert).save_pretrained(folder)
     with pytest.raises(ConfigError, match=r"without a task .* output for masked tokens"):
         mh.load(folder)
-    saved = mh.load(bert).save(tmp_path / "saved")
-    save_file(weights, saved / "model.safetensors", {"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"lacks 2 of \d+ weights: output\.dense"):
-        mh.load(saved)
+    for damaged in (shutil.copytree(bert, tmp_path / "bert"), mh.load(bert).save(tmp_path / "own")):
+        tensors = load_file(damaged / "model.safetensors")
+        kept = {name: one for name, one in tensors.items() if "transform.dense" not in name}
+        save_file(kept, damaged / "model.safetensors", {"format": "pt"})
+        with pytest.raises(CheckpointError, match=r"lacks 2 of \d+ weights: output\.dense"):
+            mh.load(damaged)
+
+
+def test_what_is_left_of_an_output_in_a_body_is_no_output(tmp_path: Path):
+    """ModernBERT's classifier shares two modules with its output for masked tokens."""
+    folder = published(tmp_path / "modernbert", "ModernBert", mh.WordPiece(200))
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["ModernBertModel"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert isinstance(mh.load(folder), MaskFiller)
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: one for name, one in tensors.items() if not name.startswith("decoder")}
+    assert any(name.startswith("head.") for name in kept)
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ConfigError, match="without a task"):
+        mh.load(folder)
 
 
 def test_a_pretraining_model_of_another_name_fills_masks_too(bert: Path, tmp_path: Path):

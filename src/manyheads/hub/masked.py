@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from manyheads.core.output import Output
 from manyheads.core.spec import Spec
 from manyheads.core.transformer import Transformer, initialize
 from manyheads.hub.load import Pretrained, Undrawn, fill
@@ -29,11 +28,17 @@ def with_masked_output(model: Pretrained, seed: int = 0) -> Pretrained:
 
 
 def publishes_masked_output(model: Pretrained) -> bool:
-    """Whether the model was published with all weights of its output for masked tokens."""
-    if model.family.masked is None:
+    """Whether the model was published as one that fills in masks: by its name, or its weights.
+
+    What a classifier of the family is published with too says nothing. BERT itself was published
+    under the name of its pretraining.
+    """
+    masked, other = model.family.masked, model.family.sequence_head
+    if masked is None:
         return False
-    published, _ = _published(model)
-    return bool(published) and _names(_spec(model)) <= published.keys()
+    weights = model.head_weights if other is None else other.rules.to_ours(model.head_weights)[1]
+    named = masked.architecture in (model.config.get("architectures") or ())
+    return named or any(name.startswith("output.") for name in masked.rules.to_ours(weights)[0])
 
 
 def with_published_output(model: Pretrained) -> Pretrained:
@@ -61,14 +66,6 @@ def _published(model: Pretrained) -> tuple[dict[str, Tensor], dict[str, Tensor]]
 def _spec(model: Pretrained) -> Spec:
     format_ = model.family.require_masked()
     return replace(model.transformer.spec, output=format_.to_spec(model.config))
-
-
-def _names(spec: Spec) -> set[str]:
-    """Return the names of all weights of an output."""
-    assert spec.output is not None
-    with torch.device("meta"), Undrawn():
-        output = Output(spec.output, spec.embed.vocabulary, spec.width, spec.embed.width)
-    return {f"output.{name}" for name, _ in output.named_parameters()}
 
 
 def save_with_masked_output(folder: Path, model: Pretrained) -> None:

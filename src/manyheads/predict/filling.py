@@ -171,19 +171,19 @@ class MaskFiller(PlainPredictor):
 
     def _require_masks(self, text: str, name: str, encoded: Encoded, read: int) -> None:
         """Raise `TextError` where a text has no mask, or more than were read."""
-        limit = self.reader.reader.truncation.max_tokens
-        whole = encoded
+        masks = read
         if encoded.dropped:
             (whole,) = self.tokenizer.encode([text], offsets=True)
-        masks = len(self._places(whole))
+            masks = len(self._places(whole))
         shown = repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
         if not masks:
             raise TextError(
                 f"{name} has no mask: {shown}; write {self.mask} in the place of a token"
             )
         if read < masks:
+            limit = self.reader.reader.truncation.max_tokens
             raise TextError(
-                f"{name} has {whole.tokens:,} tokens, and {masks - read} of its {masks} masks "
+                f"{name} has {encoded.tokens:,} tokens, and {masks - read} of its {masks} masks "
                 f"beyond the {limit:,} that are read: {shown}; shorten it around its masks"
             )
 
