@@ -14,7 +14,7 @@ from manyheads.cli import app
 ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "docs" / name for name in ("guide.md", "guide.zh.md")]
 READMES = [ROOT / name for name in ("README.md", "README.zh.md")]
-WRITING = ("generate", "chat", "translate", "summarize", "score")
+WRITING = ("generate", "chat", "translate", "summarize", "score", "fill-mask")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SETTING = re.compile(r"^\| `(\w+)` \| (.*?) \|", re.MULTILINE)
 

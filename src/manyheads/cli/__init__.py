@@ -16,6 +16,7 @@ from manyheads._version import __version__
 from manyheads.cli.chat import chat
 from manyheads.cli.check import check
 from manyheads.cli.evaluate import evaluate
+from manyheads.cli.fill_mask import fill_mask
 from manyheads.cli.find_lr import find_lr
 from manyheads.cli.generate import generate
 from manyheads.cli.info import info, version
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 for command in (
     *(train, evaluate, predict, check, find_lr),
-    *(generate, chat, translate, summarize, score),
+    *(generate, chat, translate, summarize, score, fill_mask),
     *(info, version),
 ):
     app.command()(command)

@@ -25,8 +25,7 @@ def encode_pooled(
 ) -> Tensor:
     """Return one vector for each sequence, (B, D); the last layer computes only what is pooled."""
     sequences = len(layout)
-    if torch.is_inference_mode_enabled() and layout.device.type == "cpu":
-        ids_T, layout, segments_T = _filled(ids_T, layout, segments_T)
+    ids_T, layout, segments_T = with_filler(ids_T, layout, segments_T)
     if pooling is Pooling.FIRST:
         firsts = layout.offsets[:sequences]
         return transformer.encode(ids_T, layout, segments_T, rows=firsts)
@@ -42,17 +41,18 @@ def encode_images_pooled(transformer: Transformer, images_NCHW: Tensor, pooling:
     return pool(transformer.encoder(hidden_TD, layout), layout, pooling)
 
 
-def _filled(
+def with_filler(
     ids_T: Tensor, layout: Layout, segments_T: Tensor | None
 ) -> tuple[Tensor, Layout, Tensor | None]:
     """Return the batch with a last sequence of a few zeros, for a round number of tokens.
 
-    oneDNN compiles a matrix product for every number of rows that it meets, and keeps it: by the
-    thousandth batch that is hundreds of megabytes. The filler costs nothing, because products whose
-    rows do not fill the last block are the slower ones.
+    Only on CPU, and only where nothing is learnt. oneDNN compiles a matrix product for every number
+    of rows that it meets, and keeps it: by the thousandth batch that is hundreds of megabytes. The
+    filler costs nothing, because products whose rows do not fill the last block are the slower
+    ones.
     """
     missing = -layout.tokens % _ROWS
-    if not missing:
+    if not missing or layout.device.type != "cpu" or not torch.is_inference_mode_enabled():
         return ids_T, layout, segments_T
     segments_T = None if segments_T is None else pad(segments_T, (0, missing))
     global_tokens = None if layout.global_tokens is None else (*layout.global_tokens, 0)

@@ -5,18 +5,21 @@ There is one type of predictor for each kind of task; `load` returns the one tha
 
 from __future__ import annotations
 
+from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
 from manyheads.predict.load import load, predictor_of, settings_of
 from manyheads.predict.running import BATCH_TOKENS, map_batches, run
 from manyheads.predict.sequence import Answer, Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import MaskFiller, TextGenerator, TextWriter
+from manyheads.predict.writing import TextGenerator, TextWriter
 
 __all__ = [
     "BATCH_TOKENS",
     "FORMAT",
     "MANIFEST",
     "Answer",
+    "Candidate",
+    "Filled",
     "MaskFiller",
     "Predictor",
     "Settings",

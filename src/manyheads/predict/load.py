@@ -9,10 +9,12 @@ import torch
 
 from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model, locate
+from manyheads.hub.masked import publishes_masked_output
+from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import MaskFiller, TextGenerator, TextWriter
+from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Classification,
     LanguageModel,
@@ -45,7 +47,7 @@ def _predictor_type(task: Task) -> Any:
 
 
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
-    """Open a saved predictor, or any published sequence-classification model.
+    """Open a saved predictor, or a published model that classifies texts or fills in masks.
 
     What comes back depends on the task: a `Predictor` for labels and numbers, a
     `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a
@@ -57,23 +59,29 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     settings = settings_of(folder, pretrained)
     if settings is None:
         raise ConfigError(
-            f"{folder} is a model without a task ({MANIFEST} is missing); train one with "
+            f"{folder} is a model without a task ({MANIFEST} is missing, and so are a published "
+            "classifier and a published output for masked tokens); train one with "
             "`manyheads train` first, or give the folder that training wrote"
         )
     return _predictor_type(settings.task).opened(settings, pretrained, device, folder)
 
 
 def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
-    """Return what the manifest says, or what follows from a published classifier's config.json.
+    """Return what the manifest says, or what follows from the head that was published.
 
     None for a model without a task. Raises `ConfigError` for a manifest that cannot be read.
     """
     manifest = read_manifest(folder)
     if manifest is not None:
         return _saved_settings(manifest, folder / MANIFEST)
-    if not pretrained.is_sequence_classifier:
+    task: Task
+    if pretrained.is_sequence_classifier:
+        task = _published_task(pretrained)
+    elif publishes_masked_output(pretrained):
+        task = MaskedLanguageModel()
+    else:
         return None
-    return Settings(_published_task(pretrained), Cleaning(), Head(pretrained.longest_input))
+    return Settings(task, Cleaning(), Head(pretrained.longest_input))
 
 
 def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:

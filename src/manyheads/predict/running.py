@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch import Tensor
 from manyheads.core.streams import in_streams, streams_on
 from manyheads.data.batch import token_budget_batches
 from manyheads.tasks import Example, Sample, SequenceTask, TaskModel, Trainable
+
+Value = TypeVar("Value")
 
 # Enough for matrix products to run at full speed; more only holds more memory.
 BATCH_TOKENS = 2048
@@ -53,18 +55,36 @@ def map_batches(
 
     No gradient flows. Batches are small enough for every core to get several of them.
     """
-    streams = streams_on(device)
-    lengths = [example.tokens for example in examples]
-    share = max(_LEAST_TOKENS, sum(lengths) // (4 * streams))
-    batches = token_budget_batches(lengths, max_tokens=min(batch_tokens, share))
 
-    @torch.inference_mode()
     def rows(indices: Sequence[int]) -> Tensor:
         return work(task.collate([examples[i] for i in indices]).to(device))
 
-    results: list[Tensor] = []
-    for indices, result in zip(batches, in_streams(rows, batches, streams), strict=True):
-        results.append(result)
-        progress(len(indices))
-    order = torch.tensor([index for indices in batches for index in indices])
+    lengths = [example.tokens for example in examples]
+    found = list(
+        in_batches(rows, lengths, device=device, batch_tokens=batch_tokens, progress=progress)
+    )
+    order = torch.tensor([index for indices, _ in found for index in indices])
+    results = [result for _, result in found]
     return torch.cat(results)[order.argsort().to(results[0].device)]
+
+
+def in_batches(
+    work: Callable[[Sequence[int]], Value],
+    lengths: Sequence[int],
+    *,
+    device: torch.device,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Iterator[tuple[Sequence[int], Value]]:
+    """Yield the numbers of the sequences in each batch, and what `work` gives for them.
+
+    `lengths` are the tokens of all sequences. No gradient flows inside `work`. Batches are small
+    enough for every core to get several of them.
+    """
+    streams = streams_on(device)
+    share = max(_LEAST_TOKENS, sum(lengths) // (4 * streams))
+    batches = token_budget_batches(lengths, max_tokens=min(batch_tokens, share))
+    work = torch.inference_mode()(work)
+    for indices, result in zip(batches, in_streams(work, batches, streams), strict=True):
+        yield indices, result
+        progress(len(indices))

@@ -1,73 +1,23 @@
-"""Predictors whose model is a Transformer by itself: it reads, and writes."""
+"""Predictors that write: a model that reads a text and writes another, or goes on with it."""
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, overload
 
-import torch
-
 from manyheads.generate import Settings as GenerationSettings
-from manyheads.hub import Pretrained, save_model
+from manyheads.hub import Pretrained
 from manyheads.hub.generation import write_generation
-from manyheads.hub.masked import save_with_masked_output, with_masked_output
-from manyheads.predict.folder import save_folder
+from manyheads.predict.plain import PlainPredictor
 from manyheads.predict.settings import Settings
-from manyheads.tasks import LanguageModel, MaskedLanguageModel, PlainModel, Reader, TextToText
+from manyheads.tasks import LanguageModel, PlainModel, TextToText
 from manyheads.tasks.text_to_text import pair_reader
 from manyheads.text import Head
 from manyheads.writer import Generator, Wording
-
-
-class PlainPredictor:
-    """A trained Transformer with its task, saved as a folder that other tools open."""
-
-    def __init__(self, model: PlainModel, task: Any, reader: Any, pretrained: Pretrained) -> None:
-        self.model = model.eval()
-        self.task = task
-        self.reader = reader
-        self.pretrained = pretrained
-
-    @classmethod
-    def of(cls, task: Any, model: PlainModel, reader: Any, pretrained: Pretrained) -> Self:
-        """Return the predictor of a trained model; it is a copy."""
-        return cls(copy.deepcopy(model), task, reader, pretrained)
-
-    @classmethod
-    def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
-    ) -> Self:
-        """Return the predictor of a folder that was read."""
-        reader = cls._reader(settings, pretrained)
-        return cls(PlainModel(pretrained.transformer), settings.task, reader, pretrained)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write the predictor as a folder; a folder that is there already is replaced file by file.
-
-        Raises `CheckpointError` where that is not possible; what was there is whole then.
-        """
-        return save_folder(Path(folder), self._write)
-
-    def _write(self, folder: Path) -> Mapping[str, Any]:
-        self._save(folder, replace(self.pretrained, transformer=self.model.transformer))
-        return self._settings().to_json()
-
-    def _save(self, folder: Path, pretrained: Pretrained) -> None:
-        save_model(folder, pretrained)
-
-    @classmethod
-    @abstractmethod
-    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
-        """Return how texts are read, as the settings say."""
-
-    @abstractmethod
-    def _settings(self) -> Settings:
-        """Return what `_reader` needs to make the reader again."""
 
 
 class WritingPredictor(PlainPredictor):
@@ -151,29 +101,3 @@ class TextGenerator(WritingPredictor):
 
     def _settings(self) -> Settings:
         return Settings(self.task, self.reader.cleaning, Head(self.reader.length))
-
-
-class MaskFiller(PlainPredictor):
-    """A trained encoder with an output for masked tokens."""
-
-    @classmethod
-    def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
-    ) -> Self:
-        """Return the predictor of a folder that was read."""
-        filling = with_masked_output(pretrained)
-        filling.transformer.to(device)
-        return super().opened(settings, filling, device, folder)
-
-    @classmethod
-    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
-        assert isinstance(settings.task, MaskedLanguageModel)
-        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
-        return settings.task.passage_reader(reader, pretrained)
-
-    def _settings(self) -> Settings:
-        reader = self.reader.reader
-        return Settings(self.task, reader.cleaning, reader.truncation)
-
-    def _save(self, folder: Path, pretrained: Pretrained) -> None:
-        save_with_masked_output(folder, pretrained)

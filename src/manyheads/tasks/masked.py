@@ -60,10 +60,7 @@ class MaskedLanguageModel:
 
         Raises `ConfigError` for a model whose tokenizer has no mask, or that fills none.
         """
-        if pretrained.require_tokenizer().mask_id is None:
-            raise ConfigError(
-                "the tokenizer of this model has no mask token; choose a model such as BERT"
-            )
+        _mask_of(pretrained)
         return with_masked_output(pretrained)
 
     def model_of(self, pretrained: Pretrained, seed: int = 0) -> PlainModel:
@@ -79,17 +76,17 @@ class MaskedLanguageModel:
     def passage_reader(self, reader: Reader, pretrained: Pretrained) -> PassageReader:
         """Return a reader whose passages know what may hide them.
 
-        Raises `RecipeError` for whole words where the tokenizer knows none.
+        Raises `RecipeError` for whole words where the tokenizer knows none, `ConfigError` for a
+        tokenizer without a mask.
         """
-        tokenizer = pretrained.require_tokenizer()
-        assert tokenizer.mask_id is not None
+        tokenizer, mask_id = pretrained.require_tokenizer(), _mask_of(pretrained)
         if self.unit is Unit.WORDS and tokenizer.core.pre_tokenizer is None:
             raise RecipeError(
                 "this tokenizer does not split text into words; choose unit=Unit.TOKENS"
             )
         vocabulary = min(tokenizer.vocabulary_size, pretrained.transformer.spec.embed.vocabulary)
         others = np.setdiff1d(np.arange(vocabulary), list(tokenizer.special_ids))
-        return PassageReader(reader, Masking(self.share, tokenizer.mask_id, others), self.unit)
+        return PassageReader(reader, Masking(self.share, mask_id, others), self.unit)
 
     def read(self, reader: PassageReader, columns: Columns, describe: Describe) -> list[Passage]:
         """Return the passages of a split."""
@@ -160,3 +157,13 @@ class MaskedLanguageModel:
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Make a task again from `to_json`."""
         return cls(share=saved["share"], unit=Unit(saved["unit"]))
+
+
+def _mask_of(pretrained: Pretrained) -> int:
+    """Return the id of the mask; raises `ConfigError` for a model whose tokenizer has none."""
+    mask_id = pretrained.require_tokenizer().mask_id
+    if mask_id is None:
+        raise ConfigError(
+            "the tokenizer of this model has no mask token; choose a model such as BERT"
+        )
+    return mask_id

@@ -16,7 +16,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from tokenizers import Tokenizer as Core
 
 from manyheads.errors import RecipeError, TextError
@@ -220,12 +229,25 @@ def learn_tokenizer(
     if words is not None:
         normal = [_apart(text, words(text)) for text in normal]
     core.model = algorithm._learn(normal, core, frame)
-    core.add_special_tokens(frame.tokens)
+    core.add_special_tokens(_special_tokens(frame, takes_space=isinstance(algorithm, BytePair)))
     around: processors.PostProcessor = frame.template()
     if isinstance(algorithm, BytePair):  # offsets of words leave out the space before them
         around = processors.Sequence([processors.ByteLevel(trim_offsets=True), around])
     core.post_processor = around
     return Tokenizer(core, special=dict(frame.special), max_tokens=max_tokens)
+
+
+def _special_tokens(frame: Frame, takes_space: bool) -> list[AddedToken]:
+    """Return the special tokens; where words begin with their space, a mask hides that with them.
+
+    Otherwise the space before a mask that stands in a text would be a token of its own, which
+    training, where masks take the places of tokens, has never shown.
+    """
+    mask = frame.special.get("mask")
+    return [
+        AddedToken(token, special=True, normalized=False, lstrip=takes_space and token == mask)
+        for token in frame.tokens
+    ]
 
 
 def _require_vocabulary(given: int, least: int, needs: str) -> None:
