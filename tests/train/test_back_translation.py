@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests import tiny
 
 import manyheads as mh
 from manyheads.errors import DataError
 from manyheads.train.back_translation import back_translated
-from tests import tiny
 
 TEXTS = ["one two", "two one", "three"]
 
