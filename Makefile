@@ -36,6 +36,7 @@ bench: .venv-bench/ready         ## speed beside other engines, as ratios of one
 	.venv-bench/bin/python benchmarks/finetune.py
 	.venv-bench/bin/python benchmarks/startup.py
 	.venv-bench/bin/python benchmarks/long.py
+	for job in greedy beams alone together; do .venv-bench/bin/python benchmarks/generate.py $$job || exit 1; done
 
 clean:
 	rm -rf .venv .venv-bench $(OUT) build dist

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from manyheads.core.attend import attend, over_grid, weights
@@ -89,8 +90,10 @@ class Attention(nn.Module):
         q_THK, k_TGK, v_TGK = heads.split((spec.heads, spec.kv_heads, spec.kv_heads), dim=1)
         q_THK, k_TGK = self.q_norm(q_THK), self.k_norm(k_TGK)
         if spec.rotary is not None:
-            angles = rotary_angles(spec.rotary, spec.head_dim, layout)
-            q_THK, k_TGK = rotate(q_THK, *angles), rotate(k_TGK, *angles)
+            normed = spec.qk_norm is not None
+            both = torch.cat((q_THK, k_TGK), dim=1) if normed else heads[:, : -spec.kv_heads]
+            turned = rotate(both, *rotary_angles(spec.rotary, spec.head_dim, layout))
+            q_THK, k_TGK = turned.split((spec.heads, spec.kv_heads), dim=1)
         if past is not None:
             past.append(k_TGK, v_TGK, layout)
         if past is None or layout.keys is layout:
