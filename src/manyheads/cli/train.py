@@ -39,13 +39,15 @@ def train(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a model on labelled text, evaluate it and save it.
+    """Train a model on labelled text, texts with targets, or plain text; evaluate and save it.
 
     \b
     Examples:
       manyheads train reviews.csv --text review --label rating --out reviews-model
       manyheads train mails/ --clean html --recipe recipe.toml --set epochs=5 --out mails-model
       manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
+      manyheads train pairs/ --text en --target de --task translation --language de --out en-de
+      manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
     DIR also gets training-curve.png, confusion-matrix.png, and run/ with the recipe, the report,
     every step, and the checkpoints until training is over. A run that was stopped goes on with the

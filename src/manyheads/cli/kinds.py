@@ -1,0 +1,70 @@
+"""Which task an option or the data mean, and which model from scratch belongs to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from manyheads.cli.options import TaskKind
+from manyheads.errors import DataError
+
+if TYPE_CHECKING:
+    from manyheads.data import Dataset
+    from manyheads.hub.scratch import Blueprint
+
+PAIRED = (TaskKind.TEXT_TO_TEXT, TaskKind.TRANSLATION, TaskKind.SUMMARIZATION)
+WRITING = (*PAIRED, TaskKind.LANGUAGE_MODEL)
+
+
+def usual_kind(data: Dataset) -> TaskKind:
+    """Return the task that the columns are for; raises `DataError` where they are for none."""
+    columns = data.train.columns
+    if "target" in columns:
+        return TaskKind.TEXT_TO_TEXT
+    if "label" not in columns:
+        raise DataError(
+            f"{data.train.source}: which column holds the labels, or the texts to write? Choose "
+            "--label COL or --target COL, or --task language-model for plain text"
+        )
+    lists = any(isinstance(label, list | tuple) for label in columns["label"])
+    return TaskKind.MULTI_LABEL if lists else TaskKind.CLASSIFICATION
+
+
+def writing_task(
+    kind: TaskKind, label_smoothing: float | None, language: str | None, beams: int | None
+) -> Any:
+    """Return the task of a model that writes, or that fills masks."""
+    from manyheads.generate import Beam, Settings
+    from manyheads.tasks import (
+        LanguageModel,
+        MaskedLanguageModel,
+        Summarization,
+        TextToText,
+        Translation,
+    )
+
+    if kind is TaskKind.LANGUAGE_MODEL:
+        return LanguageModel()
+    if kind is TaskKind.MASKED_LANGUAGE_MODEL:
+        return MaskedLanguageModel()
+    paired = {
+        TaskKind.TEXT_TO_TEXT: TextToText,
+        TaskKind.TRANSLATION: Translation,
+        TaskKind.SUMMARIZATION: Summarization,
+    }
+    search = Settings() if beams is None else Settings(Beam(beams))
+    smoothing = {} if label_smoothing is None else {"label_smoothing": label_smoothing}
+    return paired[kind](search=search, language=language or "en", **smoothing)
+
+
+def blueprint_of(kind: TaskKind, sizes: dict[str, int], vocabulary: int | None) -> Blueprint:
+    """Return the model from scratch for a task, of the sizes that are given."""
+    from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
+    from manyheads.text import BytePair
+
+    blueprint = Scratch
+    if kind in WRITING:
+        blueprint = ScratchSeq2Seq if kind in PAIRED else ScratchDecoder
+    if vocabulary is None:
+        return blueprint(**sizes)
+    # What is written keeps its capitals.
+    return blueprint(**sizes, tokenizer=BytePair(vocabulary, lowercase=kind not in WRITING))
