@@ -11,23 +11,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from written import run
+from written import RECIPE, pairs, run
 
 import manyheads as mh
 from manyheads.generate import Settings
 
-RECIPE = mh.Recipe(
-    epochs=10,
-    learning_rate=1e-3,
-    schedule="cosine",
-    warmup=0.08,
-    betas=(0.9, 0.98),
-    batch_size=None,
-    batch_tokens=6_144,
-    max_tokens=128,
-    average=0.998,
-    metric="loss",
-)
+SETTINGS = ("epochs=10", "max_tokens=128", "batch_tokens=6144", "learning_rate=1e-3")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
@@ -41,16 +30,9 @@ MODEL = mh.ScratchSeq2Seq(
 
 def main(data: Path, out: Path | None) -> None:
     """Train on all e-mails, and write the subjects of the test split with four beams."""
-    folder = data / "aeslc"
-    dataset = mh.read(
-        folder / "train.jsonl.gz",
-        text="body",
-        target="subject",
-        valid=folder / "valid.jsonl.gz",
-        test=folder / "test.jsonl.gz",
-    )
+    dataset = pairs(data / "aeslc", "body", "subject")
     task = mh.Summarization(search=Settings(mh.Beam(4), max_tokens=24))
-    run(MODEL, task, dataset, RECIPE, out, shown=0)
+    run(MODEL, task, dataset, RECIPE.with_settings(SETTINGS), out, shown=0)
 
 
 if __name__ == "__main__":

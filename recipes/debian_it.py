@@ -8,23 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from written import run
+from written import RECIPE, pairs, run
 
 import manyheads as mh
 from manyheads.generate import Settings
 
-RECIPE = mh.Recipe(
-    epochs=6,
-    learning_rate=1.5e-3,
-    schedule="cosine",
-    warmup=0.08,
-    betas=(0.9, 0.98),
-    batch_size=None,
-    batch_tokens=4_096,
-    max_tokens=160,
-    average=0.998,
-    metric="loss",
-)
+SETTINGS = ("epochs=6", "max_tokens=160")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
@@ -38,16 +27,9 @@ MODEL = mh.ScratchSeq2Seq(
 
 def main(data: Path, out: Path | None) -> None:
     """Train on all pairs, and translate the test split with five beams."""
-    folder = data / "debian-en-it"
-    dataset = mh.read(
-        folder / "train.jsonl.gz",
-        text="en",
-        target="it",
-        valid=folder / "valid.jsonl.gz",
-        test=folder / "test.jsonl.gz",
-    )
+    dataset = pairs(data / "debian-en-it", "en", "it")
     task = mh.Translation(language="it", search=Settings(mh.Beam(5), max_tokens=160))
-    run(MODEL, task, dataset, RECIPE, out)
+    run(MODEL, task, dataset, RECIPE.with_settings(SETTINGS), out)
 
 
 if __name__ == "__main__":

@@ -8,23 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from written import run
+from written import RECIPE, pairs, run
 
 import manyheads as mh
 from manyheads.generate import Settings
 
-RECIPE = mh.Recipe(
-    epochs=8,
-    learning_rate=1.5e-3,
-    schedule="cosine",
-    warmup=0.08,
-    betas=(0.9, 0.98),
-    batch_size=None,
-    batch_tokens=6_144,
-    max_tokens=96,
-    average=0.998,
-    metric="loss",
-)
+SETTINGS = ("epochs=8", "max_tokens=96", "batch_tokens=6144")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
@@ -38,16 +27,9 @@ MODEL = mh.ScratchSeq2Seq(
 
 def main(data: Path, out: Path | None) -> None:
     """Train on all rows, and summarize the test split with four beams."""
-    folder = data / "debian-synopsis"
-    dataset = mh.read(
-        folder / "train.jsonl.gz",
-        text="text",
-        target="summary",
-        valid=folder / "valid.jsonl.gz",
-        test=folder / "test.jsonl.gz",
-    )
+    dataset = pairs(data / "debian-synopsis", "text", "summary")
     task = mh.Summarization(search=Settings(mh.Beam(4), max_tokens=32))
-    run(MODEL, task, dataset, RECIPE, out)
+    run(MODEL, task, dataset, RECIPE.with_settings(SETTINGS), out)
 
 
 if __name__ == "__main__":

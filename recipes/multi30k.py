@@ -10,23 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from written import run
+from written import RECIPE, pairs, run
 
 import manyheads as mh
 from manyheads.generate import Settings
 
-RECIPE = mh.Recipe(
-    epochs=14,
-    learning_rate=1.5e-3,
-    schedule="cosine",
-    warmup=0.08,
-    betas=(0.9, 0.98),
-    batch_size=None,
-    batch_tokens=4_096,
-    max_tokens=128,
-    average=0.998,
-    metric="loss",
-)
+SETTINGS = ("epochs=14", "max_tokens=128")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
@@ -40,16 +29,9 @@ MODEL = mh.ScratchSeq2Seq(
 
 def main(data: Path, out: Path | None) -> None:
     """Train on 29,000 captions, and translate the test split of 2016 with five beams."""
-    folder = data / "multi30k-en-de"
-    dataset = mh.read(
-        folder / "train.jsonl.gz",
-        text="en",
-        target="de",
-        valid=folder / "valid.jsonl.gz",
-        test=folder / "test_2016_flickr.jsonl.gz",
-    )
+    dataset = pairs(data / "multi30k-en-de", "en", "de", test="test_2016_flickr")
     task = mh.Translation(language="de", search=Settings(mh.Beam(5), max_tokens=100))
-    run(MODEL, task, dataset, RECIPE, out)
+    run(MODEL, task, dataset, RECIPE.with_settings(SETTINGS), out)
 
 
 if __name__ == "__main__":

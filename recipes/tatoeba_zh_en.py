@@ -8,25 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from written import run
+from written import RECIPE, pairs, run
 
 import manyheads as mh
 from manyheads.generate import Settings
 
 # Little text: strong dropout, and words in other pieces each time they are read.
-RECIPE = mh.Recipe(
-    epochs=20,
-    learning_rate=1.5e-3,
-    schedule="cosine",
-    warmup=0.08,
-    betas=(0.9, 0.98),
-    batch_size=None,
-    batch_tokens=4_096,
-    max_tokens=96,
-    average=0.998,
-    subword_dropout=0.1,
-    metric="loss",
-)
+SETTINGS = ("epochs=20", "max_tokens=96", "subword_dropout=0.1")
 # Chinese is read character by character, most of them whole tokens; English in pieces of words.
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
@@ -42,16 +30,9 @@ MODEL = mh.ScratchSeq2Seq(
 
 def main(data: Path, out: Path | None) -> None:
     """Train on all pairs, and translate the test split with five beams."""
-    folder = data / "tatoeba-cmn-eng"
-    dataset = mh.read(
-        folder / "train.jsonl.gz",
-        text="zh",
-        target="en",
-        valid=folder / "valid.jsonl.gz",
-        test=folder / "test.jsonl.gz",
-    )
+    dataset = pairs(data / "tatoeba-cmn-eng", "zh", "en")
     task = mh.Translation(language="en", search=Settings(mh.Beam(5), max_tokens=64))
-    run(MODEL, task, dataset, RECIPE, out)
+    run(MODEL, task, dataset, RECIPE.with_settings(SETTINGS), out)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,30 @@ from manyheads.data import Dataset
 from manyheads.hub.scratch import Blueprint
 from manyheads.tasks import TextToText
 
+# What small models from scratch share: half a cosine after a warm-up, and averaged weights.
+# `with_settings` changes what is special to a task.
+RECIPE = mh.Recipe(
+    learning_rate=1.5e-3,
+    schedule="cosine",
+    warmup=0.08,
+    betas=(0.9, 0.98),
+    batch_size=None,
+    batch_tokens=4_096,
+    average=0.998,
+    metric="loss",
+)
+
+
+def pairs(folder: Path, text: str, target: str, test: str = "test") -> Dataset:
+    """Read a data set of texts with targets, in the files that it brings."""
+    return mh.read(
+        folder / "train.jsonl.gz",
+        text=text,
+        target=target,
+        valid=folder / "valid.jsonl.gz",
+        test=folder / f"{test}.jsonl.gz",
+    )
+
 
 def run(
     model: str | Blueprint,
