@@ -9,6 +9,7 @@ request      what is asked, what is answered
 work         requests in work together, with their rows of cache and memory
 engine       all of it, step by step
 speculate    what a smaller model guesses ahead
+lookup       what the text itself lets guess
 score        scores and alignments of given outputs
 stream       text as it is being written
 """
@@ -16,6 +17,7 @@ stream       text as it is being written
 from __future__ import annotations
 
 from manyheads.generate.engine import Engine, generate
+from manyheads.generate.lookup import Lookup
 from manyheads.generate.request import News, Output, Request, Writer
 from manyheads.generate.score import Given, align, coverage, score
 from manyheads.generate.search import Finish, Hypothesis
@@ -31,6 +33,7 @@ __all__ = [
     "Given",
     "Greedy",
     "Hypothesis",
+    "Lookup",
     "News",
     "Output",
     "Request",

@@ -18,13 +18,14 @@ from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
 from manyheads.generate.constraints import Rules
+from manyheads.generate.lookup import Lookup
 from manyheads.generate.offers import Offer, offers_of
 from manyheads.generate.request import News, Output, Request, Writer
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.score import Given, align, coverage, score
 from manyheads.generate.search import Hypothesis, Path, search_for
 from manyheads.generate.settings import Beam
-from manyheads.generate.speculate import Draft, Guesser
+from manyheads.generate.speculate import Draft
 from manyheads.generate.stream import certain
 from manyheads.generate.work import Guess, Job, Work
 
@@ -47,7 +48,7 @@ class Engine:
         writer: Writer,
         max_rows: int = 256,
         prefill_tokens: int = 8192,
-        draft: Draft | None = None,
+        draft: Draft | Lookup | None = None,
     ) -> None:
         if max_rows < 1:
             raise GenerationError(f"max_rows={max_rows} is below 1; choose at least 1")
@@ -63,7 +64,7 @@ class Engine:
         self._waiting: deque[tuple[int, Request]] = deque()
         self._work = Work([], Cache(self._layers))
         self._news: list[News] = []  # not told yet, because what was let in failed
-        self._guesser = None if draft is None else Guesser(draft, writer)
+        self._guesser = None if draft is None else draft.guesser(writer)
         self._tickets = 0
 
     @property
@@ -210,7 +211,7 @@ def generate(
     requests: Sequence[Request],
     *,
     max_rows: int = 256,
-    draft: Draft | None = None,
+    draft: Draft | Lookup | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Output]:
     """Return what is written for each request, in their order.

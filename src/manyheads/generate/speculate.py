@@ -33,6 +33,10 @@ class Draft:
         if self.tokens < 1:
             raise GenerationError(f"tokens={self.tokens} is below 1; guess at least 1")
 
+    def guesser(self, writer: Writer) -> Guesser:
+        """Return what guesses for an engine; raises `GenerationError` for another vocabulary."""
+        return Guesser(self, writer)
+
 
 class Guesser:
     """What a draft remembers of the requests that it guesses for: those with a single path.
