@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -157,6 +158,21 @@ def test_subword_dropout_reads_the_same_text_in_other_pieces(scratch: Pretrained
     assert texts == sorted(COLUMNS["target"])
     assert sum(map(len, drawn(1))) > sum(len(pair.written) for pair in pairs)
     assert all(ids[-1] == reader.end for ids in drawn(1))
+
+
+def test_a_side_of_characters_stays_as_it_is():
+    blueprint = replace(tiny.SEQ2SEQ, tokenizer=mh.Characters(), target_tokenizer=mh.BytePair(300))
+    reader, pairs = read(blueprint.build_for(COLUMNS))
+    random = Random(0)
+    drawn = [reader.redrawn(pair, 0.5, random) for pair in pairs]
+    assert [pair.read for pair in drawn] == [pair.read for pair in pairs]
+    assert [pair.written for pair in drawn] != [pair.written for pair in pairs]
+
+
+def test_subword_dropout_of_whole_words_is_refused():
+    reader, pairs = read(replace(tiny.SEQ2SEQ, tokenizer=mh.Words()).build_for(COLUMNS))
+    with pytest.raises(RecipeError, match="set subword_dropout=0"):
+        reader.redrawn(pairs[0], 0.5, Random(0))
 
 
 @pytest.mark.parametrize("target", ["", "  ", None, 3])

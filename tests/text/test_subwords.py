@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 
 import pytest
@@ -16,8 +16,11 @@ from manyheads.text import (
     SubwordSampler,
     Tokenizer,
     Unigram,
+    WordPiece,
+    Words,
     learn_tokenizer,
 )
+from manyheads.text.pieces import BestPath, LongestMatch, Merges
 
 TEXTS = [text for text, _ in tiny.mood_rows(200)] + ["naïve café, 5 €!", "  two  spaces "]
 WHOLE = Head(1000)
@@ -65,7 +68,9 @@ def test_the_seed_decides(tokenizer: Tokenizer):
 def test_merges_are_left_out_as_often_as_the_algorithm_says(tokenizer: Tokenizer):
     """Against the probability of every outcome, by going through all choices for a short word."""
     sampler, word, share = SubwordSampler(tokenizer), "was", 0.3
-    ranks = sampler._ranks
+    pieces = sampler._pieces
+    assert isinstance(pieces, Merges)
+    ranks = pieces._ranks
 
     def outcomes(symbols: tuple[str, ...]) -> Counter[tuple[str, ...]]:
         pairs = [i for i in range(len(symbols) - 1) if symbols[i : i + 2] in ranks]
@@ -106,6 +111,80 @@ def test_special_tokens_in_a_text_have_no_parts(tokenizer: Tokenizer):
     assert SubwordSampler(tokenizer).read(text, ids, 1.0, Random(0), WHOLE) == ids
 
 
-def test_other_tokenizers_are_refused():
-    with pytest.raises(RecipeError, match="Unigram"):
-        SubwordSampler(learn_tokenizer(TEXTS, Unigram(80)))
+@pytest.fixture(scope="module", params=[Unigram(90), WordPiece(120)], ids=["unigram", "wordpiece"])
+def by_pieces(request) -> Tokenizer:
+    return learn_tokenizer(TEXTS, request.param, frame=ENDED)
+
+
+def test_pieces_that_all_stay_are_the_tokenizers(by_pieces: Tokenizer):
+    sampler, random = SubwordSampler(by_pieces), Random(0)
+    for text in TEXTS:
+        ids = usual(by_pieces, text)
+        assert sampler.read(text, ids, 0.0, random, WHOLE) == ids
+
+
+def test_pieces_that_all_go_leave_characters(by_pieces: Tokenizer):
+    sampler, text = SubwordSampler(by_pieces), "the food was great"
+    *ids, _ = sampler.read(text, usual(by_pieces, text), 0.999999, Random(0), WHOLE)
+    assert all(len(one.removeprefix("##")) == 1 for one in by_pieces.tokens(ids))
+
+
+def test_other_pieces_spell_the_same_text(by_pieces: Tokenizer):
+    sampler, random, others = SubwordSampler(by_pieces), Random(0), 0
+    for text in TEXTS:
+        ids = usual(by_pieces, text)
+        drawn = sampler.read(text, ids, 0.4, random, WHOLE)
+        others += drawn != ids
+        assert by_pieces.decode(drawn) == by_pieces.decode(ids)
+    assert others > len(TEXTS) // 2
+
+
+SCORES = {"a": -3.0, "b": -3.0, "c": -3.0, "ab": -2.0, "bc": -2.5, "abc": -4.4}
+
+
+@pytest.mark.parametrize("length", [2, 3])
+def test_unigram_takes_the_best_path_through_what_is_left(length: int):
+    """Against every choice of what is left out, with the best of all paths found by hand."""
+    word, share = "abc"[:length], 0.35
+    spans = [(i, j) for i in range(length) for j in range(i + 1, length + 1)]
+    ids = {piece: number for number, piece in enumerate(SCORES)}
+
+    def best(left_out: set[tuple[int, int]]) -> tuple[int, ...]:
+        paths = []
+        for marks in product([True, False], repeat=length - 1):
+            cuts = [0, *(at for at, mark in enumerate(marks, 1) if mark), length]
+            path = list(pairwise(cuts))
+            if left_out.isdisjoint(path):
+                paths.append((sum(SCORES[word[i:j]] for i, j in path), path))
+        return tuple(ids[word[i:j]] for i, j in max(paths)[1])
+
+    expected: Counter[tuple[int, ...]] = Counter()
+    longer = [span for span in spans if span[1] - span[0] > 1]
+    for marks in product([True, False], repeat=len(longer)):
+        left_out = {span for span, mark in zip(longer, marks, strict=True) if mark}
+        chance = share ** len(left_out) * (1 - share) ** (len(longer) - len(left_out))
+        expected[best(left_out)] += chance  # type: ignore[assignment]
+    sampler, random, draws = BestPath(SCORES), Random(0), 20_000
+    seen = Counter(tuple(sampler.drawn(word, best(set()), share, random)) for _ in range(draws))
+    assert seen.keys() == expected.keys()
+    for outcome, chance in expected.items():
+        assert seen[outcome] / draws == pytest.approx(chance, abs=0.015)
+
+
+def test_wordpiece_takes_the_longest_of_what_is_left():
+    ids = {piece: n for n, piece in enumerate(["a", "##b", "##c", "ab", "abc", "##bc", "[UNK]"])}
+    sampler, random, draws = LongestMatch(ids, "##"), Random(0), 20_000
+    seen = Counter(tuple(sampler.drawn("abc", (ids["abc"],), 0.5, random)) for _ in range(draws))
+    chances = {("abc",): 0.5, ("ab", "##c"): 0.25, ("a", "##bc"): 0.125, ("a", "##b", "##c"): 0.125}
+    for pieces, chance in chances.items():
+        assert seen[tuple(ids[one] for one in pieces)] / draws == pytest.approx(chance, abs=0.015)
+
+
+def test_unknown_words_stay_unknown():
+    ids = {piece: n for n, piece in enumerate(["a", "##b", "[UNK]"])}
+    assert LongestMatch(ids, "##").drawn("axbcd", (2,), 0.9, Random(0)) == (2,)
+
+
+def test_tokenizers_of_whole_words_are_refused():
+    with pytest.raises(RecipeError, match="WordLevel"):
+        SubwordSampler(learn_tokenizer(TEXTS, Words()))

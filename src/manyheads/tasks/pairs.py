@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
+from manyheads.errors import RecipeError
 from manyheads.tasks.reader import Reader
-from manyheads.text import Encoded, SubwordSampler
+from manyheads.text import Encoded, SubwordSampler, has_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,32 @@ class PairReader:
         ]
 
     def redrawn(self, pair: Pair, share: float, random: Random) -> Pair:
-        """Return the pair in other pieces: of both sides, that share of merges is left out."""
+        """Return the pair in other pieces: of both sides, that share is left out.
+
+        A side of whole words or characters stays as it is. Raises `RecipeError` where both are.
+        """
         source, target = self._samplers
-        read = source.read(pair.cleaned[0], pair.read, share, random, self.source.truncation)
-        usual = pair.texts[1].pieces[0].ids
-        drawn = target.read(pair.cleaned[1], usual, share, random, self.target.truncation)
-        return replace(pair, read=read, written=self._closed(drawn, pair.texts[1].dropped > 0))
+        read, written = pair.read, pair.written
+        if source is not None:
+            read = source.read(pair.cleaned[0], read, share, random, self.source.truncation)
+        if target is not None:
+            usual = pair.texts[1].pieces[0].ids
+            drawn = target.read(pair.cleaned[1], usual, share, random, self.target.truncation)
+            written = self._closed(drawn, pair.texts[1].dropped > 0)
+        return replace(pair, read=read, written=written)
 
     @cached_property
-    def _samplers(self) -> tuple[SubwordSampler, SubwordSampler]:
-        return SubwordSampler(self.source.tokenizer), SubwordSampler(self.target.tokenizer)
+    def _samplers(self) -> tuple[SubwordSampler | None, SubwordSampler | None]:
+        source, target = (
+            SubwordSampler(one) if has_parts(one) else None
+            for one in (self.source.tokenizer, self.target.tokenizer)
+        )
+        if source is None and target is None:
+            raise RecipeError(
+                "subword_dropout needs words that are read in parts; this model reads whole words "
+                "or characters: set subword_dropout=0"
+            )
+        return source, target
 
     def _ended(self, target: Encoded) -> array[int]:
         return self._closed(target.pieces[0].ids, target.dropped > 0)

@@ -20,7 +20,7 @@ from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import Algorithm, BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.segment import Segmenter, Word
 from manyheads.text.sentences import joined, packed, sentences
-from manyheads.text.subwords import SubwordSampler
+from manyheads.text.subwords import SubwordSampler, has_parts
 from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
 from manyheads.text.truncate import (
     Head,
@@ -57,6 +57,7 @@ __all__ = [
     "Word",
     "WordPiece",
     "Words",
+    "has_parts",
     "joined",
     "learn_tokenizer",
     "packed",

@@ -1,51 +1,53 @@
-"""BPE-dropout: a text in other pieces each time it is read (Provilkov, Emelianenko & Voita 2020).
+"""Subword regularisation: a text in other pieces each time it is read.
 
-Merges are left out at random, so that a model sees a word whole today and in parts tomorrow, and
-learns what its parts mean. The ``tokenizers`` library can do so too, but not from a seed; a run
-could then not be repeated, nor resumed.
+Some of what a tokenizer joins is left out at random, so that a model sees a word whole today and in
+parts tomorrow, and learns what its parts mean. The ``tokenizers`` library can do so for byte pairs,
+but not from a seed; a run could then not be repeated, nor resumed.
 """
 
 from __future__ import annotations
 
 import json
 from array import array
-from itertools import count, pairwise
+from collections.abc import Iterable
 from random import Random
+from typing import Protocol
 
 from manyheads.errors import RecipeError
+from manyheads.text.pieces import BestPath, LongestMatch, Merges
 from manyheads.text.tokenizer import Tokenizer
 from manyheads.text.truncate import Truncation
 
-_LONGEST = 64  # symbols of a word that is worth the effort
+
+class Pieces(Protocol):
+    """How words fall into the pieces of a vocabulary."""
+
+    def drawn(
+        self, word: str, usual: tuple[int, ...], share: float, random: Random
+    ) -> Iterable[int]:
+        """Return the pieces of a word when a share of what joins them is left out."""
 
 
 class SubwordSampler:
-    """Reads texts with a byte-pair tokenizer whose merges are left out at random.
+    """Reads texts with a tokenizer of which a share of the merges or pieces is left out.
+
+    Byte pairs lose merges (Provilkov, Emelianenko & Voita 2020), WordPiece loses pieces (Hiraoka
+    2022), and so does Unigram, whose best path then goes through what is left.
 
     Raises `RecipeError` for a tokenizer of another kind.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        core = tokenizer.core
-        model = json.loads(core.to_str())["model"]
-        plain = not (model.get("byte_fallback") or model.get("continuing_subword_prefix"))
-        if model["type"] != "BPE" or not plain or core.pre_tokenizer is None:
-            raise RecipeError(
-                f"subword_dropout needs a byte-level BPE tokenizer; this one is {model['type']}"
-                f"{'' if plain else ' of another kind'}: set subword_dropout=0"
-            )
-        self._core = core
+        self._core = tokenizer.core
         self._special = tokenizer.special_ids
-        self._ids: dict[str, int] = model["vocab"]
-        merges = (one if isinstance(one, list) else one.split(" ") for one in model["merges"])
-        self._ranks = {(left, right): rank for rank, (left, right) in enumerate(merges)}
+        self._pieces = _pieces_of(tokenizer)
         self._usual: dict[str, tuple[int, ...]] = {}  # ids of words of which nothing is left out
         self._before, self._after = tokenizer.frame
 
     def read(
         self, text: str, usual: array[int], share: float, random: Random, truncation: Truncation
     ) -> array[int]:
-        """Return the ids of a text in its frame, each merge left out with the probability `share`.
+        """Return the ids of a text in its frame, parts left out with the probability `share`.
 
         `usual` are the ids of the text when nothing is left out. They are kept where a special
         token stands in the text, which has no parts.
@@ -67,38 +69,28 @@ class SubwordSampler:
             usual = self._usual.get(word)
             if usual is None:
                 usual = self._usual[word] = tuple(t.id for t in self._core.model.tokenize(word))
-            kept = self._kept(len(word) - len(usual), share, random)
-            if kept is None or len(word) > _LONGEST:
-                ids += usual
-            else:
-                ids += (self._ids[one] for one in self._merged(list(word), kept, share, random))
+            ids += self._pieces.drawn(word, usual, share, random)
         return ids
 
-    @staticmethod
-    def _kept(merges: int, share: float, random: Random) -> int | None:
-        """Return how many of a word's usual merges happen before the first that does not.
 
-        None where all of them happen: then it matters little that others were left out, and most
-        words need no more work than this.
-        """
-        for merge in range(merges):
-            if random.random() < share:
-                return merge
-        return None
+def has_parts(tokenizer: Tokenizer) -> bool:
+    """Say whether a tokenizer reads words in parts: one of whole words or characters does not."""
+    return bool(json.loads(tokenizer.core.to_str())["model"]["type"] != "WordLevel")
 
-    def _merged(self, symbols: list[str], kept: int, share: float, random: Random) -> list[str]:
-        """Merge neighbours, the most important first, of those that are not left out this time.
 
-        The best of the first `kept` rounds are not left out, that of the round after them is.
-        """
-        ranks, draw = self._ranks, random.random
-        for step in count():
-            pairs = enumerate(pairwise(symbols))
-            ranked = sorted((ranks[pair], at) for at, pair in pairs if pair in ranks)
-            if step == kept:
-                del ranked[:1]
-            at = next((at for _, at in ranked if step < kept or draw() >= share), None)
-            if at is None:
-                break
-            symbols[at : at + 2] = [symbols[at] + symbols[at + 1]]
-        return symbols
+def _pieces_of(tokenizer: Tokenizer) -> Pieces:
+    model = json.loads(tokenizer.core.to_str())["model"]
+    kind = model["type"]
+    if tokenizer.core.pre_tokenizer is not None:
+        if kind == "BPE" and not (
+            model.get("byte_fallback") or model.get("continuing_subword_prefix")
+        ):
+            return Merges(model["vocab"], model["merges"])
+        if kind == "Unigram" and not model.get("byte_fallback"):
+            return BestPath(dict(model["vocab"]))
+        if kind == "WordPiece":
+            return LongestMatch(model["vocab"], model["continuing_subword_prefix"])
+    raise RecipeError(
+        "subword_dropout needs a tokenizer of byte-level BPE, Unigram or WordPiece that splits "
+        f"texts into words; this one is {kind} of another kind: set subword_dropout=0"
+    )

@@ -112,7 +112,7 @@ class Recipe(BaseModel):
     probe_examples: int = Field(2000, ge=0)  # set the head of a pretrained body first; 0: do not
     dropout: float | None = Field(None, ge=0, lt=1)  # None: as the model's configuration says
     token_dropout: float = Field(0.0, ge=0, lt=1)  # share of the tokens left out in training
-    subword_dropout: float = Field(0.0, ge=0, lt=1)  # share of BPE merges left out in training
+    subword_dropout: float = Field(0.0, ge=0, lt=1)  # share of merges or pieces left out
     precision: Precision = Precision.AUTO
     threads: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
