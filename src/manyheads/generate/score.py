@@ -122,12 +122,7 @@ def _check(writer: Writer, one: Given, name: str) -> None:
 
 def _read(writer: Writer, batch: Sequence[Given]) -> tuple[Tensor, Layout]:
     """Return the hidden states (T, D) of prompts with all but the last token of their outputs."""
-    transformer = writer.transformer
-    memory = None
-    if writer.reads:
-        sources = [one.source or () for one in batch]
-        ids_S, sources_layout = Layout.flatten(sources, transformer.device)
-        memory = transformer.remember(transformer.encode(ids_S, sources_layout), sources_layout)
+    memory = writer.remember([one.source for one in batch])
     texts = [[*one.prompt, *one.output[:-1]] for one in batch]
-    ids_T, layout = Layout.flatten(texts, transformer.device)
-    return transformer.decode(ids_T, layout, memory), layout
+    ids_T, layout = Layout.flatten(texts, writer.transformer.device)
+    return writer.transformer.decode(ids_T, layout, memory), layout

@@ -121,14 +121,9 @@ class Guesser:
 
     def _join(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> None:
         """Read texts that are new, up to their last token."""
-        memory = None
-        device = self._transformer.device
-        if self._draft.writer.reads:
-            ids_S, layout = Layout.flatten([job.request.source or () for job in jobs], device)
-            read_SD = self._transformer.encode(ids_S, layout)
-            memory = self._transformer.remember(read_SD, layout, lasts=True)
+        memory = self._draft.writer.remember([job.request.source for job in jobs], lasts=True)
         read = [list(text[:-1]) for text in texts]
-        ids_T, layout = Layout.flatten(read, device)
+        ids_T, layout = Layout.flatten(read, self._transformer.device)
         cache = self._empty()
         self._transformer.decode(ids_T, layout, memory, None, cache)
         self._cache.join(cache)
