@@ -19,7 +19,7 @@ from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
 from manyheads.generate.offers import offers_of
 from manyheads.generate.request import Writer
-from manyheads.generate.work import Guess, Job
+from manyheads.generate.work import Guess, Job, guesses_for
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ class Guesser:
 
     def guess(self, jobs: Sequence[Job]) -> list[Guess]:
         """Return a guess for each live path of all jobs; an empty one where there are several."""
-        alone = [job for job in jobs if len(job.search.live) == 1]
-        found = dict(zip([job.ticket for job in alone], self._guess(alone), strict=True))
-        return [found.get(job.ticket, ()) for job in jobs for _ in job.search.live]
+        return guesses_for(jobs, self._guess)
 
     def _guess(self, jobs: Sequence[Job]) -> list[list[int]]:
         guesses: list[list[int]] = [[] for _ in jobs]
