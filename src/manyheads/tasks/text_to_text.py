@@ -17,6 +17,7 @@ from torch import Tensor
 from manyheads.errors import ConfigError, DataError
 from manyheads.generate import Settings
 from manyheads.hub import Pretrained
+from manyheads.hub.generation import writing_ids
 from manyheads.tasks.labels import Describe
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
@@ -232,28 +233,8 @@ def pair_reader(
 
     Raises `ConfigError` where the model does not say how a text begins and ends.
     """
-    writes = pretrained.target_tokenizer or pretrained.require_tokenizer()
     return PairReader(
         Reader(pretrained.require_tokenizer(), cleaning, source),
-        Reader(writes, cleaning, target),
+        Reader(pretrained.writing_tokenizer, cleaning, target),
         *writing_ids(pretrained),
     )
-
-
-def writing_ids(pretrained: Pretrained) -> tuple[int, int]:
-    """Return the ids with which a decoder begins and ends a text.
-
-    Raises `ConfigError` where neither configuration nor tokenizer says so.
-    """
-    config, tokenizer = (
-        pretrained.config,
-        pretrained.target_tokenizer or pretrained.require_tokenizer(),
-    )
-    start = config.get("decoder_start_token_id", config.get("pad_token_id", tokenizer.pad_id))
-    end = config.get("eos_token_id", tokenizer.eos_id)
-    if start is None or end is None:
-        raise ConfigError(
-            "config.json names neither the token that begins a text nor the one that ends it; add "
-            "decoder_start_token_id and eos_token_id"
-        )
-    return start, end[0] if isinstance(end, list) else end
