@@ -7,7 +7,7 @@ foretell the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Self
 
@@ -39,19 +39,22 @@ class TextToText:
 
     The loss is the mean over target tokens; a batch counts the tokens of both sides. Where the
     model is judged it writes, as `search` says; None judges it by the tokens of the references
-    alone, which is faster. `language` is that of the targets, for the words that metrics count.
+    alone, which is faster; so are validations in training where `write_in_training` is off.
+    `language` is that of the targets, for the words that metrics count.
     """
 
     label_smoothing: float = 0.1
     search: Settings | None = field(default_factory=Settings)
     language: str = "en"
+    write_in_training: bool = True
 
     name = "text-to-text"
 
     @property
     def metric(self) -> str:
         """The score that chooses the best weights unless the recipe names another."""
-        return "perplexity" if self.search is None else self.metrics()[0].name
+        writes = self.search is not None and self.write_in_training
+        return self.metrics()[0].name if writes else "perplexity"
 
     def metrics(self) -> Sequence[TextMetric]:
         """Return the metrics of what is written, the most telling one first."""
@@ -169,6 +172,10 @@ class TextToText:
             losses=(sums[:, 0] / lengths).tolist(),
             prediction=written.__getitem__,
         )
+
+    def in_training(self) -> Self:
+        """Return the task, without its search where validations are not to write."""
+        return self if self.write_in_training else replace(self, search=None)
 
     def rehearsal(self, columns: Columns) -> Scores:
         """Return the scores of a model that guesses one token of two, and copies."""

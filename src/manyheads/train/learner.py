@@ -261,7 +261,7 @@ class Learner:
         asked = [recipe.metric, None if stopping is None else stopping.metric]
         if self.data.valid is None or not any(asked):
             return
-        scores = self.task.rehearsal(self.data.valid.columns)
+        scores = self.task.in_training().rehearsal(self.data.valid.columns)
         for metric in asked:
             if metric is not None and metric != "loss":
                 scores.value(metric)
@@ -277,12 +277,14 @@ class Learner:
 
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None
-        judgement, _ = self._judge(self.data.valid, "validating")
+        judgement, _ = self._judge(self.data.valid, "validating", self.task.in_training())
         return {"loss": judgement.loss, **judgement.scores.numbers()}
 
-    def _judge(self, split: Split, doing: str) -> tuple[Judgement, Evaluation]:
-        samples = self.examples[split.name]
-        return evaluate(self.task, self.model, self.reader, samples, split, self.reporter, doing)
+    def _judge(
+        self, split: Split, doing: str, task: Task | None = None
+    ) -> tuple[Judgement, Evaluation]:
+        samples, task = self.examples[split.name], task or self.task
+        return evaluate(task, self.model, self.reader, samples, split, self.reporter, doing)
 
     def _split(self, name: str | None) -> Split:
         splits = {split.name: split for split in self.data.splits()}
