@@ -37,7 +37,7 @@ def summarize(
         read,
         "summary",
         wording,
-        documents=lambda some, _: summarized(generator, some, wording),
+        documents=lambda some, names: summarized(generator, some, wording, names=names),
         outputs=lambda some, names: generator.in_turn(some, summarizing(generator, wording), names),
         out=texts.out,
         quiet=quiet,
