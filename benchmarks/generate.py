@@ -175,8 +175,8 @@ class _Words:
         return {self.spelt(token): token for token in range(VOCABULARY)}
 
 
-def smollm2(at_once: int) -> Work:
-    """Answer all prompts, so many at once."""
+def smollm2(prompts: int, at_once: int) -> Work:
+    """Answer prompts, so many at once; the next one begins when one is done."""
     import torch
 
     from manyheads.core.packed import pack
@@ -188,7 +188,7 @@ def smollm2(at_once: int) -> Work:
     pack(model.transformer)
     writer = Writer(model.transformer, frozenset({model.require_tokenizer().eos_id}))
     settings = Settings(max_tokens=ANSWER_TOKENS, min_tokens=ANSWER_TOKENS)
-    encoded = model.require_tokenizer().encode(PROMPTS[: max(2, at_once)])
+    encoded = model.require_tokenizer().encode(PROMPTS[:prompts])
     requests = [Request(one.pieces[0].ids.tolist(), None, settings) for one in encoded]
     return lambda: np.array(
         [one.best.tokens for one in generate(writer, requests, max_rows=at_once)]
@@ -247,32 +247,14 @@ JOBS: dict[str, Callable[[], dict[str, Engine]]] = {
     "greedy": lambda: encoder_decoder(1),
     "beams": lambda: encoder_decoder(BEAMS),
     "alone": lambda: {
-        "manyheads": lambda: smollm2(1),
+        "manyheads": lambda: smollm2(2, at_once=1),
         "transformers": lambda: smollm2_transformers(2),
     },
     "together": lambda: {
-        f"manyheads, {CLIENTS} at once": lambda: smollm2(CLIENTS),
-        "manyheads, one by one": lambda: _one_by_one(),
+        f"manyheads, {CLIENTS} at once": lambda: smollm2(CLIENTS, at_once=CLIENTS),
+        "manyheads, one by one": lambda: smollm2(CLIENTS, at_once=1),
     },
 }
-
-
-def _one_by_one() -> Work:
-    """Answer as many prompts as the others, each when the one before is done."""
-    import torch
-
-    from manyheads.core.packed import pack
-    from manyheads.generate import Request, Settings, Writer, generate
-    from manyheads.hub import load_model
-
-    torch.set_num_threads(threads())
-    model = load_model(SMOLLM2)
-    pack(model.transformer)
-    writer = Writer(model.transformer, frozenset({model.require_tokenizer().eos_id}))
-    settings = Settings(max_tokens=ANSWER_TOKENS, min_tokens=ANSWER_TOKENS)
-    encoded = model.require_tokenizer().encode(PROMPTS)
-    requests = [Request(one.pieces[0].ids.tolist(), None, settings) for one in encoded]
-    return lambda: np.array([generate(writer, [one])[0].best.tokens for one in requests])
 
 
 def main(job: str) -> None:

@@ -9,8 +9,9 @@ Mikolov's 10,000 words, every line ends with one end token, and every word count
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
+
+from written import fit
 
 import manyheads as mh
 
@@ -39,11 +40,8 @@ def main(data: Path, out: Path | None) -> None:
     dataset = mh.read(
         folder / "train.txt.gz", valid=folder / "valid.txt.gz", test=folder / "test.txt.gz"
     )
-    begun, worked = time.perf_counter(), time.process_time()
     learner = mh.Learner(MODEL, mh.LanguageModel(), dataset, RECIPE)
-    learner.fit()
-    wall, cpu = time.perf_counter() - begun, time.process_time() - worked
-    print(f"{wall / 60:.1f} minutes, {cpu / 60:.1f} CPU minutes, of training")
+    fit(learner)
     print(learner.evaluate("valid"))
     print(learner.evaluate("test"))
     if out is not None:

@@ -8,8 +8,9 @@ nanoGPT publishes a validation loss of 1.88 nats a character for its small run o
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
+
+from written import fit
 
 import manyheads as mh
 
@@ -35,11 +36,8 @@ def main(data: Path, out: Path | None) -> None:
     """Train on the first nine tenths of the text, and write a little of one's own."""
     folder = data / "tiny-shakespeare"
     dataset = mh.read(folder / "train.txt.gz", valid=folder / "valid.txt.gz")
-    begun, worked = time.perf_counter(), time.process_time()
     learner = mh.Learner(MODEL, mh.LanguageModel(separator="\n"), dataset, RECIPE)
-    learner.fit()
-    wall, cpu = time.perf_counter() - begun, time.process_time() - worked
-    print(f"{wall / 60:.1f} minutes, {cpu / 60:.1f} CPU minutes, of training")
+    fit(learner)
     evaluation = learner.evaluate()
     print(evaluation)
     print(f"validation loss {evaluation.loss:.4f} nats a character")

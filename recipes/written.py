@@ -1,4 +1,4 @@
-"""What the recipes for texts that are written have in common: train, score, show, save."""
+"""What the recipes that write have in common: train, score, show, save."""
 
 from __future__ import annotations
 
@@ -50,12 +50,10 @@ def run(
     split are shown as they come.
     """
     print(data.summary(), flush=True)
-    begun, worked = time.perf_counter(), time.process_time()
     run_folder = None if out is None else out / "run"
-    learner = mh.Learner(model, replace(task, search=None), data, recipe, folder=run_folder)
-    learner.fit(resume=run_folder is not None and run_folder.exists())
-    print(f"{_minutes(begun, worked)} of training", flush=True)
-    learner.task = task
+    task = replace(task, write_in_training=False)
+    learner = mh.Learner(model, task, data, recipe, folder=run_folder)
+    fit(learner, resume=run_folder is not None and run_folder.exists())
     print(learner.evaluate(), flush=True)
     predictor = learner.predictor()
     if out is not None:
@@ -68,6 +66,9 @@ def run(
         print(f"\n  {source[:300]}\n→ {written}\n= {wanted}")
 
 
-def _minutes(begun: float, worked: float) -> str:
+def fit(learner: mh.Learner, *, resume: bool = False) -> None:
+    """Train, and print how long that took."""
+    begun, worked = time.perf_counter(), time.process_time()
+    learner.fit(resume=resume)
     wall, cpu = time.perf_counter() - begun, time.process_time() - worked
-    return f"{wall / 60:.1f} minutes, {cpu / 60:.1f} CPU minutes,"
+    print(f"{wall / 60:.1f} minutes, {cpu / 60:.1f} CPU minutes, of training", flush=True)

@@ -48,6 +48,14 @@ def test_tokens_of_a_model(shell, table, tiny_bert):
     assert "truncation" in {one["kind"] for one in document["findings"]}
 
 
+def test_a_table_without_a_header(shell, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("one\teins\ntwo\t\nthree\tthree\n")
+    sides = ("--text", "0", "--target", "1", "--valid", "0")
+    done = shell("check", tmp_path / "pairs.tsv", *sides, "--json")
+    findings = {one["kind"]: one for one in json.loads(done.stdout)["findings"]}
+    assert findings["empty_side"]["rows"] == {"train": [2]}
+
+
 def test_parallel_text_in_a_folder_of_aligned_files(shell, tmp_path):
     (tmp_path / "train.en").write_text("one\ntwo\nthree\n")
     (tmp_path / "train.de").write_text("eins\n\nthree\n")

@@ -60,6 +60,16 @@ def test_what_is_written_is_read_again(tmp_path):
         assert texts_of(read_any(path, None), "text") == COLUMNS["text"]
 
 
+def test_columns_by_number_and_the_usual_one(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,0\nb,1\n")
+    assert texts_of(read_any(str(path), None, ("0", None)), "0") == ["a", "b"]
+    path.write_text("review\ngood\n")
+    assert texts_of(read_any(str(path), None), None) == ["good"]
+    path.write_text("text,label\ngood,1\n")
+    assert texts_of(read_any(str(path), None), None) == ["good"]
+
+
 def test_columns_of_mixed_types_are_no_parquet_and_leave_nothing(tmp_path):
     with pytest.raises(DataError, match="one type"):
         write_any({"x": [1, "a"]}, str(tmp_path / "t.parquet"))

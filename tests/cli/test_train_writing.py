@@ -46,6 +46,25 @@ def test_a_translator_is_trained_evaluated_and_used(shell, pairs, tmp_path):
     assert len(used.stdout.splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("task", "module"),
+    [("translation", "sacrebleu"), ("summarization", "rouge_score"), ("regression", "sklearn")],
+)
+def test_what_scoring_takes_is_missed_before_training(shell, tmp_path, task, module):
+    rows = [f"text number {n},{n}\n" for n in range(40)]
+    (tmp_path / "t.csv").write_text("".join(["text,target\n", *rows]))
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / f"{module}.py").write_text("raise ImportError")
+    column = ("--label" if task == "regression" else "--target", "target")
+    model = ("--task", task, "--model", "scratch", *SIZES, "--out", tmp_path / "out")
+    done = shell("train", tmp_path / "t.csv", *column, *model, before=[hidden])
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "pip install 'manyheads[eval]'" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_language_model_goes_on_writing(shell, tmp_path):
     book = tmp_path / "book.txt"
     book.write_text("the cat sat on the mat\nthe dog sat on the log\n" * 60)

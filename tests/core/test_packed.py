@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 from manyheads.core.feedforward import make_feedforward
 from manyheads.core.layout import Layout
 from manyheads.core.packed import PackedLinear, pack
-from manyheads.core.spec import Activation, FeedForwardSpec, Spec
+from manyheads.core.spec import Activation, FeedForwardSpec, OutputSpec, Spec
 from manyheads.errors import TrainingError
 
 from . import small
@@ -33,6 +34,17 @@ def test_a_packed_model_computes_the_same(spec: Spec) -> None:
         linears = [name for name, m in model.named_modules() if isinstance(m, nn.Linear)]
         assert pack(model) == linears
         torch.testing.assert_close(model.encode(*batch), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_packed_output_foretells_the_same(tied: bool) -> None:
+    model = small.make(replace(small.pre_norm(), output=OutputSpec(tied=tied, bias=True)))
+    batch = (torch.randn(12, small.WIDTH), torch.randint(0, small.VOCABULARY, (12,)))
+    expected, hits = model.token_losses(*batch)
+    pack(model)
+    losses, packed_hits = model.token_losses(*batch)
+    torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(packed_hits, hits)
 
 
 @pytest.mark.parametrize("tokens", [1, 3, 700])

@@ -73,6 +73,35 @@ def test_a_text_of_a_megabyte():
     assert csv.field_size_limit() == earlier_limit
 
 
+@pytest.mark.parametrize("wanted", [(0, 1), (1,), ("0", "1"), ("1",), ("0", "7")])
+def test_columns_wanted_by_number_need_no_header(wanted):
+    parsed = parse_delimited("yes,0\nno,1\n", "x.csv", wanted=wanted)
+    assert parsed.columns == {"0": ["yes", "no"], "1": ["0", "1"]}
+    assert parsed.lines == [1, 2]
+    assert parsed.describe() == "comma-separated, columns by number"
+
+
+@pytest.mark.parametrize("wanted", [("0",), ("1", "0"), ("text",), ("0", "text"), ()])
+def test_names_that_are_numbers_stay_names(wanted):
+    parsed = parse_delimited("1, 0\na,b\n", "x.csv", wanted=wanted)
+    assert parsed.columns == {"1": ["a"], "0": ["b"]}
+    assert (parsed.lines, parsed.describe()) == ([2], "comma-separated")
+
+
+def test_columns_by_number_and_by_name():
+    with pytest.raises(
+        DataError, match=r"x\.csv: columns are given by number and by name \('de'\)"
+    ):
+        parse_delimited("a,b\n", "x.csv", wanted=(0, "de"))
+    with pytest.raises(DataError, match="line 2: 1 fields where the first line has 2"):
+        parse_delimited("a,b\nc\n", "x.csv", wanted=(0,))
+
+
+def test_a_file_of_tabs_is_separated_by_tabs():
+    text = "Hello, world, here.\tHallo, Welt, hier.\n" * 3
+    assert parse_delimited(text, "x.tsv", fallback="\t").delimiter == "\t"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

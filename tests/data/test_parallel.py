@@ -50,6 +50,37 @@ def test_two_columns_of_any_table(tmp_path, ending, packed):
     assert data.summary().splitlines()[:2] == ["text   column 'en'", "target column 'de'"]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".tsv.gz"])
+def test_columns_without_a_header_are_given_by_number(tmp_path, ending):
+    comma = "," if ending == ".csv" else "\t"
+    content = "".join(f"{a}{comma}{b}\n" for a, b in zip(EN, DE, strict=True)).encode()
+    path = tmp_path / f"x{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    for text, target in ((0, 1), ("0", "1")):
+        data = read(path, text=text, target=target, valid=0)
+        assert data.train.columns == {"text": EN, "target": DE}
+        assert data.train.describe(0) == f"{path}, line 1"
+    assert "columns by number" in data.summary()
+    assert read(path, text=1, target=0, valid=0).train.columns == {"text": DE, "target": EN}
+    with pytest.raises(DataError, match=r"has no column '2' \(the target\); .* are '0', '1'\.$"):
+        read(path, text=0, target=2)
+    with pytest.raises(DataError, match="Where the first line is no header, give numbers"):
+        read(path, text="en", target="de")
+
+
+def test_a_table_in_memory_may_have_numbers_for_names():
+    data = read({0: ["a", "b"], 1: ["c", "d"]}, text=0, target=1, valid=0)
+    assert data.train.columns == {"text": ["a", "b"], "target": ["c", "d"]}
+
+
+def test_splits_without_a_header(tmp_path):
+    for name, rows in (("train", 5), ("valid", 2)):
+        lines = (f"{a}\t{b}\n" for a, b in zip(EN[:rows], DE[:rows], strict=True))
+        (tmp_path / f"{name}.tsv").write_text("".join(lines))
+    data = read(tmp_path, text=0, target=1)
+    assert (len(data.train), len(data.valid)) == (5, 2)
+
+
 def test_the_only_other_column_is_the_source_and_no_label_is_guessed():
     assert read({"en": ["a"], "de": ["b"]}, target="de", valid=0).names == {
         "text": "en",

@@ -11,6 +11,7 @@ from tests import tiny
 
 import manyheads as mh
 from manyheads.errors import ConfigError, DataError, RecipeError
+from manyheads.generate import Settings
 from manyheads.hub import Pretrained, load_model
 from manyheads.tasks import Noise, PairReader, Reading
 from manyheads.text import Cleaning, Head
@@ -256,6 +257,17 @@ def test_what_is_saved_writes(trained: mh.Learner, tmp_path: Path):
     assert tokenizer.decode(out, skip_special_tokens=True) == written[0]
     predictor.save(tmp_path / "again")  # packed by now
     assert mh.load(tmp_path / "again")(sources) == written
+
+
+def test_a_predictor_writes_as_it_was_judged(tmp_path: Path):
+    """Saved or not, with all that its search keeps to: an untrained model repeats itself."""
+    search = Settings(max_tokens=9, min_tokens=6, repetition_penalty=1.5, no_repeat_ngram=2)
+    task, data = mh.Translation(search=search), tiny.translations(24, valid=8)
+    learner = mh.Learner(tiny.SEQ2SEQ, task, data, QUICK, quiet=True)
+    judged = {hard.text: hard.prediction for hard in learner.top_losses(8, "valid")}
+    predictor = learner.predictor()
+    assert predictor(list(judged)) == list(judged.values())
+    assert mh.load(predictor.save(tmp_path / "model"))(list(judged)) == list(judged.values())
 
 
 def test_a_saved_model_is_trained_further(trained: mh.Learner, tmp_path: Path):

@@ -23,6 +23,11 @@ ALPHABET = st.text(alphabet="aB.!? \n\"'()（）“”。！？；…，你好3"
             ["It costs 3.5, i.e. nothing. ", "See Fig. 3."],
         ),
         ("The U.S. is big. At 6 p.m. we ate.", ["The U.S. is big. ", "At 6 p.m. we ate."]),
+        (
+            "The U.S. Senate met in the U.K. It sat.",
+            ["The U.S. Senate met in the U.K. ", "It sat."],
+        ),
+        ("Das gilt z.B. Hunden bzw. Katzen. Gut.", ["Das gilt z.B. Hunden bzw. Katzen. ", "Gut."]),
         ("I said no. Then I left.", ["I said no. ", "Then I left."]),
         ("No. 5 is alive. So am I. Good.", ["No. 5 is alive. ", "So am I. ", "Good."]),
         ('He said "Go." She went.', ['He said "Go." ', "She went."]),

@@ -12,6 +12,7 @@ import manyheads as mh
 from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset
 from manyheads.errors import DataError, ManyHeadsError, RecipeError
+from manyheads.generate import Settings
 from manyheads.hub import Pretrained
 from manyheads.text import Windows
 
@@ -108,6 +109,19 @@ def test_fit_onecycle_rises_and_falls(body: Pretrained, data: Dataset):
     assert rates[:peak] == sorted(rates[:peak])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert rates[-1] < 0.2 * rates[peak]
+
+
+def test_validations_need_not_write():
+    task = mh.Translation(search=Settings(max_tokens=4), write_in_training=False)
+    one = mh.Learner(tiny.SEQ2SEQ, task, tiny.translations(16, valid=4), QUICK, quiet=True)
+    for validation in one.fit(epochs=1).validations:
+        assert {"loss", "perplexity"} <= set(validation.scores)
+        assert "bleu" not in validation.scores
+    assert "bleu" in one.evaluate().scores.numbers()
+    with pytest.raises(RecipeError, match="bleu"):
+        mh.Learner(
+            tiny.SEQ2SEQ, task, one.data, QUICK.with_settings(["metric=bleu"]), quiet=True
+        ).fit()
 
 
 def test_autofit_stops_by_itself(body: Pretrained, data: Dataset):

@@ -6,23 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tests import tiny
+from tests.train.broken_off import assert_same, break_off
 
 import manyheads as mh
 from manyheads.errors import CheckpointError, RecipeError
 from manyheads.hub import Pretrained
 from manyheads.train.checkpoint import DamagedCheckpointWarning
 from manyheads.train.early_stopping import EarlyStopping
-from manyheads.train.history import History
-from manyheads.train.loop import Step
-from manyheads.train.progress import Reporter
 
 # Everything that a checkpoint must hold has a part in these runs: dropout and word dropout draw
 # random numbers, one-cycle moves the momentum, updates span batches, weights are averaged,
@@ -43,34 +39,6 @@ FULL = mh.Recipe(
 STEPS = 10  # of a run under FULL: 4 updates an epoch
 
 
-class Stopped(Exception):  # noqa: N818 - reads as what happened
-    """The run was broken off."""
-
-
-class Stopping(Reporter):
-    """Breaks a run off in its update number `at`, or while it validates for the `during`th time."""
-
-    def __init__(self, at: int = 0, during: int = 0) -> None:
-        super().__init__(quiet=True)
-        self.at = at
-        self.during = during
-
-    @contextmanager
-    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
-        def show(step: Step) -> None:
-            if step.number == self.at:
-                raise Stopped
-
-        yield show
-
-    @contextmanager
-    def rows(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        self.during -= 1
-        if self.during == 0:
-            raise Stopped
-        yield lambda rows: None
-
-
 @pytest.fixture(scope="module")
 def data() -> mh.Dataset:
     return tiny.moods(30, valid=tiny.columns(tiny.mood_rows(8, seed=5)))
@@ -89,26 +57,6 @@ def learner(
 
 def changed(**settings: Any) -> mh.Recipe:
     return mh.Recipe(**{**FULL.to_json(), **settings})
-
-
-def break_off(trained: mh.Learner, resume: bool = False, **when: int) -> None:
-    trained.reporter = Stopping(**when)
-    with pytest.raises(Stopped):
-        trained.fit(resume=resume)
-
-
-def facts(history: History) -> dict[str, Any]:
-    """All that happened, but for how long it took."""
-    document = history.to_json()
-    for step in document["steps"]:
-        del step["seconds"]
-    return document
-
-
-def assert_same(one: mh.Learner, other: mh.Learner) -> None:
-    ours, theirs = one.model.state_dict(), other.model.state_dict()
-    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
-    assert facts(one.history) == facts(other.history)
 
 
 @pytest.fixture(scope="module")

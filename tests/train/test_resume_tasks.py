@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from tests import tiny
+from tests.train.broken_off import assert_same, break_off
 
 import manyheads as mh
 from manyheads.errors import RecipeError
-from manyheads.train.loop import Step
-from manyheads.train.progress import Reporter
 
 RECIPE = mh.Recipe(
     epochs=2.5,
@@ -27,26 +25,6 @@ RECIPE = mh.Recipe(
     average=0.6,
     checkpoint_every=1,
 )
-
-
-class Stopped(Exception):  # noqa: N818 - reads as what happened
-    """The run was broken off."""
-
-
-class Stopping(Reporter):
-    """Breaks a run off in its update number `at`."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__(quiet=True)
-        self.at = at
-
-    @contextmanager
-    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
-        def show(step: Step) -> None:
-            if step.number == self.at:
-                raise Stopped
-
-        yield show
 
 
 def learner(folder: Path | None, recipe: mh.Recipe = RECIPE, rows: int = 30) -> mh.Learner:
@@ -68,19 +46,6 @@ def filler(folder: Path | None) -> mh.Learner:
     return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
 
 
-def break_off(trained: mh.Learner, at: int) -> None:
-    trained.reporter = Stopping(at)
-    with pytest.raises(Stopped):
-        trained.fit()
-
-
-def assert_same(one: mh.Learner, other: mh.Learner) -> None:
-    ours, theirs = one.model.state_dict(), other.model.state_dict()
-    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
-    assert [s.loss for s in one.history.steps] == [s.loss for s in other.history.steps]
-    assert one.history.validations == other.history.validations
-
-
 RECIPES = {
     "moving average": RECIPE,
     "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
@@ -96,7 +61,7 @@ def undisturbed(request: pytest.FixtureRequest) -> mh.Learner:
 
 @pytest.mark.parametrize("at", [1, 4, 5, 8])
 def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
-    break_off(learner(tmp_path, undisturbed.recipe), at)
+    break_off(learner(tmp_path, undisturbed.recipe), at=at)
     torch.rand(17)  # a new process has drawn other numbers
     resumed = learner(tmp_path, undisturbed.recipe)
     resumed.fit(resume=True)
@@ -110,7 +75,7 @@ def test_language_models_after_any_update(
 ):
     undisturbed = make(None)
     undisturbed.fit()
-    break_off(make(tmp_path), at)
+    break_off(make(tmp_path), at=at)
     torch.rand(17)
     resumed = make(tmp_path)
     resumed.fit(resume=True)
@@ -118,7 +83,7 @@ def test_language_models_after_any_update(
 
 
 def test_other_data_are_refused(tmp_path: Path):
-    break_off(learner(tmp_path), 3)
+    break_off(learner(tmp_path), at=3)
     other = tiny.translations(30, valid=8)
     other.train.columns["target"][3] += " nine"
     changed = mh.Learner(tiny.SEQ2SEQ, mh.Translation(), other, RECIPE, folder=tmp_path, quiet=True)

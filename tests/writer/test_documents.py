@@ -93,6 +93,13 @@ def test_a_long_text_is_summarised_again_and_again(
     assert long.truncated == 0
 
 
+def test_summaries_do_not_depend_on_company(t5: mh.Generator) -> None:
+    texts = ["The cat.", "", LONG, "The dog sat on the log!", LONG[90:]]
+    alone = [document for text in texts for document in summarize(t5, [text])]
+    for one, other in zip(alone, summarize(t5, texts), strict=True):
+        assert (one.text, len(one.parts)) == (other.text, len(other.parts))
+
+
 def test_one_may_also_read_the_beginning_alone(t5: mh.Generator) -> None:
     (found,) = summarize(t5, [LONG], mh.Wording(truncate=True))
     assert len(found.parts) == 1
@@ -101,13 +108,13 @@ def test_one_may_also_read_the_beginning_alone(t5: mh.Generator) -> None:
 
 def test_summaries_that_grow_end_with_an_error(t5: mh.Generator) -> None:
     wording = mh.Wording(min_tokens=120, max_tokens=120, instruction="")
-    with pytest.raises(GenerationError, match="not shorter than the text"):
-        list(summarize(t5, [LONG], wording))
+    with pytest.raises(GenerationError, match=r"line 3: .* not shorter than the text"):
+        list(summarize(t5, [LONG], wording, names=["line 3"]))
 
 
 def test_where_nothing_fits(chatting: mh.Generator) -> None:
     wording = mh.Wording(max_tokens=40, instruction="Summarize " * 40)
-    with pytest.raises(GenerationError, match="no part of the text fits"):
+    with pytest.raises(GenerationError, match="text 1: no part of it fits"):
         list(summarize(chatting, [LONG], wording))
 
 

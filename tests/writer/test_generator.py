@@ -215,6 +215,12 @@ def test_an_output_needs_room_behind_its_prompt(kind: str, tmp_path: Path) -> No
     assert len(written.tokens) == room
     with pytest.raises(GenerationError, match=f"at most {room}"):
         generator(prompt, mh.Wording(max_tokens=room + 1))
+    much = mh.Wording(max_tokens=room + 1, min_tokens=room + 1, truncate=True)
+    assert not generator.fits(prompt, much)
+    (written,) = generator.outputs([prompt], much)[0]
+    assert (len(written.tokens), written.truncated) == (room + 1, 1)
+    with pytest.raises(GenerationError, match=r"at most 9[56]"):
+        generator(prompt, mh.Wording(max_tokens=97, truncate=True))
 
 
 def test_an_empty_prompt(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ class Read:
         """The numbers of the texts that are not blank."""
         return [number for number, text in enumerate(self.texts) if text.strip()]
 
+    @property
+    def alone(self) -> bool:
+        """Whether this is one text, which may be answered on several lines."""
+        return len(self.texts) == 1 and self.table is None
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -103,6 +108,35 @@ def answer(
             for text, row, one in zip(read.texts, rows, collected, strict=True)
         ]
         show("", {"answers": documents}, as_json)
+
+
+def answer_documents(
+    read: Read,
+    name: str,
+    wording: Wording,
+    *,
+    documents: Callable[[Sequence[str], Sequence[str]], Iterator[Document]],
+    outputs: Callable[[Sequence[str], Sequence[str]], Iterator[Sequence[Written]]],
+    out: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Answer under `name` with what is written for each text as a document of any length.
+
+    Where several outputs are asked for, they are `outputs` of the texts as they stand.
+    """
+    several = wording.n_best > 1
+
+    def answering(texts: Sequence[str], names: Sequence[str]) -> Iterator[Answer]:
+        if several:
+            for some in outputs(texts, names):
+                yield of_outputs(some, name, wording, one_line=not read.alone)
+        else:
+            for document in documents(texts, names):
+                yield of_document(document, name, wording, one_line=not read.alone)
+
+    columns = (name, *(["score"] if several else []), "truncated")
+    answer(read, answering, columns, out=out, quiet=quiet, as_json=as_json)
 
 
 def of_outputs(

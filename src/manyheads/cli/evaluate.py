@@ -35,7 +35,6 @@ def evaluate(
     as_json: options.Json = False,
 ) -> None:
     """Score a saved predictor on labelled text, on texts with targets, or on plain text."""
-    learning.require_scores()
     with learning.busy("reading", quiet):
         from manyheads.predict import load
         from manyheads.train.progress import Reporter
@@ -44,6 +43,7 @@ def evaluate(
         chosen = _split(labelled.read(), split)
         opened = load(predictor, device=learning.device_of(device))
         opened.task.check(chosen.columns, chosen.describe)
+        opened.task.rehearsal(chosen.columns)  # what it takes is missing before the work, not after
     evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))
     show(evaluation, evaluation.to_json(), as_json)
 

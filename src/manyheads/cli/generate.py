@@ -51,14 +51,13 @@ def generate(
         wording = replace(wording, instruction="")
     read = texts.read(quiet)
     generator = model.open(quiet)
-    alone = len(read.texts) == 1 and texts.file is None
-    if alone and read.filled and wording.n_best == 1 and texts.out is None and not as_json:
+    if read.alone and read.filled and wording.n_best == 1 and texts.out is None and not as_json:
         _stream(generator, read.texts[0], wording, quiet)
         return
 
     def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
         for outputs in generator.in_turn(some, wording, names):
-            yield answers.of_outputs(outputs, "output", wording, one_line=not alone)
+            yield answers.of_outputs(outputs, "output", wording, one_line=not read.alone)
 
     columns = ("output", "score", "truncated")
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.cli import options
 from manyheads.cli.kinds import PAIRED, WRITING, blueprint_of, usual_kind, writing_task
 from manyheads.cli.options import Clean, TaskKind
-from manyheads.errors import ConfigError, DataError, MissingExtra, RecipeError
+from manyheads.errors import ConfigError, DataError, RecipeError
 
 if TYPE_CHECKING:
     from manyheads.data import Dataset
@@ -195,12 +194,6 @@ def device_of(name: str | None) -> str:
             f"this machine has no device {name!r}; choose one of {', '.join(there)}"
         ) from None
     return name
-
-
-def require_scores() -> None:
-    """Raise `MissingExtra` before a long run, where its scores could not be computed after it."""
-    if importlib.util.find_spec("sklearn") is None:
-        raise MissingExtra("scikit-learn", "eval", "scoring a model")
 
 
 def busy(what: str, quiet: bool) -> AbstractContextManager[object]:

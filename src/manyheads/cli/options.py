@@ -62,7 +62,8 @@ Target = Annotated[
     typer.Option(
         metavar="COL",
         help="Column or language of the texts to write, such as translations. With --text en and "
-        "--target de a folder may hold train.en and train.de.",
+        "--target de a folder may hold train.en and train.de; with --text 0 and --target 1 a table "
+        "needs no header.",
     ),
 ]
 DropEmpty = Annotated[

@@ -14,7 +14,6 @@ from manyheads.cli.output import notice, show
 from manyheads.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from manyheads.data import Table
     from manyheads.predict import Answer, Predictor
 
 _SHOWN = 100  # characters of a text
@@ -116,14 +115,12 @@ def _inputs(
             notice("reading texts from the keyboard, one per line; Ctrl-D ends them", quiet)
         lines = list(texts) if texts else tables.read_lines()
         return {"text": lines}, lines, None
-    table = tables.read_any(file, encoding)
-    first = tables.texts_of(table, text or _only_column(table) or "text")
-    return table.columns, first, None if pair is None else tables.texts_of(table, pair)
-
-
-def _only_column(table: Table) -> str | None:
-    names = list(table.columns)
-    return names[0] if len(names) == 1 else None
+    table = tables.read_any(file, encoding, (text, pair))
+    return (
+        table.columns,
+        tables.texts_of(table, text),
+        None if pair is None else tables.texts_of(table, pair),
+    )
 
 
 def _answers(

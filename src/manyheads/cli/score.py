@@ -42,7 +42,7 @@ def score(
     texts.check(as_json)
     if target is not None and texts.file is None:
         raise DataError("--target names a column; it needs --file")
-    read = texts.read(quiet)
+    read = texts.read(quiet, target)
     outputs = None if target is None else _column(read, target)
     generator = model.open(quiet)
     total: list[tuple[float, int]] = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from manyheads.cli import answers, options
 from manyheads.cli.unfold import unfolded
 from manyheads.cli.writing import Model, Search, Texts
@@ -35,16 +33,13 @@ def summarize(
     from manyheads.writer import summarize as summarized
     from manyheads.writer import summarizing
 
-    alone = len(read.texts) == 1 and texts.file is None
-    several = wording.n_best > 1
-
-    def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
-        if several:
-            for outputs in generator.in_turn(some, summarizing(generator, wording), names):
-                yield answers.of_outputs(outputs, "summary", wording, one_line=not alone)
-            return
-        for document in summarized(generator, some, wording):
-            yield answers.of_document(document, "summary", wording, one_line=not alone)
-
-    columns = ("summary", *(["score"] if several else []), "truncated")
-    answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
+    answers.answer_documents(
+        read,
+        "summary",
+        wording,
+        documents=lambda some, names: summarized(generator, some, wording, names=names),
+        outputs=lambda some, names: generator.in_turn(some, summarizing(generator, wording), names),
+        out=texts.out,
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,18 @@ STDIN = "standard input"
 Columns = Mapping[str, Sequence[Any]]
 
 
-def read_any(source: str, encoding: str | None) -> Table:
-    """Return the table in a file, or the JSON Lines of stdin for ``-``; raises `DataError`."""
+def read_any(source: str, encoding: str | None, wanted: Iterable[str | None] = ()) -> Table:
+    """Return the table in a file, or the JSON Lines of stdin for ``-``; raises `DataError`.
+
+    `wanted` are the columns that will be asked for, where they are given: by their numbers, where
+    there is no header.
+    """
     from manyheads.data import Table, read_table
 
     if source != PIPE:
-        return read_table(source, encoding=encoding)
+        return read_table(
+            source, encoding=encoding, wanted=[name for name in wanted if name is not None]
+        )
     numbered = [(n, line) for n, line in enumerate(read_lines(), 1) if line.strip()]
     records = [_record(line, number) for number, line in numbered]
     names = dict.fromkeys(name for record in records for name in record)
@@ -50,10 +56,15 @@ def read_lines() -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def texts_of(table: Table, column: str) -> list[str]:
-    """Return a column of texts, absent ones as empty; raises `DataError` for what is no text."""
+def texts_of(table: Table, column: str | None) -> list[str]:
+    """Return a column of texts, absent ones as empty; raises `DataError` for what is no text.
+
+    Without a name it is the only column, or the one called text.
+    """
+    known = list(table.columns)
+    if column is None:
+        column = known[0] if len(known) == 1 else "text"
     if column not in table.columns:
-        known = list(table.columns)
         raise DataError(
             f"{table.source}: has no column {column!r}; its columns are "
             f"{', '.join(map(repr, known))}.{did_you_mean(column, known)}"

@@ -58,11 +58,11 @@ def train(
         folder.require_ours()
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
-    learning.require_scores()
     with learning.busy("reading", quiet):
         dataset = labelled.read(held_out)
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
+        learner.rehearse()
     data = str(Path(labelled.data).resolve())
     arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
     if folder is not None and resume:

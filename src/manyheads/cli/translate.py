@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -59,16 +58,15 @@ def translate(
     from manyheads.writer import translate as translated
     from manyheads.writer import translating
 
-    alone = len(read.texts) == 1 and texts.file is None
-    several = wording.n_best > 1
-
-    def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
-        if several:
-            for outputs in generator.in_turn(some, translating(generator, wording), names):
-                yield answers.of_outputs(outputs, "translation", wording, one_line=not alone)
-            return
-        for document in translated(generator, some, wording, whole=whole_texts, names=names):
-            yield answers.of_document(document, "translation", wording, one_line=not alone)
-
-    columns = ("translation", *(["score"] if several else []), "truncated")
-    answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
+    answers.answer_documents(
+        read,
+        "translation",
+        wording,
+        documents=lambda some, names: translated(
+            generator, some, wording, whole=whole_texts, names=names
+        ),
+        outputs=lambda some, names: generator.in_turn(some, translating(generator, wording), names),
+        out=texts.out,
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -206,12 +206,11 @@ class Texts:
             if as_json and self.out == tables.PIPE:
                 raise DataError(f"--out {self.out} and --json both write to stdout; choose one")
 
-    def read(self, quiet: bool) -> Read:
-        """Return the table, or the texts as one."""
+    def read(self, quiet: bool, target: str | None = None) -> Read:
+        """Return the table, which also has a column `target`, or the texts as one."""
         if self.file is not None:
-            table = tables.read_any(self.file, self.encoding)
-            only = next(iter(table.columns)) if len(table.columns) == 1 else None
-            texts = tables.texts_of(table, self.text or only or "text")
+            table = tables.read_any(self.file, self.encoding, (self.text, target))
+            texts = tables.texts_of(table, self.text)
             names = [f"{table.source}, {table.unit} {row}" for row in table.rows]
             return Read(table.columns, texts, names, table)
         if self.texts:

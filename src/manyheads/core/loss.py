@@ -7,6 +7,7 @@ chunk's gradient at once, while its scores are in the cache; what is kept is (T,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -35,16 +36,16 @@ def total_cross_entropy(
 
 
 def cross_entropies(
-    x_TD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, targets_T: Tensor
+    project: Callable[[Tensor], Tensor], x_TD: Tensor, targets_T: Tensor, vocabulary: int
 ) -> tuple[Tensor, Tensor]:
     """Return each token's cross entropy in nats, (T), and whether its target scores highest, (T).
 
-    No gradient flows.
+    `project` makes the scores of a few tokens, (D) → (`vocabulary`). No gradient flows.
     """
     losses, hits = [], []
     with torch.no_grad():
-        for x, targets in _chunks(weight_VD, x_TD, targets_T):
-            scores = _wide(linear(x, weight_VD, bias_V))
+        for x, targets in _chunks(vocabulary, x_TD, targets_T):
+            scores = _wide(project(x))
             own = scores.gather(1, targets[:, None])[:, 0]
             losses.append(scores.logsumexp(1) - own)
             hits.append(scores.amax(1) == own)
@@ -68,7 +69,7 @@ class _TotalCrossEntropy(Function):
         of_x: list[Tensor] = []
         of_weight = torch.zeros_like(weight_VD) if wants_weight else None
         of_bias = torch.zeros_like(bias_V) if bias_V is not None and wants_bias else None
-        for x, targets in _chunks(weight_VD, x_TD, targets_T):
+        for x, targets in _chunks(len(weight_VD), x_TD, targets_T):
             # In place from scores to exp(scores - their largest), which sum to z: one exponential.
             error = _wide(linear(x, weight_VD, bias_V))
             error -= error.amax(1, keepdim=True)
@@ -98,8 +99,8 @@ class _TotalCrossEntropy(Function):
         return (*of_inputs, None, None)
 
 
-def _chunks(weight_VD: Tensor, x_TD: Tensor, targets_T: Tensor) -> zip[tuple[Tensor, Tensor]]:
-    rows = max(16, _SCORES // len(weight_VD))
+def _chunks(vocabulary: int, x_TD: Tensor, targets_T: Tensor) -> zip[tuple[Tensor, Tensor]]:
+    rows = max(16, _SCORES // vocabulary)
     return zip(x_TD.split(rows), targets_T.split(rows), strict=True)
 
 

@@ -202,8 +202,7 @@ class Transformer(nn.Module):
 
         No gradient flows.
         """
-        weight, bias = self._output.projection(self.target_table.weight)
-        return cross_entropies(self._output.features(hidden_TD), weight, bias, targets_T)
+        return cross_entropies(self.logits, hidden_TD, targets_T, len(self.target_table.weight))
 
     @property
     def _output(self) -> Output:

@@ -32,42 +32,55 @@ class Delimited:
     lines: list[int]
     delimiter: str
     quoted: bool
+    header: bool = True
 
     def describe(self) -> str:
         """Return how the table was taken apart, e.g. ``semicolon-separated``."""
         name = _DELIMITER_NAMES.get(self.delimiter, repr(self.delimiter))
-        return f"{name}-separated" + ("" if self.quoted else ", double quotes taken literally")
+        quotes = "" if self.quoted else ", double quotes taken literally"
+        return f"{name}-separated{quotes}" + ("" if self.header else ", columns by number")
 
 
 def parse_delimited(
-    text: str, source: str, delimiter: str | None = None, fallback: str = ","
+    text: str,
+    source: str,
+    delimiter: str | None = None,
+    fallback: str = ",",
+    wanted: Sequence[str | int] = (),
 ) -> Delimited:
-    """Parse a table whose first record names the columns.
+    """Parse a table whose first record names the columns, unless they are wanted by number.
 
     Args:
         delimiter: one character; found out when None.
         fallback: the delimiter of a table in which none is found: it has one column.
+        wanted: the columns that will be asked for. Where they are numbers there is no header, and
+            columns are named by their numbers from 0 on. Numbers that are spelled as strings are
+            names where the first record holds them, but not where numbers stand below them too.
 
     Raises:
-        DataError: bad quoting, a record with more or fewer fields than the header, two columns
-            of one name; names the file and the line.
+        DataError: bad quoting, a record with more or fewer fields than the first, two columns
+            of one name, columns wanted by number and by name; names the file and the line.
     """
-    delimiter = _given(delimiter) if delimiter else _find_delimiter(text) or fallback
+    delimiter = _given(delimiter) if delimiter else _find_delimiter(text, fallback)
     parsed = _parse_unquoted(text) if delimiter == "\t" else None
     quoted = parsed is None
     records, lines = parsed or _parse(text, source, delimiter)
     if not records:
         raise DataError(f"{source}: holds no table; its first line must name the columns")
-    header = _header(records[0], source)
+    first, header = records[0], _has_header(records, source, wanted)
+    names = _header(first, source) if header else [str(number) for number in range(len(first))]
     for record, line in zip(records, lines, strict=True):
-        if len(record) != len(header):
+        if len(record) != len(names):
             raise DataError(
-                f"{source}, line {line}: {len(record)} fields where the header has {len(header)}; "
+                f"{source}, line {line}: {len(record)} fields where the "
+                f"{'header' if header else 'first line'} has {len(names)}; "
                 f"put double quotes around a field that holds {delimiter!r} or a line break"
             )
-    values = zip(*records[1:], strict=True) if len(records) > 1 else ((),) * len(header)
-    columns = {name: list(column) for name, column in zip(header, values, strict=True)}
-    return Delimited(columns, lines[1:], delimiter, quoted)
+    if header:
+        del records[0], lines[0]
+    values = zip(*records, strict=True) if records else ((),) * len(names)
+    columns = {name: list(column) for name, column in zip(names, values, strict=True)}
+    return Delimited(columns, lines, delimiter, quoted, header)
 
 
 def infer(values: Sequence[str]) -> list[str | int | float | bool | None]:
@@ -101,6 +114,30 @@ def _given(delimiter: str) -> str:
     if len(character) != 1:
         raise DataError(f"delimiter {delimiter!r} must be one character, e.g. ',' or ';' or '\\t'")
     return character
+
+
+def _has_header(records: Sequence[Sequence[str]], source: str, wanted: Sequence[str | int]) -> bool:
+    """Whether the first record names the columns, as the columns say that are wanted."""
+    names = [one for one in wanted if isinstance(one, str)]
+    if len(names) < len(wanted):
+        if names:
+            raise DataError(
+                f"{source}: columns are given by number and by name ({names[0]!r}); where there is "
+                "no header, all need numbers"
+            )
+        return False
+    if not names or not all(map(_is_number, names)):
+        return True
+    first = [field.strip() for field in records[0]]
+    if not set(first).issuperset(names):
+        return False
+    places = [first.index(name) for name in names]
+    below = [record[i] for record in records[1:] for i in places if i < len(record)]
+    return not all(map(_is_number, below))
+
+
+def _is_number(field: str) -> bool:
+    return field.isascii() and field.isdecimal()
 
 
 def _header(record: list[str], source: str) -> list[str]:
@@ -158,15 +195,20 @@ def _lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _find_delimiter(text: str) -> str | None:
-    """Return the delimiter that gives the header several fields and most records as many."""
+def _find_delimiter(text: str, usual: str) -> str:
+    """Return the delimiter that gives the first record several fields and most records as many.
+
+    It is the usual one where that gives all of them as many, or where there is none.
+    """
     sample = text[:_SAMPLE]
-    best, best_score = None, (0.0, 0)
-    for delimiter in _DELIMITERS:
+    best, best_score = usual, (0.0, 0)
+    for delimiter in (usual, *_DELIMITERS):
         sizes = _record_sizes(sample, delimiter)
         if not sizes or sizes[0] < 2:
             continue
         score = (sizes.count(sizes[0]) / len(sizes), sizes[0])
+        if delimiter == usual and score[0] == 1.0:
+            return usual
         if score > best_score:
             best, best_score = delimiter, score
     return best

@@ -23,10 +23,10 @@ _SHOWN_ROWS = 5
 def read(
     source: Any,
     *,
-    text: str | None = None,
-    label: str | None = None,
-    pair: str | None = None,
-    target: str | None = None,
+    text: str | int | None = None,
+    label: str | int | None = None,
+    pair: str | int | None = None,
+    target: str | int | None = None,
     valid: Any = 0.1,
     test: Any = None,
     seed: int = 0,
@@ -42,6 +42,9 @@ def read(
             dev) and test; or a mapping of these names to tables, such as a DatasetDict of Hugging
             Face datasets.
         text: the column of texts, or their language; guessed from the usual names when None.
+            Columns of CSV and TSV files without a header are given by their numbers from 0 on, as
+            in ``text=0, target=1``; so are other roles. Numbers spelled as strings, ``"0"``, are
+            names where the first line holds them above something else than numbers.
         label: the column of labels; guessed from the usual names when None, and none if no column
             has such a name, or there are targets.
         pair: the column of second texts, for tasks on pairs of texts.
@@ -67,13 +70,22 @@ def read(
             range.
         MissingExtra: a gettext catalog without polib.
     """
-    parts, fractions = _parts(source, {"valid": valid, "test": test}, text, target)
-    languages = [text, target] if text is not None and target is not None else None
+    roles = {"text": text, "label": label, "pair": pair, "target": target}
+    given = {role: None if column is None else str(column) for role, column in roles.items()}
+    parts, fractions = _parts(
+        source, {"valid": valid, "test": test}, given["text"], given["target"]
+    )
+    sides = [side for side in (given["text"], given["target"]) if side is not None]
     tables = {
-        name: read_table(part, encoding=encoding, delimiter=delimiter, languages=languages)
+        name: read_table(
+            part,
+            encoding=encoding,
+            delimiter=delimiter,
+            languages=sides if len(sides) == 2 else None,
+            wanted=[column for column in roles.values() if column is not None],
+        )
         for name, part in parts.items()
     }
-    given = {"text": text, "label": label, "pair": pair, "target": target}
     names = choose_roles(tables["train"], given)
     notes = guesses(tables["train"], names, given) + _formats(tables)
     splits = _splits(tables, names, notes)

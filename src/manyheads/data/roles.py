@@ -59,8 +59,15 @@ def find_column(table: Table, role: str, name: str) -> str:
         )
     raise DataError(
         f"{table.source}: has no {kind} {name!r} (the {role}); its {kind}s are {_listed(known)}."
-        f"{did_you_mean(name, known)}"
+        f"{did_you_mean(name, known) or _numbers(table, name)}"
     )
+
+
+def _numbers(table: Table, name: str) -> str:
+    """Say how columns of a file without a header are given, where it may be one."""
+    if not table.untyped or name.isdecimal():
+        return ""
+    return " Where the first line is no header, give numbers from 0 on"
 
 
 def guesses(table: Table, names: Mapping[str, str], given: Mapping[str, str | None]) -> list[str]:

@@ -6,7 +6,7 @@ Every reader ends in a `Table`: columns of Python values and the place of each r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ from manyheads.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}  # the usual ones, by a file's ending
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def read_table(
     encoding: str | None = None,
     delimiter: str | None = None,
     languages: Sequence[str] | None = None,
+    wanted: Sequence[str | int] = (),
 ) -> Table:
     """Read a table with all its columns.
 
@@ -100,6 +103,8 @@ def read_table(
         encoding: of a text file; found out when None.
         delimiter: of a CSV or TSV file; found out when None.
         languages: the only ones to keep of a translation memory; all when None.
+        wanted: the columns that will be asked for; numbers say that a CSV or TSV file has no
+            header, and its columns are named by their numbers from 0 on.
 
     Raises:
         DataError: the source is missing, empty, damaged or of an unknown kind; names the file and,
@@ -113,11 +118,11 @@ def read_table(
     elif catalogs := catalog_files(path := Path(source).expanduser()):
         table = _read_catalogs(catalogs, encoding)
     elif path.is_dir():
-        table = _read_folder(path, encoding)
+        table = _read_folder(path, encoding, wanted)
     elif ending(path) == ".tmx":
         table = _read_memory(path, encoding, languages)
     else:
-        table = _read_file(path, encoding, delimiter)
+        table = _read_file(path, encoding, delimiter, wanted)
     if not len(table):
         raise DataError(
             f"{table.source}: holds no rows" + (", only a header" if table.columns else "")
@@ -125,7 +130,9 @@ def read_table(
     return table
 
 
-def _read_file(path: Path, encoding: str | None, delimiter: str | None) -> Table:
+def _read_file(
+    path: Path, encoding: str | None, delimiter: str | None, wanted: Sequence[str | int]
+) -> Table:
     source, kind = str(path), ending(path)
     require_path(path)
     if kind in CATALOG_ENDINGS:
@@ -137,29 +144,19 @@ def _read_file(path: Path, encoding: str | None, delimiter: str | None) -> Table
             f"{', '.join(ENDINGS)} (.gz of each too)"
         )
     data = read_bytes(path)
-    if kind not in _TEXT_READERS:
+    if kind in (".parquet", ".pq"):
         return _read_parquet(data, source)
-    return _TEXT_READERS[kind](decode(data, source, encoding), source, delimiter)
+    decoded = decode(data, source, encoding)
+    # A text file holds one text per line, unless a delimiter says that it is a table.
+    if kind in _DELIMITERS or (kind == ".txt" and delimiter):
+        usual = _DELIMITERS.get(kind, ",")
+        parsed = parse_delimited(decoded.text, source, delimiter, usual, wanted)
+        note = f"{decoded.describe()}, {parsed.describe()}"
+        return Table(source, "line", parsed.lines, parsed.columns, note, untyped=True)
+    return _read_lines(decoded, source) if kind == ".txt" else _read_json_lines(decoded, source)
 
 
-def _read_delimited(decoded: Decoded, source: str, delimiter: str | None, fallback: str) -> Table:
-    parsed = parse_delimited(decoded.text, source, delimiter, fallback)
-    note = f"{decoded.describe()}, {parsed.describe()}"
-    return Table(source, "line", parsed.lines, parsed.columns, note, untyped=True)
-
-
-def _read_csv(decoded: Decoded, source: str, delimiter: str | None) -> Table:
-    return _read_delimited(decoded, source, delimiter, ",")
-
-
-def _read_tsv(decoded: Decoded, source: str, delimiter: str | None) -> Table:
-    return _read_delimited(decoded, source, delimiter, "\t")
-
-
-def _read_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
-    """One text per line, unless a delimiter says that it is a table."""
-    if delimiter:
-        return _read_delimited(decoded, source, delimiter, delimiter)
+def _read_lines(decoded: Decoded, source: str) -> Table:
     lines = split_lines(decoded.text)
     note = f"{decoded.describe()}, one text per line"
     rows = range(1, len(lines) + 1)
@@ -167,7 +164,7 @@ def _read_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
     return Table(source, "line", rows, {"text": lines}, note, roles=roles, running=True)
 
 
-def _read_json_lines(decoded: Decoded, source: str, delimiter: str | None) -> Table:
+def _read_json_lines(decoded: Decoded, source: str) -> Table:
     if decoded.text.lstrip().startswith("["):
         return _read_json_array(decoded, source)
     records, lines = [], []
@@ -216,10 +213,10 @@ def _read_parquet(data: bytes, source: str) -> Table:
         raise DataError(f"{source}: not a readable Parquet file ({_first_line(error)})") from None
 
 
-def _read_folder(folder: Path, encoding: str | None) -> Table:
+def _read_folder(folder: Path, encoding: str | None, wanted: Sequence[str | int]) -> Table:
     by_class = class_files(folder)
     if not by_class:
-        return _read_file(pick_file(folder), encoding, None)
+        return _read_file(pick_file(folder), encoding, None, wanted)
     labelled = [(label, path) for label, paths in by_class.items() for path in paths]
     decoded = [decode(read_bytes(path), str(path), encoding) for _, path in labelled]
     columns = {
@@ -300,14 +297,3 @@ def _from_mapping(source: Mapping[str, Any]) -> Table:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-_TEXT_READERS: dict[str, Callable[[Decoded, str, str | None], Table]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".tab": _read_tsv,
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
-    ".json": _read_json_lines,
-    ".txt": _read_lines,
-}

@@ -44,25 +44,8 @@ def bert_like_spec(config: Config, positions: LearnedPositions) -> Spec:
     refuse(config, "position_embedding_type", "absolute")
     refuse(config, "is_decoder", False)
     width: int = config.get("hidden_size", 768)
-    heads = config.get("num_attention_heads", 12)
-    dropout = config.get("hidden_dropout_prob", 0.1)
     norm = LayerNorm(config.get("layer_norm_eps", 1e-12))
-    block = BlockSpec(
-        attention=AttentionSpec(
-            heads=heads,
-            kv_heads=heads,
-            head_dim=head_dim_of(width, heads),
-            dropout=config.get("attention_probs_dropout_prob", 0.1),
-            out_dropout=dropout,
-        ),
-        feedforward=FeedForwardSpec(
-            width=config.get("intermediate_size", 3072),
-            activation=activation_of(config.get("hidden_act", "gelu")),
-            out_dropout=dropout,
-        ),
-        attention_norms=NormSlots(residual=norm),
-        feedforward_norms=NormSlots(residual=norm),
-    )
+    block = bert_like_block(config, NormSlots(residual=norm))
     return Spec(
         width=width,
         max_tokens=positions.count - positions.offset,
@@ -72,21 +55,51 @@ def bert_like_spec(config: Config, positions: LearnedPositions) -> Spec:
             positions=positions,
             segments=config.get("type_vocab_size", 2),
             norm=norm,
-            dropout=dropout,
+            dropout=config.get("hidden_dropout_prob", 0.1),
         ),
         encoder=StackSpec(blocks=(block,) * layers_of(config, "num_hidden_layers", 12)),
     )
 
 
+def bert_like_block(config: Config, norms: NormSlots) -> BlockSpec:
+    """Read the keys of a block, which ViT has too."""
+    heads, dropout = config.get("num_attention_heads", 12), config.get("hidden_dropout_prob", 0.1)
+    return BlockSpec(
+        attention=AttentionSpec(
+            heads=heads,
+            kv_heads=heads,
+            head_dim=head_dim_of(config.get("hidden_size", 768), heads),
+            dropout=config.get("attention_probs_dropout_prob", 0.1),
+            out_dropout=dropout,
+        ),
+        feedforward=FeedForwardSpec(
+            width=config.get("intermediate_size", 3072),
+            activation=activation_of(config.get("hidden_act", "gelu")),
+            out_dropout=dropout,
+        ),
+        attention_norms=norms,
+        feedforward_norms=norms,
+    )
+
+
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
-    assert spec.encoder is not None
-    block = spec.encoder.blocks[0]
     positions, norm = spec.embed.positions, spec.embed.norm
     assert isinstance(positions, LearnedPositions)
     assert norm is not None
-    return {
+    return block_config(spec) | {
         "vocab_size": spec.embed.vocabulary,
+        "max_position_embeddings": positions.count,
+        "type_vocab_size": spec.embed.segments,
+        "layer_norm_eps": norm.epsilon,
+    }
+
+
+def block_config(spec: Spec) -> Config:
+    """Write the keys that `bert_like_block` reads, and the number of blocks."""
+    assert spec.encoder is not None
+    block = spec.encoder.blocks[0]
+    return {
         "hidden_size": spec.width,
         "num_hidden_layers": len(spec.encoder.blocks),
         "num_attention_heads": block.attention.heads,
@@ -94,9 +107,6 @@ def to_config(spec: Spec) -> Config:
         "hidden_act": ACTIVATION_NAMES[block.feedforward.activation],
         "hidden_dropout_prob": spec.embed.dropout,
         "attention_probs_dropout_prob": block.attention.dropout,
-        "max_position_embeddings": positions.count,
-        "type_vocab_size": spec.embed.segments,
-        "layer_norm_eps": norm.epsilon,
     }
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from manyheads.core.spec import (
-    AttentionSpec,
-    BlockSpec,
     EmbedSpec,
-    FeedForwardSpec,
     HeadSpec,
     LayerNorm,
     LearnedPositions,
@@ -16,41 +15,21 @@ from manyheads.core.spec import (
     StackSpec,
 )
 from manyheads.errors import ConfigError
-from manyheads.families.family import (
-    ACTIVATION_NAMES,
-    Config,
-    Family,
-    HeadFormat,
-    activation_of,
-    head_dim_of,
-    layers_of,
-)
+from manyheads.families.bert import bert_like_block, block_config
+from manyheads.families.family import Config, Family, HeadFormat, layers_of
 from manyheads.families.rules import Fuse, Rename, Rules, Whole
+
+_DEFAULTS: Config = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def to_spec(config: Config) -> Spec:
     """Read a ViT configuration."""
-    width, heads = config.get("hidden_size", 768), config.get("num_attention_heads", 12)
-    dropout = config.get("hidden_dropout_prob", 0.0)
+    config = _DEFAULTS | config
     norm = LayerNorm(config.get("layer_norm_eps", 1e-12))
     patches = _patches(config)
-    block = BlockSpec(
-        attention=AttentionSpec(
-            heads=heads,
-            kv_heads=heads,
-            head_dim=head_dim_of(width, heads),
-            bias=config.get("qkv_bias", True),
-            dropout=config.get("attention_probs_dropout_prob", 0.0),
-            out_dropout=dropout,
-        ),
-        feedforward=FeedForwardSpec(
-            width=config.get("intermediate_size", 3072),
-            activation=activation_of(config.get("hidden_act", "gelu")),
-            out_dropout=dropout,
-        ),
-        attention_norms=NormSlots(before=norm),
-        feedforward_norms=NormSlots(before=norm),
-    )
+    block = bert_like_block(config, NormSlots(before=norm))
+    block = replace(block, attention=replace(block.attention, bias=config.get("qkv_bias", True)))
+    width: int = config.get("hidden_size", 768)
     return Spec(
         width=width,
         max_tokens=patches.tokens,
@@ -58,7 +37,7 @@ def to_spec(config: Config) -> Spec:
             vocabulary=0,
             width=width,
             positions=LearnedPositions(patches.tokens),
-            dropout=dropout,
+            dropout=config["hidden_dropout_prob"],
             patches=patches,
         ),
         encoder=StackSpec(
@@ -89,21 +68,14 @@ def _pair(config: Config, key: str, default: int) -> tuple[int, int]:
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
     assert spec.encoder is not None
-    block, norm, patches = spec.encoder.blocks[0], spec.encoder.norm, spec.embed.patches
+    norm, patches = spec.encoder.norm, spec.embed.patches
     assert norm is not None and patches is not None
-    return {
-        "hidden_size": spec.width,
-        "num_hidden_layers": len(spec.encoder.blocks),
-        "num_attention_heads": block.attention.heads,
-        "intermediate_size": block.feedforward.width,
-        "hidden_act": ACTIVATION_NAMES[block.feedforward.activation],
-        "hidden_dropout_prob": spec.embed.dropout,
-        "attention_probs_dropout_prob": block.attention.dropout,
+    return block_config(spec) | {
         "layer_norm_eps": norm.epsilon,
         "image_size": _side(patches.image),
         "patch_size": _side(patches.size),
         "num_channels": patches.channels,
-        "qkv_bias": block.attention.bias,
+        "qkv_bias": spec.encoder.blocks[0].attention.bias,
     }
 
 

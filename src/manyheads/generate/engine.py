@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from manyheads.core.cache import Cache, Memory
+from manyheads.core.cache import Cache
 from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
 from manyheads.generate.constraints import Rules
@@ -142,7 +142,7 @@ class Engine:
         """Read sources and prompts of new requests, and choose their first tokens."""
         transformer = self.writer.transformer
         requests = [request for _, request in admitted]
-        memory = self._memory([request.source for request in requests])
+        memory = self.writer.remember([request.source for request in requests], lasts=True)
         texts = [(*request.prompt, *request.settings.prefix) for request in requests]
         ids_T, layout = Layout.flatten(texts, transformer.device)
         cache = Cache(self._layers)
@@ -155,13 +155,6 @@ class Engine:
         work = Work(jobs, cache, memory)
         last_RD = hidden_TD[layout.offsets[1:] - 1][rows]
         return work, self._chosen(work, last_RD, [()] * work.rows)
-
-    def _memory(self, sources: Sequence[Sequence[int] | None]) -> Memory | None:
-        if not self.writer.reads:
-            return None
-        transformer = self.writer.transformer
-        ids_S, layout = Layout.flatten([one or () for one in sources], transformer.device)
-        return transformer.remember(transformer.encode(ids_S, layout), layout, lasts=True)
 
     def _job(self, ticket: int, request: Request, begun: Path) -> Job:
         settings = request.settings

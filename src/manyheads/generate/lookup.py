@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 from manyheads.errors import GenerationError
 from manyheads.generate.request import Writer
-from manyheads.generate.work import Guess, Job
+from manyheads.generate.work import Guess, Job, guesses_for
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,7 @@ class Lookup:
 
     def guess(self, jobs: Sequence[Job]) -> list[Guess]:
         """Return a guess for each live path of all jobs; an empty one where there are several."""
-        return [
-            self._guess(job) if len(job.search.live) == 1 else ()
-            for job in jobs
-            for _ in job.search.live
-        ]
+        return guesses_for(jobs, lambda alone: [self._guess(job) for job in alone])
 
     def _guess(self, job: Job) -> Guess:
         request, (path,) = job.request, job.search.live

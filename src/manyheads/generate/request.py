@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from manyheads.core.cache import Memory
+from manyheads.core.layout import Layout
 from manyheads.core.transformer import Transformer
 from manyheads.errors import GenerationError
 from manyheads.generate.constraints import fits
@@ -49,6 +51,18 @@ class Writer:
         """V, how many tokens it chooses from."""
         spec = self.transformer.spec
         return (spec.target or spec.embed).vocabulary
+
+    def remember(
+        self, sources: Sequence[Sequence[int] | None], lasts: bool = False
+    ) -> Memory | None:
+        """Return what the decoder reads of these sources; None for a model that reads none.
+
+        `lasts` says that it will be read step after step.
+        """
+        if not self.reads:
+            return None
+        ids_S, layout = Layout.flatten([one or () for one in sources], self.transformer.device)
+        return self.transformer.remember(self.transformer.encode(ids_S, layout), layout, lasts)
 
 
 def check_tokens(name: str, what: str, tokens: Iterable[int], count: int) -> None:

@@ -15,7 +15,6 @@ from manyheads.errors import GenerationError
 from manyheads.generate.request import Writer, check_tokens
 
 _TOKENS = 4096  # of one pass
-_LOGITS = 256  # rows of logits at once: a vocabulary is wide
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,9 @@ def score(writer: Writer, given: Sequence[Given]) -> list[tuple[float, ...]]:
             for i in range(len(one.output))
         ]
         wanted = [token for one in batch for token in one.output]
-        log_probs = _log_probs(writer, hidden_TD, rows, wanted)
+        wanted_R = torch.tensor(wanted, device=hidden_TD.device)
+        losses_R, _ = writer.transformer.token_losses(hidden_TD[rows], wanted_R)
+        log_probs = (0.0 - losses_R).tolist()  # never -0.0
         ends = list(accumulate(len(one.output) for one in batch))
         for number, end, one in zip(numbers, ends, batch, strict=True):
             scored[number] = tuple(log_probs[end - len(one.output) : end])
@@ -121,26 +122,7 @@ def _check(writer: Writer, one: Given, name: str) -> None:
 
 def _read(writer: Writer, batch: Sequence[Given]) -> tuple[Tensor, Layout]:
     """Return the hidden states (T, D) of prompts with all but the last token of their outputs."""
-    transformer = writer.transformer
-    memory = None
-    if writer.reads:
-        sources = [one.source or () for one in batch]
-        ids_S, sources_layout = Layout.flatten(sources, transformer.device)
-        memory = transformer.remember(transformer.encode(ids_S, sources_layout), sources_layout)
+    memory = writer.remember([one.source for one in batch])
     texts = [[*one.prompt, *one.output[:-1]] for one in batch]
-    ids_T, layout = Layout.flatten(texts, transformer.device)
-    return transformer.decode(ids_T, layout, memory), layout
-
-
-def _log_probs(
-    writer: Writer, hidden_TD: Tensor, rows: Sequence[int], tokens: Sequence[int]
-) -> list[float]:
-    """Return log p of one token at each of these rows."""
-    result: list[float] = []
-    for start in range(0, len(rows), _LOGITS):
-        part = slice(start, start + _LOGITS)
-        logits_TV = writer.transformer.logits(hidden_TD[torch.tensor(rows[part])]).float()
-        wanted = torch.tensor(tokens[part], device=logits_TV.device)[:, None]
-        chosen = logits_TV.gather(1, wanted)[:, 0]
-        result += (chosen - logits_TV.logsumexp(dim=-1)).tolist()
-    return result
+    ids_T, layout = Layout.flatten(texts, writer.transformer.device)
+    return writer.transformer.decode(ids_T, layout, memory), layout

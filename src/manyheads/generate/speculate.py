@@ -19,7 +19,7 @@ from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
 from manyheads.generate.offers import offers_of
 from manyheads.generate.request import Writer
-from manyheads.generate.work import Guess, Job
+from manyheads.generate.work import Guess, Job, guesses_for
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ class Guesser:
 
     def guess(self, jobs: Sequence[Job]) -> list[Guess]:
         """Return a guess for each live path of all jobs; an empty one where there are several."""
-        alone = [job for job in jobs if len(job.search.live) == 1]
-        found = dict(zip([job.ticket for job in alone], self._guess(alone), strict=True))
-        return [found.get(job.ticket, ()) for job in jobs for _ in job.search.live]
+        return guesses_for(jobs, self._guess)
 
     def _guess(self, jobs: Sequence[Job]) -> list[list[int]]:
         guesses: list[list[int]] = [[] for _ in jobs]
@@ -121,14 +119,9 @@ class Guesser:
 
     def _join(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> None:
         """Read texts that are new, up to their last token."""
-        memory = None
-        device = self._transformer.device
-        if self._draft.writer.reads:
-            ids_S, layout = Layout.flatten([job.request.source or () for job in jobs], device)
-            read_SD = self._transformer.encode(ids_S, layout)
-            memory = self._transformer.remember(read_SD, layout, lasts=True)
+        memory = self._draft.writer.remember([job.request.source for job in jobs], lasts=True)
         read = [list(text[:-1]) for text in texts]
-        ids_T, layout = Layout.flatten(read, device)
+        ids_T, layout = Layout.flatten(read, self._transformer.device)
         cache = self._empty()
         self._transformer.decode(ids_T, layout, memory, None, cache)
         self._cache.join(cache)

@@ -7,7 +7,7 @@ memory   a           b        c            one source for each job of an encoder
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TypeVar
@@ -149,6 +149,18 @@ class Work:
         self.jobs = [self.jobs[i] for i in order]
         if not order:
             self.memory = None
+
+
+def guesses_for(
+    jobs: Sequence[Job], guess: Callable[[Sequence[Job]], Sequence[Guess]]
+) -> list[Guess]:
+    """Return a guess for each live path of all jobs, by `guess` for those that have a single path.
+
+    It is empty where there are several.
+    """
+    alone = [job for job in jobs if len(job.search.live) == 1]
+    found = dict(zip([job.ticket for job in alone], guess(alone), strict=True))
+    return [found.get(job.ticket, ()) for job in jobs for _ in job.search.live]
 
 
 def _advanced(

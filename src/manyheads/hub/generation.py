@@ -88,13 +88,28 @@ def writing_of(model: Pretrained, task: str | None = None) -> Writing:
         ) from error
     return Writing(
         starts=starts,
-        ends=_ends(config, model),
+        ends=frozenset(_ends(config, model)),
         settings=settings,
         max_tokens=_most(config, len(starts) if reads else None),
         max_length=None if reads else config.get("max_length"),
         instruction=config.get("prefix") or "",
         tasks=tuple(tasks),
     )
+
+
+def writing_ids(model: Pretrained) -> tuple[int, int]:
+    """Return the tokens with which the decoder of an encoder-decoder begins and ends a text.
+
+    Raises `ConfigError` where the model does not say so.
+    """
+    config = _said(model)
+    start, ends = _starts(config)[0], _ends(config, model)
+    if not ends:
+        raise ConfigError(
+            "neither generation_config.json nor config.json has an eos_token_id, and the tokenizer "
+            "has no such token; a text cannot end without it: add it"
+        )
+    return start, ends[0]
 
 
 def write_generation(folder: Path, model: Pretrained, settings: Settings) -> None:
@@ -151,9 +166,9 @@ def _starts(config: Config) -> Phrase:
     return _tokens(start)
 
 
-def _ends(config: Config, model: Pretrained) -> frozenset[int]:
+def _ends(config: Config, model: Pretrained) -> Phrase:
     ends = config.get("eos_token_id", model.writing_tokenizer.eos_id)
-    return frozenset(() if ends is None else _tokens(ends))
+    return () if ends is None else _tokens(ends)
 
 
 def _settings(config: Config, starts: int | None) -> Settings:

@@ -61,8 +61,16 @@ class TextWriter(WritingPredictor):
         predictor = super().of(task, model, reader, replace(pretrained, folder=None))
         search = task.search or GenerationSettings()
         limit = min(search.max_tokens, reader.target.truncation.max_tokens)
-        predictor.search = replace(search, max_tokens=limit)
-        predictor.wording = Wording(search.strategy, max_tokens=limit, truncate=True)
+        search = replace(search, max_tokens=limit, min_tokens=min(search.min_tokens, limit))
+        predictor.search = search
+        predictor.wording = Wording(
+            search.strategy,
+            max_tokens=search.max_tokens,
+            min_tokens=search.min_tokens,
+            repetition_penalty=search.repetition_penalty,
+            no_repeat_ngram=search.no_repeat_ngram,
+            truncate=True,
+        )
         return predictor
 
     def _save(self, folder: Path, pretrained: Pretrained) -> None:

@@ -229,6 +229,10 @@ class SequenceTask:
             prediction=lambda row: self.predict(outputs[row : row + 1])[0],
         )
 
+    def in_training(self) -> Self:
+        """Return the task: validations judge as `judge` does."""
+        return self
+
     def rehearsal(self, columns: Columns) -> Scores:
         """Return the scores of random outputs."""
         noise = torch.Generator().manual_seed(0)

@@ -212,6 +212,9 @@ class Task(Trainable, Protocol):
     ) -> Judgement:
         """Say how good the model is on a split."""
 
+    def in_training(self) -> Self:
+        """Return the task as validations judge by it, where they are to take less time."""
+
     def rehearsal(self, columns: Columns) -> Scores:
         """Return the scores of an idle model: what `judge` will give, by its names."""
 

@@ -7,7 +7,7 @@ foretell the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from manyheads.errors import ConfigError, DataError
 from manyheads.generate import Settings
 from manyheads.hub import Pretrained
+from manyheads.hub.generation import writing_ids
 from manyheads.tasks.labels import Describe
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
@@ -38,19 +39,22 @@ class TextToText:
 
     The loss is the mean over target tokens; a batch counts the tokens of both sides. Where the
     model is judged it writes, as `search` says; None judges it by the tokens of the references
-    alone, which is faster. `language` is that of the targets, for the words that metrics count.
+    alone, which is faster; so are validations in training where `write_in_training` is off.
+    `language` is that of the targets, for the words that metrics count.
     """
 
     label_smoothing: float = 0.1
     search: Settings | None = field(default_factory=Settings)
     language: str = "en"
+    write_in_training: bool = True
 
     name = "text-to-text"
 
     @property
     def metric(self) -> str:
         """The score that chooses the best weights unless the recipe names another."""
-        return "perplexity" if self.search is None else self.metrics()[0].name
+        writes = self.search is not None and self.write_in_training
+        return self.metrics()[0].name if writes else "perplexity"
 
     def metrics(self) -> Sequence[TextMetric]:
         """Return the metrics of what is written, the most telling one first."""
@@ -169,6 +173,10 @@ class TextToText:
             prediction=written.__getitem__,
         )
 
+    def in_training(self) -> Self:
+        """Return the task, without its search where validations are not to write."""
+        return self if self.write_in_training else replace(self, search=None)
+
     def rehearsal(self, columns: Columns) -> Scores:
         """Return the scores of a model that guesses one token of two, and copies."""
         tokens = TokenScores.of(1.0, 1.0, 2)
@@ -232,28 +240,8 @@ def pair_reader(
 
     Raises `ConfigError` where the model does not say how a text begins and ends.
     """
-    writes = pretrained.target_tokenizer or pretrained.require_tokenizer()
     return PairReader(
         Reader(pretrained.require_tokenizer(), cleaning, source),
-        Reader(writes, cleaning, target),
+        Reader(pretrained.writing_tokenizer, cleaning, target),
         *writing_ids(pretrained),
     )
-
-
-def writing_ids(pretrained: Pretrained) -> tuple[int, int]:
-    """Return the ids with which a decoder begins and ends a text.
-
-    Raises `ConfigError` where neither configuration nor tokenizer says so.
-    """
-    config, tokenizer = (
-        pretrained.config,
-        pretrained.target_tokenizer or pretrained.require_tokenizer(),
-    )
-    start = config.get("decoder_start_token_id", config.get("pad_token_id", tokenizer.pad_id))
-    end = config.get("eos_token_id", tokenizer.eos_id)
-    if start is None or end is None:
-        raise ConfigError(
-            "config.json names neither the token that begins a text nor the one that ends it; add "
-            "decoder_start_token_id and eos_token_id"
-        )
-    return start, end[0] if isinstance(end, list) else end

@@ -31,14 +31,21 @@ _ABBREVIATED = re.compile(
     r"""mrs?|ms|dr|prof|rev|hon|st|sr|jr|gen|col|maj|capt|cmdr|lt|sgt|sen|rep|gov|pres|messrs|mme
     |mlle|fr|mt|ft|e\.g|i\.e|cf|vs|viz|approx|ca|al|figs?|eqs?|secs?|chap|ch|vols?|nos?|nr|pp?|eds?
     |art|op|resp|incl|excl|dept|est|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|mon|tue|wed|thu
-    |fri""",
+    |fri|z\.b|d\.h|bzw""",
     re.VERBOSE,
 )
 # These are words too; they are meant as abbreviations before a number.
 _WORDS = frozenset({"no", "p", "art", "ed", "mar", "mon"})
 # Behind these a sentence may end: it does before a capital letter.
-_EITHER = re.compile(
-    r"etc|inc|ltd|co|corp|bros|a\.m|p\.m|u\.s|u\.k|u\.n|e\.u|d\.c|ph\.d|m\.d|b\.a|m\.a"
+_EITHER = re.compile(r"etc|inc|ltd|co|corp|bros|a\.m|p\.m|d\.c|ph\.d|m\.d|b\.a|m\.a")
+# Behind these stand names, "the U.S. Senate": a sentence ends before a word that begins one.
+_STATES = re.compile(r"u\.s|u\.k|u\.n|e\.u|u\.s\.a|u\.s\.s\.r")
+_BEGINNING = re.compile(
+    r"""\s*["'“‘(]*(?:the|an?|this|that|these|those|it|he|she|we|they|you|i|his|her|its|our|their|my
+    |there|here|in|on|at|by|for|from|with|as|to|of|after|before|during|since|while|when|where|if
+    |although|though|because|but|and|or|so|yet|then|now|no|not|what|who|why|how|all|some|many|most
+    |one|both|also|however|today|yesterday)\b""",
+    re.VERBOSE | re.IGNORECASE,
 )
 
 
@@ -152,13 +159,12 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
         return False
     if following.islower() or following in _GOES_ON:
         return False
-    before = text[max(0, match.start() - _LONGEST_WORD) : match.start()]
-    return mark != "." or not _is_abbreviated(before, following)
+    return mark != "." or not _is_abbreviated(text, match.start(), following)
 
 
-def _is_abbreviated(before: str, following: str) -> bool:
+def _is_abbreviated(text: str, stop: int, following: str) -> bool:
     """Whether the word before a full stop is one that is written with it inside sentences."""
-    match = _LAST_WORD.search(before)
+    match = _LAST_WORD.search(text, max(0, stop - _LONGEST_WORD), stop)
     if match is None:
         return False
     word = match.group()
@@ -167,6 +173,8 @@ def _is_abbreviated(before: str, following: str) -> bool:
         return plain not in _WORDS or following.isdigit()
     if _EITHER.fullmatch(plain):
         return not following.isupper()
+    if _STATES.fullmatch(plain):
+        return not _BEGINNING.match(text, stop + 1)
     return _INITIALS.fullmatch(word) is not None and word != "I"
 
 

@@ -173,6 +173,12 @@ class Learner:
             return evaluation
         return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
 
+    def rehearse(self) -> None:
+        """Raise now what `evaluate` would after a long run: `MissingExtra` for what it takes."""
+        for split in self.data.splits():
+            if split.name != "train":
+                self.task.rehearsal(split.columns)
+
     def top_losses(self, n: int = 10, split: str | None = None) -> list[HardRow]:
         """Return the `n` rows that the model finds hardest, hardest first: often wrong labels."""
         chosen = self._split(split)
@@ -256,13 +262,14 @@ class Learner:
         return self.history
 
     def _check_metrics(self, recipe: Recipe) -> None:
-        """Raise `RecipeError` for a metric that no validation will bring, before any training."""
-        stopping = recipe.early_stopping
-        asked = [recipe.metric, None if stopping is None else stopping.metric]
-        if self.data.valid is None or not any(asked):
+        """Raise what validations would: `RecipeError` for a metric that none will bring, or
+        `MissingExtra` for what it takes.
+        """
+        if self.data.valid is None:
             return
-        scores = self.task.rehearsal(self.data.valid.columns)
-        for metric in asked:
+        scores = self.task.in_training().rehearsal(self.data.valid.columns)
+        stopping = recipe.early_stopping
+        for metric in (recipe.metric, None if stopping is None else stopping.metric):
             if metric is not None and metric != "loss":
                 scores.value(metric)
 
@@ -277,12 +284,14 @@ class Learner:
 
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None
-        judgement, _ = self._judge(self.data.valid, "validating")
+        judgement, _ = self._judge(self.data.valid, "validating", self.task.in_training())
         return {"loss": judgement.loss, **judgement.scores.numbers()}
 
-    def _judge(self, split: Split, doing: str) -> tuple[Judgement, Evaluation]:
-        samples = self.examples[split.name]
-        return evaluate(self.task, self.model, self.reader, samples, split, self.reporter, doing)
+    def _judge(
+        self, split: Split, doing: str, task: Task | None = None
+    ) -> tuple[Judgement, Evaluation]:
+        samples, task = self.examples[split.name], task or self.task
+        return evaluate(task, self.model, self.reader, samples, split, self.reporter, doing)
 
     def _split(self, name: str | None) -> Split:
         splits = {split.name: split for split in self.data.splits()}

@@ -55,48 +55,64 @@ def translate(
 
 
 def summarize(
-    generator: Generator, texts: Sequence[str], wording: Wording = USUAL
+    generator: Generator,
+    texts: Sequence[str],
+    wording: Wording = USUAL,
+    *,
+    names: Sequence[str] = (),
 ) -> Iterator[Document]:
     """Yield the summary of each text, in their order, as soon as it is there.
 
     A text that is longer than the model reads is summarised in parts, cut between sentences, and
-    their summaries, joined, are summarised again while they are longer than one may be.
-    Raises `GenerationError` where that does not end.
+    their summaries, joined, are summarised again while they are longer than one may be. `names`
+    are what the texts are called in messages.
+    Raises `GenerationError` before anything is written, or where that does not end.
     """
     wording = summarizing(generator, wording)
-    for text in texts:
-        yield _summary(generator, text, wording)
+    names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
+    cut = [_parts(generator, *one, wording) for one in zip(texts, names, strict=True)]
+    owners = [name for parts, name in zip(cut, names, strict=True) for _ in parts]
+    written = generator.in_turn([part for parts in cut for part in parts], wording, owners)
+
+    def documents() -> Iterator[Document]:
+        for text, parts, name in zip(texts, cut, names, strict=True):
+            first = [next(written)[0] for _ in parts]
+            yield _shortened(generator, text, first, wording, name)
+
+    return documents()
 
 
-def _summary(generator: Generator, text: str, wording: Wording) -> Document:
-    if wording.truncate:
-        (written,) = generator.outputs([text], wording)
-        return Document(written[0].text.strip(), (written[0],))
+def _shortened(
+    generator: Generator, text: str, written: Sequence[Written], wording: Wording, name: str
+) -> Document:
+    """Summarise the summaries of a text's parts until they are as short as one may be."""
     limit = generator.settings(wording).max_tokens
-    found: list[Written] = []
+    found = list(written)
     while True:
-        parts = _parts(generator, text, wording)
-        written = [outputs[0] for outputs in generator.outputs(parts, wording)]
-        found += written
         short = "\n".join(one.text.strip() for one in written)
-        if len(parts) == 1 or generator.tokens(short) <= limit:
+        if len(written) == 1 or generator.tokens(short) <= limit:
             return Document(short, tuple(found))
         if generator.tokens(short) >= generator.tokens(text):
             raise GenerationError(
-                f"the summaries of {len(parts)} parts are not shorter than the text; choose a "
-                f"smaller max_tokens than {limit}"
+                f"{name}: the summaries of {len(written)} parts are not shorter than the text; "
+                f"choose a smaller max_tokens than {limit}"
             )
-        text = short
+        text, parts = short, _parts(generator, short, name, wording)
+        written = [outputs[0] for outputs in generator.in_turn(parts, wording, [name] * len(parts))]
+        found += written
 
 
-def _parts(generator: Generator, text: str, wording: Wording) -> list[str]:
+def _parts(generator: Generator, text: str, name: str, wording: Wording) -> list[str]:
+    """Return as few parts as fit; all of a text that may be cut is one."""
+    if wording.truncate:
+        return [text]
     try:
         return packed(sentences(text), lambda part: generator.fits(part, wording))
     except ValueError as error:
         if isinstance(error, GenerationError):
             raise
         raise GenerationError(
-            "no part of the text fits beside the instruction and the summary; choose a smaller "
+            f"{name}: no part of it fits beside the instruction and the summary; choose a smaller "
             "max_tokens"
         ) from error
 

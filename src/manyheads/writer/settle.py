@@ -117,8 +117,11 @@ class Settler:
         """Return how many tokens a text may have beside what is to be written."""
         if self.reads:
             return self.longest - self._leading
-        wanted = min(self._wanted or Settings.max_tokens, self._half)
-        return min(self.longest, self._positions - wanted)
+        wanted = self.wording.max_tokens
+        if wanted is None:  # what is not asked for leaves a text its half
+            wanted = min(self._wanted or Settings.max_tokens, self._positions // 2)
+        least = sum(map(len, self.model.require_tokenizer().frame)) + 1
+        return max(least, min(self.longest, self._positions - wanted))
 
     def _asked(self, encoded: Encoded, name: str) -> Asked:
         prompt = self._prompt(encoded, name)
@@ -182,11 +185,6 @@ class Settler:
         """How many tokens are put in front of a source to name its languages."""
         target = self.wording.target_language
         return int(target is not None and target in self.languages.leading)
-
-    @property
-    def _half(self) -> int:
-        """The most tokens of an output that a text makes room for."""
-        return self._positions // 2
 
     @property
     def _positions(self) -> int:
