@@ -211,7 +211,8 @@ def _forbid(logits_RV: Tensor, views: Sequence[View]) -> None:
         if (mask_V := view.rules.outside(logits_RV)) is not None:
             logits_RV[row].masked_fill_(mask_V, -torch.inf)
         banned = view.rules.banned(view.tokens, view.written)
-        if demanded := view.rules.demanded(view.written, banned):
+        demanded = view.rules.demanded(view.written, banned)
+        if demanded is not None:
             values = logits_RV[row, demanded]
             logits_RV[row] = -torch.inf
             logits_RV[row, demanded] = values

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from manyheads.core.transformer import Transformer
 from manyheads.errors import GenerationError
-from manyheads.generate.constraints import fits
+from manyheads.generate.room import fits
 from manyheads.generate.search import Finish, Hypothesis
 from manyheads.generate.settings import Beam, Settings
 
