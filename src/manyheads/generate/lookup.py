@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -32,6 +32,9 @@ class Lookup:
     def guesser(self, writer: Writer) -> Lookup:
         """Return what guesses for an engine: itself, as there is nothing to remember."""
         return self
+
+    def keep(self, tickets: Collection[int]) -> None:
+        """Forget all requests but these: there is nothing that it knows of any."""
 
     def guess(self, jobs: Sequence[Job]) -> list[Guess]:
         """Return a guess for each live path of all jobs; an empty one where there are several."""
