@@ -223,35 +223,3 @@ def test_logits_that_are_no_numbers_name_request_and_step() -> None:
     later = Settings(max_tokens=6, prefix=(3,), required=((7, 7),), vocabulary=frozenset({3, 7}))
     with pytest.raises(GenerationError, match=r"request 2, token [3-6]:.*NaN"):
         generate(ours, [requests[0], requests[2], Request([3], None, later)])
-
-
-def test_an_engine_goes_on_after_a_failure() -> None:
-    ours = writer("gpt2")
-    stuck = Settings(max_tokens=6, vocabulary=frozenset({2}), no_repeat_ngram=1, min_tokens=3)
-    engine = Engine(ours, max_rows=1)
-    engine.add(Request([3], None, stuck))
-    fine = Request([3], None, Settings(max_tokens=8))
-    ticket = engine.add(fine)
-    with pytest.raises(GenerationError, match=r"request 0, token 2: the constraints forbid every"):
-        while engine.busy:
-            engine.step()
-    news = []
-    while engine.busy:
-        news += engine.step()
-    assert news[-1].ticket == ticket
-    assert news[-1].output == generate(ours, [fine])[0]
-
-
-def test_what_was_written_is_told_although_what_is_let_in_fails() -> None:
-    ours = damaged(writer("gpt2"))
-    engine = Engine(ours, max_rows=1)
-    fine = engine.add(Request([3, 4], None, Settings(max_tokens=3, min_tokens=3, banned=((7,),))))
-    engine.add(Request([7], None, Settings(max_tokens=3)))
-    news = engine.step() + engine.step()
-    with pytest.raises(GenerationError, match="request 1, token 1"):
-        engine.step()  # the first request is done, the second is let in
-    while engine.busy:
-        news += engine.step()
-    assert [one.ticket for one in news] == [fine] * 3
-    assert news[-1].output is not None
-    assert sum((one.tokens for one in news), ()) == news[-1].output.best.tokens

@@ -95,6 +95,22 @@ def test_outputs_come_in_turn_and_do_not_depend_on_company(generator: mh.Generat
         assert [outputs[0].text for outputs in turns] == [found[0].text for found in alone[1:]]
 
 
+def test_an_error_comes_in_its_turn_behind_what_was_written(tmp_path: Path) -> None:
+    """The model knows no numbers from its seventh position on."""
+    generator = mh.Generator(models.publish(tmp_path, "gpt2"))
+    texts, wording = ["a", "a a a a a a a a", "a"], mh.Wording(max_tokens=2)
+    expected = generator("a", wording)
+    positions = dict(generator.model.transformer.named_parameters())["embed.positions.weight"]
+    with torch.no_grad():
+        positions[6:] = math.nan
+    outputs = generator.in_turn(texts, wording)
+    assert next(outputs)[0].text == expected
+    with pytest.raises(GenerationError, match=r"request 1, token 1: the logits are not numbers"):
+        next(outputs)
+    with pytest.raises(GenerationError, match="request 0, token 1"):
+        list(generator.stream(texts[1], wording))
+
+
 def test_what_is_written(generator: mh.Generator) -> None:
     (written,) = generator.outputs(["The cat"], mh.Wording(max_tokens=5, min_tokens=5))[0]
     assert written.finish is Finish.LENGTH

@@ -8,7 +8,7 @@ import pytest
 
 import manyheads as mh
 from manyheads.errors import GenerationError
-from manyheads.generate.settings import holds
+from manyheads.generate.phrases import holds
 from manyheads.hub import load_model
 from manyheads.writer.phrases import banned_variants, exact, required_variant
 

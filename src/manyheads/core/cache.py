@@ -173,8 +173,15 @@ def _grown(grid: Tensor, capacity: int, filled: int) -> Tensor:
 
 
 def _selected(grid: Tensor, rows: Tensor, longest: int) -> Tensor:
-    """Return rows of a grid; where only few of them move, in the grid itself."""
-    if len(rows) <= len(grid):
+    """Return rows of a grid; where only few of them move, in the grid itself.
+
+    A grid of which more than half is of no use any more gives its memory back.
+    """
+    capacity = min(_capacity(longest), grid.shape[2])
+    used = len(rows) * grid.shape[1] * capacity * grid.shape[3] * grid.element_size()
+    if 2 * used < grid.untyped_storage().nbytes():
+        grid = grid[:, :, :capacity]
+    elif len(rows) <= len(grid):
         moved = (rows != torch.arange(len(rows))).nonzero().flatten()
         if len(moved) <= len(grid) // 2:
             grid[moved, :, :longest] = grid[rows[moved], :, :longest]

@@ -1,6 +1,8 @@
 """Writing: one engine for greedy search, beams and samples, for one text or thousands.
 
 settings     how to write: strategies, limits, constraints
+phrases      where phrases stand in a text, and what begins and completes them
+room         how many tokens it takes to write what is required
 constraints  what the next token may not be, and what it must be
 sampling     which tokens a sample may draw, and the draw
 offers       from a row of logits to the tokens that a search may go on with

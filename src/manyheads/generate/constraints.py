@@ -12,9 +12,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from manyheads.generate.settings import Phrase, Settings, holds
-
-ELSE = -1  # any token that is in no phrase
+from manyheads.generate.phrases import beginnings, completions, missing, progress
+from manyheads.generate.room import ELSE, fits, need
+from manyheads.generate.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,27 @@ class Rules:
         allowed = self.settings.vocabulary | self.ends
         return _outside(allowed, logits_RV.shape[1], logits_RV.device)
 
-    def demanded(self, written: Sequence[int], banned: set[int]) -> list[int]:
+    def demanded(self, written: Sequence[int], banned: set[int]) -> list[int] | None:
         """Return the tokens of which one must come next if all that is required is to be in time.
 
-        Empty where there is room for another. Those that repeat a run, among `banned`, are demanded
-        only where nothing else would do.
+        None where there is room for another; empty where it is too late. Those that repeat a run,
+        among `banned`, are demanded only where nothing else would do.
         """
         one = self.settings
         room = one.max_tokens - len(written) - 1
-        open_phrases = list(missing(written, one.required))
-        if fits((*written, ELSE), open_phrases, one.banned, room):
-            return []
-        wanted = {phrase[progress(written, phrase)] for phrase in open_phrases}
-        possible = [
-            token
-            for token in wanted - set(completions(written, one.banned))
-            if fits((*written, token), open_phrases, one.banned, room)
-        ]
-        assert possible  # requests are checked, and spoilers banned
+        later = need((*written, ELSE), one.required, one.banned)
+        if later.enough <= room:
+            return None
+        wanted = {
+            phrase[size]
+            for phrase in missing(written, one.required)
+            for size in beginnings(written, phrase)
+        }.difference(completions(written, one.banned))
+        after = {token: need((*written, token), one.required, one.banned) for token in wanted}
+        sure = [token for token in wanted if after[token].enough <= room]
+        if not sure and later.least <= room:
+            return None
+        possible = sure or [token for token in wanted if after[token].least <= room]
         return [token for token in possible if token not in banned] or possible
 
     def offers(self, written: Sequence[int]) -> set[int]:
@@ -109,62 +112,3 @@ def repeats(tokens: Sequence[int], size: int) -> Iterator[int]:
     for start in range(len(tokens) - size + 1):
         if list(tokens[start : start + size - 1]) == last:
             yield tokens[start + size - 1]
-
-
-def completions(tokens: Sequence[int], phrases: Sequence[Phrase]) -> Iterator[int]:
-    """Yield the last token of each phrase whose other tokens end the sequence."""
-    for phrase in phrases:
-        before = phrase[:-1]
-        if not before or tuple(tokens[-len(before) :]) == before:
-            yield phrase[-1]
-
-
-def missing(tokens: Sequence[int], phrases: Sequence[Phrase]) -> Iterator[Phrase]:
-    """Yield the phrases that the sequence does not hold."""
-    return (phrase for phrase in phrases if not holds(tokens, phrase))
-
-
-def fits(
-    tokens: Sequence[int], required: Sequence[Phrase], banned: tuple[Phrase, ...], room: int
-) -> bool:
-    """Whether `room` more tokens can hold what is required, in some order, and nothing banned.
-
-    Phrases that may not meet are parted by another token.
-    """
-    open_phrases = tuple(missing(tokens, required))
-    if not open_phrases:
-        return room >= 0
-    begun = max(progress(tokens, phrase) for phrase in open_phrases)
-    if sum(map(len, open_phrases)) - begun > room:
-        return False
-    longest = max(map(len, (*open_phrases, *banned)))
-    return not banned or _fit_in_turn(tuple(tokens[-longest:]), open_phrases, banned, room)
-
-
-@lru_cache(maxsize=4096)
-def _fit_in_turn(
-    tokens: tuple[int, ...], required: tuple[Phrase, ...], banned: tuple[Phrase, ...], room: int
-) -> bool:
-    for phrase in required:
-        for before in (tokens, (*tokens, ELSE)):
-            grown = _finished(before, phrase, banned)
-            if grown and fits(grown, required, banned, room - len(grown) + len(tokens)):
-                return True
-    return False
-
-
-def _finished(
-    tokens: tuple[int, ...], phrase: Phrase, banned: Sequence[Phrase]
-) -> tuple[int, ...] | None:
-    """Return a sequence that goes on with the rest of a phrase; None where that is banned."""
-    for token in phrase[progress(tokens, phrase) :]:
-        if token in completions(tokens, banned):
-            return None
-        tokens = (*tokens, token)
-    return tokens
-
-
-def progress(tokens: Sequence[int], phrase: Phrase) -> int:
-    """Return how many tokens of the phrase's beginning the sequence ends with."""
-    longest = min(len(tokens), len(phrase) - 1)
-    return next(n for n in range(longest, -1, -1) if n == 0 or tuple(tokens[-n:]) == phrase[:n])

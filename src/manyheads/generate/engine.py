@@ -2,13 +2,15 @@
 
     add ─→ waiting ─ prefill ─→ work ─ step, step, … ─→ news of every step, outputs at last
 
-What a request gets does not depend on its companions.
+What a request gets does not depend on its companions. What goes wrong with one of them its own news
+say; only what fails a whole pass is raised.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -19,14 +21,13 @@ from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
 from manyheads.generate.constraints import Rules
 from manyheads.generate.lookup import Lookup
-from manyheads.generate.offers import Offer, offers_of
+from manyheads.generate.offers import Offers, offers_of
 from manyheads.generate.request import News, Output, Request, Writer
 from manyheads.generate.sampling import Uniforms
 from manyheads.generate.score import Given, align, coverage, score
 from manyheads.generate.search import Hypothesis, Path, search_for
 from manyheads.generate.settings import Beam
 from manyheads.generate.speculate import Draft
-from manyheads.generate.stream import certain
 from manyheads.generate.work import Guess, Job, Work
 
 _LOGITS = 128  # rows of logits at once: enough for a matrix product at full speed
@@ -62,20 +63,27 @@ class Engine:
         self.prefill_tokens = prefill_tokens
         self._layers = len(decoder.blocks)
         self._waiting: deque[tuple[int, Request]] = deque()
-        self._work = Work([], Cache(self._layers))
-        self._news: list[News] = []  # not told yet, because what was let in failed
+        self._work = self._idle()
+        self._news: list[News] = []  # not told yet, because a pass failed
         self._guesser = None if draft is None else draft.guesser(writer)
         self._tickets = 0
 
     @property
     def busy(self) -> bool:
         """Whether any request waits or is in work, or there is news of one."""
-        return bool(self._waiting or self._work.jobs or self._news)
+        return bool(self.tickets)
+
+    @property
+    def tickets(self) -> list[int]:
+        """All requests whose last news is still to come, as they were added: none is ever lost."""
+        waiting = [ticket for ticket, _ in self._waiting]
+        return sorted({*waiting, *self._work.tickets, *(news.ticket for news in self._news)})
 
     def add(self, request: Request) -> int:
         """Let a request wait for its turn; return the ticket that its news will name.
 
-        Raises `GenerationError` for what this model cannot do.
+        Raises `GenerationError` for what this model cannot do: the request is not let in, and
+        nothing happens to the others.
         """
         request.check(self.writer, f"request {self._tickets}")
         self._waiting.append((self._tickets, request))
@@ -89,28 +97,80 @@ class Engine:
 
     @torch.inference_mode()
     def cancel(self, ticket: int) -> None:
-        """Forget a request, wherever it is; of one that is done nothing is left to forget."""
+        """Forget a request, wherever it is, with all that is remembered of it: no news of it comes.
+
+        Of one that is over nothing is left to forget.
+        """
         self._waiting = deque(one for one in self._waiting if one[0] != ticket)
+        self._news = [news for news in self._news if news.ticket != ticket]
         self._work.drop(ticket)
+        self._forget_others()
+
+    def clear(self) -> list[int]:
+        """Forget all requests; return their tickets. The engine is as it was when it was new."""
+        tickets = self.tickets
+        self._waiting.clear()
+        self._news.clear()
+        self._work = self._idle()
+        self._forget_others()
+        return tickets
 
     @torch.inference_mode()
     def step(self) -> list[News]:
         """Go on by one token with all that is in work, then let in what there is room for.
 
-        Raises `GenerationError` where the model gives no numbers, or constraints leave no token:
-        then all that went on in the same pass are lost, those in work or those just let in, and the
-        engine goes on with the others.
+        A request for which the model gives no numbers, whose constraints leave no token, or whose
+        tokens cannot be spelled ends with an `error` in its news; the others go on as without it.
+
+        Raises what fails a pass as a whole, such as memory that runs out. Then no request is lost:
+        the next step brings an `error` for each that was in the pass, those in work or those just
+        let in, and goes on with the others; `tickets` still names them all, `clear` drops them.
         """
-        work = self._work
-        self._work = Work([], Cache(self._layers))
-        self._news += self._decoded(work) if work.jobs else []
-        self._work = work
-        if admitted := self._admitted():
-            fresh, first_news = self._prefilled(admitted)
-            self._work.join(fresh)
-            self._news += first_news
+        try:
+            self._go_on()
+            self._let_in()
+        finally:
+            self._forget_others()
         news, self._news = self._news, []
         return news
+
+    def _go_on(self) -> None:
+        """Decode with all that is in work; what fails on the way is no longer in work."""
+        work, self._work = self._work, self._idle()
+        if work.jobs:
+            with self._telling(work.tickets):
+                self._news += self._decoded(work)
+        self._work = work
+
+    def _let_in(self) -> None:
+        """Read what there is room for, and take it into work."""
+        admitted = self._admitted()
+        if not admitted:
+            return
+        with self._telling([ticket for ticket, _ in admitted]):
+            fresh, news = self._prefilled(admitted)
+        self._news += news
+        work, self._work = self._work, self._idle()
+        with self._telling([*work.tickets, *fresh.tickets]):
+            work.join(fresh)
+        self._work = work
+
+    @contextmanager
+    def _telling(self, tickets: Sequence[int]) -> Iterator[None]:
+        """Keep news for each of these requests where what is done for all of them fails."""
+        try:
+            yield
+        except BaseException as error:
+            self._news += [News(ticket, error=_failed(ticket, error)) for ticket in tickets]
+            raise
+
+    def _forget_others(self) -> None:
+        """Let what guesses remember those in work alone."""
+        if self._guesser is not None:
+            self._guesser.keep(self._work.tickets)
+
+    def _idle(self) -> Work:
+        return Work([], Cache(self._layers))
 
     def _admitted(self) -> list[tuple[int, Request]]:
         """Take from those that wait as many as there is room for: at least one if all is idle."""
@@ -167,22 +227,20 @@ class Engine:
     def _chosen(self, work: Work, hidden_TD: Tensor, guesses: Sequence[Guess]) -> list[News]:
         """Let the searches choose what follows each path; return what that is news of."""
         views = work.views(guesses)
-        offers: list[list[Offer]] = []
+        offers: list[Offers] = []
         for start in range(0, len(views), _LOGITS):  # a vocabulary is wide
             part = slice(start, start + _LOGITS)
             logits_RV = self.writer.transformer.logits(hidden_TD[part]).float()
             offers += offers_of(logits_RV, views[part])
-        done = work.advance(offers, guesses)
-        news = []
-        for job in work.jobs:
-            tokens = certain(job.search, job.told)
-            job.told += len(tokens)
-            if tokens:
-                news.append(News(job.ticket, tokens))
-        for job in done:
-            output = Output(tuple(self._ranked(job)[: job.request.settings.n_best]))
-            news.append(News(job.ticket, output.best.tokens[job.told :], output))
-        return news
+        over = work.advance(offers, guesses)
+        news = [News(job.ticket, tokens) for job in work.jobs if (tokens := job.tell())]
+        return news + [self._last_news(job) for job in over]
+
+    def _last_news(self, job: Job) -> News:
+        if job.error is not None:
+            return News(job.ticket, job.tell(), error=job.error)
+        output = Output(tuple(self._ranked(job)[: job.request.settings.n_best]))
+        return News(job.ticket, output.best.tokens[job.told :], output)
 
     def _ranked(self, job: Job) -> list[Hypothesis]:
         """Return the outputs of a search, best first, with what they do not cover counted."""
@@ -210,7 +268,9 @@ def generate(
     """Return what is written for each request, in their order.
 
     The longest sources and prompts are read first; `progress` is told of every finished number.
-    Raises `GenerationError` for what this model cannot do, before anything is written.
+    Raises `GenerationError` for what this model cannot do, before anything is written, and for the
+    first request that ends with an error, as soon as it does: there is no list without it. An
+    `Engine` goes on with the others.
     """
     engine = Engine(writer, max_rows, draft=draft)
     for request in requests:
@@ -219,10 +279,18 @@ def generate(
     outputs: dict[int, Output] = {}
     while engine.busy:
         for news in engine.step():
-            if news.output is not None:
-                outputs[news.ticket] = news.output
+            if news.is_last:
+                outputs[news.ticket] = news.result()
                 progress(1)
     return [outputs[ticket] for ticket in range(len(requests))]
+
+
+def _failed(ticket: int, error: BaseException) -> GenerationError:
+    """Return the error of a request in a pass that failed; it keeps nothing of the pass alive."""
+    return GenerationError(
+        f"request {ticket}: {type(error).__name__} ended all that were written in one pass "
+        f"({error}); ask again, with fewer at once (max_rows, prefill_tokens) if memory ran out"
+    )
 
 
 def _begun(writer: Writer, requests: Sequence[Request]) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -33,15 +33,16 @@ class Lookup:
         """Return what guesses for an engine: itself, as there is nothing to remember."""
         return self
 
+    def keep(self, tickets: Collection[int]) -> None:
+        """Forget all requests but these: there is nothing that it knows of any."""
+
     def guess(self, jobs: Sequence[Job]) -> list[Guess]:
         """Return a guess for each live path of all jobs; an empty one where there are several."""
-        return guesses_for(jobs, lambda alone: [self._guess(job) for job in alone])
+        return guesses_for(jobs, lambda _: True, lambda alone: [self._guess(job) for job in alone])
 
     def _guess(self, job: Job) -> Guess:
-        request, (path,) = job.request, job.search.live
-        room = request.settings.max_tokens - len(path.tokens) - 1
-        text = [*(request.source or ()), *request.prompt, *path.tokens]
-        return following(text, self.match, min(self.tokens, room))
+        text = [*(job.request.source or ()), *job.text]
+        return following(text, self.match, min(self.tokens, job.room))
 
 
 def following(text: Sequence[int], match: int, count: int) -> Sequence[int]:

@@ -29,6 +29,9 @@ class Offer(NamedTuple):
     log_prob: float
 
 
+Offers = list[Offer] | GenerationError  # what one sequence may go on with, or why it cannot
+
+
 @dataclass(frozen=True)
 class View:
     """What the choice of the next token needs to know of one sequence.
@@ -54,21 +57,22 @@ class View:
         return self.rules.settings.strategy
 
 
-def offers_of(logits_RV: Tensor, views: Sequence[View]) -> list[list[Offer]]:
+def offers_of(logits_RV: Tensor, views: Sequence[View]) -> list[Offers]:
     """Return what each sequence may go on with, best first; `logits_RV` is used up.
 
     One offer where the strategy settles the token, and for beams as many as the pool of all beams
-    may need; none for a beam behind which every token is forbidden. Raises `GenerationError`,
-    naming sequence and step, for logits that are no numbers and for others than beams that cannot
-    go on.
+    may need; none for a beam behind which every token is forbidden. Instead of offers there is an
+    error, naming sequence and step, where logits are no numbers, or others than beams cannot go on;
+    what the other sequences are offered does not depend on it.
     """
     # A few rows at a time stay in the processor's cache for all that a logarithm of sums takes.
     raw_R = torch.cat([part.logsumexp(dim=-1) for part in logits_RV.split(_CACHED)])
-    _refuse_nan(raw_R, views)
+    wrong = (~raw_R.isfinite()).nonzero().flatten().tolist()
+    logits_RV[wrong] = 0.0
     norm_R, penalised = _penalise(logits_RV, raw_R, views)
     _forbid(logits_RV, views)
     norms = list(zip(norm_R.tolist(), raw_R.tolist(), strict=True))
-    offers: list[list[Offer]] = [[] for _ in views]
+    offers: list[Offers] = [[] for _ in views]
     for strategy, rows in _by_strategy(views).items():
         part_RV = logits_RV if len(rows) == len(views) else logits_RV[rows]
         values, tokens = _chosen(part_RV, strategy, [views[row] for row in rows])
@@ -80,7 +84,9 @@ def offers_of(logits_RV: Tensor, views: Sequence[View]) -> list[list[Offer]]:
                 if value > -torch.inf
             ]
             if not offers[row] and not isinstance(strategy, Beam):  # others of its beams may live
-                raise nothing_allowed(views[row].source, len(views[row].written))
+                offers[row] = nothing_allowed(views[row].source, len(views[row].written))
+    for row in wrong:
+        offers[row] = _no_numbers(views[row].source, len(views[row].written))
     return offers
 
 
@@ -89,6 +95,13 @@ def nothing_allowed(source: str, written: int) -> GenerationError:
     return GenerationError(
         f"{source}, token {written + 1}: the constraints forbid every token; loosen vocabulary, "
         "banned or no_repeat_ngram"
+    )
+
+
+def _no_numbers(source: str, written: int) -> GenerationError:
+    return GenerationError(
+        f"{source}, token {written + 1}: the logits are not numbers (NaN or infinite); the weights "
+        "are damaged, or 16 bits are too few for this model: try float32"
     )
 
 
@@ -168,16 +181,6 @@ def _by_strategy(views: Sequence[View]) -> dict[Strategy, list[int]]:
     return rows
 
 
-def _refuse_nan(norm_R: Tensor, views: Sequence[View]) -> None:
-    wrong = (~norm_R.isfinite()).nonzero().flatten().tolist()
-    if wrong:
-        view = views[wrong[0]]
-        raise GenerationError(
-            f"{view.source}, token {len(view.written) + 1}: the logits are not numbers (NaN or "
-            "infinite); the weights are damaged, or 16 bits are too few for this model: try float32"
-        )
-
-
 def _penalise(
     logits_RV: Tensor, raw_R: Tensor, views: Sequence[View]
 ) -> tuple[Tensor, dict[tuple[int, int], float]]:
@@ -211,7 +214,8 @@ def _forbid(logits_RV: Tensor, views: Sequence[View]) -> None:
         if (mask_V := view.rules.outside(logits_RV)) is not None:
             logits_RV[row].masked_fill_(mask_V, -torch.inf)
         banned = view.rules.banned(view.tokens, view.written)
-        if demanded := view.rules.demanded(view.written, banned):
+        demanded = view.rules.demanded(view.written, banned)
+        if demanded is not None:
             values = logits_RV[row, demanded]
             logits_RV[row] = -torch.inf
             logits_RV[row, demanded] = values

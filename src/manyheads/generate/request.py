@@ -9,7 +9,7 @@ from manyheads.core.cache import Memory
 from manyheads.core.layout import Layout
 from manyheads.core.transformer import Transformer
 from manyheads.errors import GenerationError
-from manyheads.generate.constraints import fits
+from manyheads.generate.room import fits
 from manyheads.generate.search import Finish, Hypothesis
 from manyheads.generate.settings import Beam, Settings
 
@@ -197,9 +197,22 @@ class News:
     """What one step brought for a request.
 
     `tokens` are those that its best output begins with for certain and that no earlier news
-    brought; `output` is there once it is done.
+    brought. The last news of a request brings its `output`, or the `error` that ended it.
     """
 
     ticket: int
-    tokens: tuple[int, ...]
+    tokens: tuple[int, ...] = ()
     output: Output | None = None
+    error: GenerationError | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the request is over: there will be no more news of it."""
+        return self.output is not None or self.error is not None
+
+    def result(self) -> Output:
+        """Return the output that the last news bring; raise the error where they bring one."""
+        if self.error is not None:
+            raise self.error
+        assert self.output is not None, "not the last news"
+        return self.output

@@ -7,13 +7,12 @@ strategy. Phrases are token ids: whoever holds the tokenizer turns text into the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from manyheads.errors import GenerationError
-
-Phrase = tuple[int, ...]
+from manyheads.generate.phrases import Phrase, holds
+from manyheads.generate.room import need
 
 
 class Stopping(Enum):
@@ -189,8 +188,7 @@ class Settings:
                 raise GenerationError(f"{name} holds an empty phrase; leave it out")
         if any(not text for text in self.stop):
             raise GenerationError("stop holds an empty string; leave it out")
-        missing = (phrase for phrase in self.required if not holds(self.prefix, phrase))
-        needed = len(self.prefix) + max(1, sum(map(len, missing)))
+        needed = len(self.prefix) + max(1, need(self.prefix, self.required, ()).least)
         if needed > self.max_tokens:
             raise GenerationError(
                 f"prefix and required phrases leave no room in max_tokens={self.max_tokens}; "
@@ -209,15 +207,6 @@ class Settings:
                     f"the phrase {phrase} is required, but {min(outside)} is not in the vocabulary "
                     "that may be written; add it"
                 )
-
-
-def holds(tokens: Sequence[int], phrase: Sequence[int]) -> bool:
-    """Whether a phrase stands anywhere in a sequence."""
-    size = len(phrase)
-    return any(
-        tuple(tokens[start : start + size]) == tuple(phrase)
-        for start in range(len(tokens) - size + 1)
-    )
 
 
 def _finite(name: str, value: float) -> None:

@@ -8,7 +8,7 @@ token by token, because draft and model draw with the same random numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from manyheads.core.cache import Cache, Memory
 from manyheads.core.layout import Layout
 from manyheads.errors import GenerationError
-from manyheads.generate.offers import offers_of
+from manyheads.generate.offers import Offers, offers_of
 from manyheads.generate.request import Writer
 from manyheads.generate.work import Guess, Job, guesses_for
 
@@ -60,51 +60,64 @@ class Guesser:
 
     def guess(self, jobs: Sequence[Job]) -> list[Guess]:
         """Return a guess for each live path of all jobs; an empty one where there are several."""
-        return guesses_for(jobs, self._guess)
+        return guesses_for(jobs, self._can_read, self._guess)
+
+    def keep(self, tickets: Collection[int]) -> None:
+        """Forget all requests but these."""
+        self._select([row for row, ticket in enumerate(self._tickets) if ticket in tickets])
+
+    def _can_read(self, job: Job) -> bool:
+        """Whether there is nothing in a job that the draft cannot read."""
+        spec, source = self._transformer.spec, job.request.source or ()
+        readable = len(source) <= spec.max_tokens and max(source, default=0) < spec.embed.vocabulary
+        return readable and len(job.text) < spec.max_tokens
 
     def _guess(self, jobs: Sequence[Job]) -> list[list[int]]:
+        """Return the draft's greedy or sampled tokens; fewer where it does not know what follows.
+
+        What becomes of a request is the model's to say, so that an error of the draft is none.
+        """
+        if not jobs:
+            return []
         guesses: list[list[int]] = [[] for _ in jobs]
-        texts = [[*job.request.prompt, *job.search.live[0].tokens] for job in jobs]
-        steps = self._steps(jobs, texts)
-        if steps < 1:
-            return guesses
+        stuck: set[int] = set()
+        texts = [job.text for job in jobs]
         self._follow(jobs, texts)
         fed = [text[len(read) :] for text, read in zip(texts, self._read, strict=True)]
-        for _ in range(steps):
+        for _ in range(self._steps(jobs, texts)):
             hidden_RD = self._decoded(fed)
             logits_RV = self._transformer.logits(hidden_RD).float()
             views = [
                 job.view(job.search.live[0], guess)
                 for job, guess in zip(jobs, guesses, strict=True)
             ]
-            fed = [[offers[0].token] for offers in offers_of(logits_RV, views)]
-            for guess, new in zip(guesses, fed, strict=True):
-                guess += new
+            tokens = [_best(offers) for offers in offers_of(logits_RV, views)]
+            stuck.update(row for row, token in enumerate(tokens) if token is None)
+            fed = [[token or 0] for token in tokens]  # every row reads one, though it be forgotten
+            for row in set(range(len(jobs))) - stuck:
+                guesses[row] += fed[row]
         return guesses
 
     def _steps(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> int:
         """Return how many tokens there is room for in all outputs, and in the draft's positions."""
-        room = [
-            job.request.settings.max_tokens - len(job.search.live[0].tokens) - 1 for job in jobs
-        ]
         positions = self._transformer.spec.max_tokens
         beyond = [positions - len(text) for text in texts]
-        return min([self._draft.tokens, *room, *beyond]) if jobs else 0
+        return min([self._draft.tokens, *(job.room for job in jobs), *beyond])
 
     def _follow(self, jobs: Sequence[Job], texts: Sequence[Sequence[int]]) -> None:
         """Let the cache hold the beginnings of these texts, in their order: all but the last token
         at most.
         """
         tickets = [job.ticket for job in jobs]
-        stay = [row for row, ticket in enumerate(self._tickets) if ticket in tickets]
-        self._select(stay)
+        self.keep(tickets)
         new = [row for row, ticket in enumerate(tickets) if ticket not in self._tickets]
         if new:
             self._join([jobs[row] for row in new], [texts[row] for row in new])
         self._select([self._tickets.index(ticket) for ticket in tickets])
         for row, text in enumerate(texts):
             read = self._read[row]
-            wrong = next((i for i, token in enumerate(read) if token != text[i]), len(read))
+            both = enumerate(zip(read, text, strict=False))
+            wrong = next((i for i, (guessed, token) in both if guessed != token), len(read))
             self._read[row] = read[: min(wrong, len(text) - 1)]
         self._cache.cut([len(read) for read in self._read])
 
@@ -146,3 +159,8 @@ class Guesser:
         decoder = self._transformer.decoder
         assert decoder is not None
         return Cache(len(decoder.blocks))
+
+
+def _best(offers: Offers) -> int | None:
+    """Return the token of the first offer, if there is any."""
+    return offers[0].token if isinstance(offers, list) and offers else None

@@ -16,7 +16,8 @@ from typing import Any
 from manyheads.errors import ConfigError, GenerationError
 from manyheads.families import Config
 from manyheads.generate import Beam, Greedy, Sample, Settings, Stopping
-from manyheads.generate.settings import Phrase, Strategy
+from manyheads.generate.phrases import Phrase
+from manyheads.generate.settings import Strategy
 from manyheads.hub.load import Pretrained
 
 GENERATION = "generation_config.json"

@@ -20,7 +20,7 @@ from manyheads.generate import (
     Engine,
     Given,
     Hypothesis,
-    Output,
+    News,
     Settings,
     TextStream,
     Writer,
@@ -106,20 +106,19 @@ class Generator:
         """Yield the outputs for each text, in the order of the texts, as soon as they are there.
 
         `names` are what the texts are called in messages; otherwise they are counted from 1.
-        Raises `GenerationError` before anything is written, for whatever cannot be met.
+        Raises `GenerationError` before anything is written, for whatever cannot be met; and in the
+        turn of a text whose writing ends with an error, when those before it are there.
         """
         asked = self._settler(wording).texts(texts, names)
         engine = self._engine(wording)
         tickets = [engine.add(one.request) for one in asked]
 
         def written() -> Iterator[list[Written]]:
-            found: dict[int, Output] = {}
+            last: dict[int, News] = {}
             for ticket, one in zip(tickets, asked, strict=True):
-                while ticket not in found:
-                    for news in engine.step():
-                        if news.output is not None:
-                            found[news.ticket] = news.output
-                hypotheses = found.pop(ticket).hypotheses
+                while ticket not in last:
+                    last |= {news.ticket: news for news in engine.step() if news.is_last}
+                hypotheses = last.pop(ticket).result().hypotheses
                 yield [self._written(one, hypothesis) for hypothesis in hypotheses]
 
         return written()
@@ -234,15 +233,15 @@ class Generator:
 
         def pieces() -> Stream:
             stream = TextStream(self._spell(asked), asked.request.settings.stop)
-            output = None
+            last = None
             while engine.busy:
-                for news in engine.step():
-                    output = news.output
-                    if piece := stream.add(news.tokens):
+                for last in engine.step():
+                    if piece := stream.add(last.tokens):
                         yield piece
+            assert last is not None
+            output = last.result()
             if piece := stream.end():
                 yield piece
-            assert output is not None
             return self._written(asked, output.best)
 
         return pieces()

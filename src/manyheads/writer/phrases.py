@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from manyheads.errors import GenerationError
-from manyheads.generate.settings import Phrase
+from manyheads.generate.phrases import Phrase
 from manyheads.text import Tokenizer
 from manyheads.text.sentences import is_spaced
 

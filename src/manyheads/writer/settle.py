@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from manyheads.errors import GenerationError
 from manyheads.generate import Request, Settings
-from manyheads.generate.settings import Phrase
+from manyheads.generate.phrases import Phrase
 from manyheads.hub import Pretrained
 from manyheads.hub.generation import Writing
 from manyheads.text import Encoded, Head, Message, Tail, Truncation
