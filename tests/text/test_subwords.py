@@ -20,7 +20,7 @@ from manyheads.text import (
     Words,
     learn_tokenizer,
 )
-from manyheads.text.pieces import BestPath, LongestMatch, Merges
+from manyheads.text.splitting import BestPath, LongestMatch, Merges
 
 TEXTS = [text for text, _ in tiny.mood_rows(200)] + ["naïve café, 5 €!", "  two  spaces "]
 WHOLE = Head(1000)

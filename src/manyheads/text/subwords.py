@@ -14,7 +14,7 @@ from random import Random
 from typing import Protocol
 
 from manyheads.errors import RecipeError
-from manyheads.text.pieces import BestPath, LongestMatch, Merges
+from manyheads.text.splitting import BestPath, LongestMatch, Merges
 from manyheads.text.tokenizer import Tokenizer
 from manyheads.text.truncate import Truncation
 
