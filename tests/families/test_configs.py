@@ -224,6 +224,8 @@ def test_a_family_is_found_by_its_name(family: Family) -> None:
 def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"'robarta' is not supported. Did you mean 'roberta'\?"):
         family_of({"model_type": "robarta"})
+    with pytest.raises(ConfigError, match=r"'nllb-moe' .* mixture of experts; choose a dense NLLB"):
+        family_of({"model_type": "nllb-moe"})
     with pytest.raises(ConfigError, match="has no model_type"):
         family_of({"hidden_size": 8})
 

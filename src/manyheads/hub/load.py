@@ -23,7 +23,14 @@ from manyheads.hub.source import locate
 from manyheads.text import Tokenizer
 
 # Buffers that older releases stored and that follow from the configuration.
-_DERIVED = ("position_ids", "token_type_ids", "inv_freq", "attn.bias", "attn.masked_bias")
+_DERIVED = (
+    "position_ids",
+    "token_type_ids",
+    "inv_freq",
+    "attn.bias",
+    "attn.masked_bias",
+    "embed_positions.weights",
+)
 
 # In the folder of a model that has two: the tokenizer of what is written.
 TARGET_TOKENIZER = "target_tokenizer"

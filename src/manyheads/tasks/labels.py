@@ -16,7 +16,9 @@ Describe = Callable[[int], str]
 def labels_of(columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
     """Return the column of labels; raises `DataError` where there is none."""
     if "label" not in columns:
-        raise DataError("the data have no label column; name it, as in label='rating' (--label rating)")
+        raise DataError(
+            "the data have no label column; name it, as in label='rating' (--label rating)"
+        )
     return columns["label"]
 
 
