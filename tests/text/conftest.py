@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,28 +55,6 @@ def roberta_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = {"tokenizer_class": "RobertaTokenizer", "model_max_length": 512}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
-
-
-@pytest.fixture(scope="session")
-def pieces(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Learns SentencePiece models, each once: of both languages, or of the texts that are given."""
-    sentencepiece = pytest.importorskip("sentencepiece")
-    folder = tmp_path_factory.mktemp("pieces")
-
-    @cache
-    def learnt(size: int, texts: tuple[str, ...] = tuple(ENGLISH + CHINESE), **settings) -> Path:
-        prefix = folder / str(len(list(folder.iterdir())))
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_prefix=str(prefix),
-            vocab_size=size,
-            hard_vocab_limit=False,
-            minloglevel=2,
-            **{name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
-        )
-        return prefix.with_suffix(".model")
-
-    return learnt
 
 
 @pytest.fixture(scope="session")

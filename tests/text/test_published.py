@@ -2,22 +2,19 @@
 
 import json
 import random
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import transformers
+from tests import spm
 
 from manyheads.errors import ConfigError
 from manyheads.text import Tokenizer
 
 from .conftest import CHINESE, ENGLISH
 
-sentencepiece = pytest.importorskip("sentencepiece")
 T = transformers
-Pieces = Callable[..., Path]
 
 TEXTS = [
     *ENGLISH[:4],
@@ -27,34 +24,22 @@ TEXTS = [
     "The 酒店 was 酒 店 日本 X日",
     "",
 ]
-_T5 = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-_PAIRS = {"model_type": "bpe", "byte_fallback": True, "normalization_rule_name": "identity"}
-_KEPT = {"remove_extra_whitespaces": False, "allow_whitespace_only_pieces": True}
 # As the repositories have them: the file, how its pieces were learnt, class, settings.
 SINGLE: dict[str, tuple[str, dict[str, Any], type, dict[str, Any]]] = {
-    "t5": ("spiece.model", _T5, T.T5Tokenizer, {}),
-    "mt5": ("spiece.model", _T5, T.T5Tokenizer, {"extra_ids": 0}),
+    "t5": ("spiece.model", spm.T5, T.T5Tokenizer, {}),
+    "mt5": ("spiece.model", spm.T5, T.T5Tokenizer, {"extra_ids": 0}),
     "xlm-r": ("sentencepiece.bpe.model", {}, T.XLMRobertaTokenizer, {}),
     "mbart": ("sentencepiece.bpe.model", {}, T.MBartTokenizer, {}),
     "mbart-german": ("sentencepiece.bpe.model", {}, T.MBartTokenizer, {"src_lang": "de_DE"}),
     "mbart-50": ("sentencepiece.bpe.model", {}, T.MBart50Tokenizer, {"src_lang": "fr_XX"}),
-    "llama": ("tokenizer.model", _PAIRS | _KEPT, T.LlamaTokenizer, {"add_bos_token": True}),
+    "llama": ("tokenizer.model", spm.LLAMA, T.LlamaTokenizer, {"add_bos_token": True}),
     "llama-ended": (
         "tokenizer.model",
-        _PAIRS | _KEPT,
+        spm.LLAMA,
         T.LlamaTokenizer,
         {"add_bos_token": True, "add_eos_token": True, "legacy": False},
     ),
 }
-
-
-def write(folder: Path, files: dict[str, Path], settings: dict[str, Any], kind: str = "") -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, source in files.items():
-        shutil.copy(source, folder / name)
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
-    return folder
 
 
 def ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
@@ -62,13 +47,11 @@ def ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_numbers_and_frames_are_those_of_the_class(
-    name: str, pieces: Pieces, tmp_path: Path
-) -> None:
+def test_numbers_and_frames_are_those_of_the_class(name: str, tmp_path: Path) -> None:
     file, learning, kind, settings = SINGLE[name]
-    model = pieces(500 if "model_type" in learning else 150, **learning)
+    model = spm.learnt(500 if "model_type" in learning else 150, **learning)
     said = {"tokenizer_class": kind.__name__, **settings}
-    folder = write(tmp_path / "published", {file: model}, said)
+    folder = spm.write(tmp_path / "published", {file: model}, said)
     theirs, ours = kind.from_pretrained(folder), Tokenizer.from_folder(folder)
     # Their classes replace no characters, or cut off no space, where the model says so.
     texts = [text for text in TEXTS if "，" not in text]
@@ -85,37 +68,27 @@ def test_numbers_and_frames_are_those_of_the_class(
     assert again(texts)["input_ids"] == expected
 
 
-def test_nllb_is_numbered_as_its_repository_says(pieces: Pieces, tmp_path: Path) -> None:
-    model = pieces(260, model_type="bpe")
-    size = sentencepiece.SentencePieceProcessor(str(model)).get_piece_size()
-    languages = ["ace_Arab", "eng_Latn", "fra_Latn"]
-    said = {"tokenizer_class": "NllbTokenizer", "additional_special_tokens": languages}
-    files = {"sentencepiece.bpe.model": model}
-    ours = Tokenizer.from_folder(write(tmp_path, files, said))
+def test_nllb_is_numbered_as_its_repository_says(tmp_path: Path) -> None:
+    model = spm.learnt(260, model_type="bpe")
+    oracle = spm.oracle(model)
+    behind = oracle.get_piece_size() + 1
+    ours = Tokenizer.from_folder(spm.nllb(tmp_path, model))
     assert [ours.id_of(token) for token in ("<s>", "<pad>", "</s>", "<unk>")] == [0, 1, 2, 3]
-    assert [ours.id_of(token) for token in languages] == [size + 1, size + 2, size + 3]
-    assert ours.mask_id == size + 4
+    for number, token in enumerate([*spm.NLLB_LANGUAGES, "<mask>"]):
+        assert ours.id_of(token) == behind + number
     ((first, *inside, last),) = ids(ours, ["The hotel"])
-    oracle = sentencepiece.SentencePieceProcessor(str(model))
-    assert (first, last) == (size + 2, 2)
+    assert (first, last) == (ours.id_of("eng_Latn"), 2)
     assert inside == [number + 1 for number in oracle.encode("The hotel")]
-    legacy = write(tmp_path, files, {**said, "legacy_behaviour": True, "src_lang": "fra_Latn"})
-    assert ids(Tokenizer.from_folder(legacy), ["The hotel"]) == [[*inside, 2, size + 3]]
+    legacy = spm.nllb(tmp_path, model, legacy_behaviour=True, src_lang="fra_Latn")
+    expected = [[*inside, 2, ours.id_of("fra_Latn")]]
+    assert ids(Tokenizer.from_folder(legacy), ["The hotel"]) == expected
 
 
 @pytest.mark.parametrize("codes", ["m2m100", "wmt21"])
 @pytest.mark.parametrize("settings", [{}, {"model_type": "bpe"}], ids=["unigram", "bpe"])
-def test_m2m_is_that_of_its_class(
-    codes: str, settings: dict[str, str], pieces: Pieces, tmp_path: Path
-) -> None:
-    model = pieces(240, **settings)
-    oracle = sentencepiece.SentencePieceProcessor(str(model))
-    known = [oracle.id_to_piece(number) for number in range(3, oracle.get_piece_size())]
-    listed = ["<s>", "<pad>", "</s>", "<unk>", *reversed(known)]
-    vocabulary = tmp_path / "listed.json"
-    vocabulary.write_text(json.dumps({token: number for number, token in enumerate(listed)}))
-    files = {"sentencepiece.bpe.model": model, "vocab.json": vocabulary}
-    folder = write(tmp_path / "m2m", files, {"language_codes": codes, "src_lang": "zh"}, "m2m_100")
+def test_m2m_is_that_of_its_class(codes: str, settings: dict[str, str], tmp_path: Path) -> None:
+    said = {"language_codes": codes, "src_lang": "zh"}
+    folder = spm.m2m(tmp_path, spm.learnt(240, **settings), said)
     theirs, ours = T.M2M100Tokenizer.from_pretrained(folder), Tokenizer.from_folder(folder)
     expected = theirs(TEXTS)["input_ids"]
     assert ids(ours, TEXTS) == expected
@@ -125,39 +98,10 @@ def test_m2m_is_that_of_its_class(
         assert found.strip() == theirs.decode(numbers, skip_special_tokens=True)
 
 
-def marian(folder: Path, pieces: Pieces, joint: bool = True) -> Path:
-    """A folder as Helsinki-NLP publishes them, or with a list for each language."""
-    sides = {
-        "source.spm": pieces(90, tuple(ENGLISH)),
-        "target.spm": pieces(60, tuple(CHINESE)),
-    }
-    lists = []
-    for model in sides.values():
-        oracle = sentencepiece.SentencePieceProcessor(str(model))
-        lists.append([oracle.id_to_piece(i) for i in range(oracle.get_piece_size())])
-    english, chinese = ([one for one in some if one != "<s>"] for some in lists)
-    if joint:
-        tokens = dict.fromkeys(["</s>", "<unk>", "日本", *chinese, *english, ">>deu<<", "<pad>"])
-        written = {"vocab.json": tokens}
-    else:
-        written = {
-            "vocab.json": dict.fromkeys(["</s>", "<unk>", *english, "<pad>"]),
-            "target_vocab.json": dict.fromkeys(["</s>", "<unk>", *chinese, "<pad>"]),
-        }
-    said = {"source_lang": "en", "target_lang": "zh", "separate_vocabs": not joint}
-    write(folder, sides, said, "marian")
-    for name, tokens in written.items():
-        numbers = {token: number for number, token in enumerate(tokens)}
-        (folder / name).write_text(json.dumps(numbers))
-    return folder
-
-
 @pytest.mark.filterwarnings("ignore:Recommended")
 @pytest.mark.parametrize("joint", [True, False], ids=["one list", "two lists"])
-def test_marian_reads_and_writes_with_two_models(
-    joint: bool, pieces: Pieces, tmp_path: Path
-) -> None:
-    folder = marian(tmp_path / "published", pieces, joint)
+def test_marian_reads_and_writes_with_two_models(joint: bool, tmp_path: Path) -> None:
+    folder = spm.marian(tmp_path / "published", joint)
     theirs = T.MarianTokenizer.from_pretrained(folder)
     source, target = Tokenizer.from_folder(folder), Tokenizer.target_from_folder(folder)
     assert target is not None
@@ -181,16 +125,16 @@ def test_marian_reads_and_writes_with_two_models(
 
 
 @pytest.mark.filterwarnings("ignore:Recommended")
-def test_marian_is_told_the_language_in_front_of_a_text(pieces: Pieces, tmp_path: Path) -> None:
-    folder = marian(tmp_path, pieces)
+def test_marian_is_told_the_language_in_front_of_a_text(tmp_path: Path) -> None:
+    folder = spm.marian(tmp_path)
     theirs, ours = T.MarianTokenizer.from_pretrained(folder), Tokenizer.from_folder(folder)
     texts = [">>deu<< The hotel", ">>deu<<The hotel"]
     assert ids(ours, texts) == theirs(texts)["input_ids"]
     assert ours.id_of(">>deu<<") in ours.special_ids
 
 
-def test_a_piece_that_the_list_lacks_is_cut_into_others(pieces: Pieces, tmp_path: Path) -> None:
-    folder = marian(tmp_path, pieces)
+def test_a_piece_that_the_list_lacks_is_cut_into_others(tmp_path: Path) -> None:
+    folder = spm.marian(tmp_path)
     before = Tokenizer.from_folder(folder)
     ((_, piece, _),) = [before.tokens(ids(before, ["The friendly"])[0])[-3:]]
     numbers = json.loads((folder / "vocab.json").read_text())
@@ -202,8 +146,8 @@ def test_a_piece_that_the_list_lacks_is_cut_into_others(pieces: Pieces, tmp_path
     assert after.decode(found[0]) == "The friendly"
 
 
-def test_one_tokenizer_is_enough_where_it_is_written_whole(pieces: Pieces, tmp_path: Path) -> None:
-    folder = marian(tmp_path, pieces)
+def test_one_tokenizer_is_enough_where_it_is_written_whole(tmp_path: Path) -> None:
+    folder = spm.marian(tmp_path)
     Tokenizer.from_folder(folder).save(folder)
     assert Tokenizer.target_from_folder(folder) is None
 
@@ -220,10 +164,8 @@ def test_one_tokenizer_is_enough_where_it_is_written_whole(pieces: Pieces, tmp_p
         ({"config.json": b"{}"}, r"none is no known one; set tokenizer_class .*MarianTokenizer"),
     ],
 )
-def test_damage_is_said_in_one_line(
-    broken: dict[str, bytes], message: str, pieces: Pieces, tmp_path: Path
-) -> None:
-    folder = marian(tmp_path, pieces)
+def test_damage_is_said_in_one_line(broken: dict[str, bytes], message: str, tmp_path: Path) -> None:
+    folder = spm.marian(tmp_path)
     for name, content in broken.items():
         (folder / name).write_bytes(content)
     with pytest.raises(ConfigError, match=message) as refused:
@@ -232,11 +174,11 @@ def test_damage_is_said_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_languages_that_nothing_lists_are_asked_for(pieces: Pieces, tmp_path: Path) -> None:
-    files = {"sentencepiece.bpe.model": pieces(150)}
+def test_languages_that_nothing_lists_are_asked_for(tmp_path: Path) -> None:
+    files = {"sentencepiece.bpe.model": spm.learnt(150)}
     for said, message in (
         ({"tokenizer_class": "NllbTokenizer"}, "languages of the model are not listed"),
         ({"tokenizer_class": "MBartTokenizer", "src_lang": "xx"}, "src_lang='xx' is no language"),
     ):
         with pytest.raises(ConfigError, match=message):
-            Tokenizer.from_folder(write(tmp_path, files, said))
+            Tokenizer.from_folder(spm.write(tmp_path, files, said))

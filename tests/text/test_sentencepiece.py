@@ -1,21 +1,18 @@
 """SentencePiece models against the oracle: its own package cuts texts into the same pieces."""
 
-import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import transformers
+from tests import spm
+from tests.spm import BYTES, LLAMA, learnt
 
 from manyheads.errors import ConfigError
 from manyheads.text import Tokenizer
 from manyheads.text.sentencepiece import Kind, Segmentation, read_pieces
 
 from .conftest import CHINESE, ENGLISH
-
-sentencepiece = pytest.importorskip("sentencepiece")
-Pieces = Callable[..., Path]
 
 TEXTS = [
     *ENGLISH[:4],
@@ -39,34 +36,23 @@ LETTERS = sorted(set("".join(TEXTS)) - {"\u0301", "\u200d", "<"})
 RANDOM = random.Random(0)
 TEXTS += ["".join(RANDOM.choices(LETTERS, k=RANDOM.randint(1, 30))) for _ in range(200)]
 
-BYTES = {"byte_fallback": True}
-# As Llama's: nothing is replaced, no space is lost, and digits stand alone.
-KEPT = {
-    "normalization_rule_name": "identity",
-    "remove_extra_whitespaces": False,
-    "allow_whitespace_only_pieces": True,
-    "split_digits": True,
-}
 MODELS = {
     "unigram": (150, {}),
     "unigram-bytes": (440, BYTES),
     "unigram-identity": (150, {"normalization_rule_name": "identity", "add_dummy_prefix": False}),
     "unigram-lowercase": (150, {"normalization_rule_name": "nmt_nfkc_cf"}),
-    "unigram-defined": (150, {"user_defined_symbols": ("<sep>", "hotel▁was")}),
+    "unigram-defined": (150, {"user_defined_symbols": "<sep>,hotel▁was"}),
     "unigram-across-words": (260, {"split_by_whitespace": False}),
     "bpe": (260, {"model_type": "bpe"}),
     "bpe-bytes": (500, {"model_type": "bpe", **BYTES}),
-    "bpe-llama": (500, {"model_type": "bpe", **BYTES, **KEPT}),
+    "bpe-llama": (500, LLAMA),
 }
 
 
-def plain(model: Path, folder: Path) -> Tokenizer:
+def plain(model: bytes, folder: Path) -> Tokenizer:
     """A tokenizer of these pieces with nothing around a text."""
-    folder.mkdir(exist_ok=True)
-    (folder / "tokenizer.model").write_bytes(model.read_bytes())
-    settings = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False, "legacy": True}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    return Tokenizer.from_folder(folder)
+    said = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False, "legacy": True}
+    return Tokenizer.from_folder(spm.write(folder, {"tokenizer.model": model}, said))
 
 
 def ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
@@ -74,10 +60,10 @@ def ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_texts_become_the_same_pieces(name: str, pieces: Pieces, tmp_path: Path) -> None:
+def test_texts_become_the_same_pieces(name: str, tmp_path: Path) -> None:
     size, settings = MODELS[name]
-    model = pieces(size, **settings)
-    oracle = sentencepiece.SentencePieceProcessor(str(model))
+    model = learnt(size, **settings)
+    oracle = spm.oracle(model)
     ours = plain(model, tmp_path)
     expected = oracle.encode(TEXTS)
     assert ids(ours, TEXTS) == expected
@@ -86,26 +72,22 @@ def test_texts_become_the_same_pieces(name: str, pieces: Pieces, tmp_path: Path)
             assert ours.decode(numbers) == oracle.decode(numbers)
     assert ours.vocabulary_size == oracle.get_piece_size()
     assert ours.unk_id == oracle.unk_id()
-    assert any(oracle.unk_id() in numbers for numbers in expected) != (
-        "bytes" in name or "llama" in name
-    )
+    assert any(oracle.unk_id() in numbers for numbers in expected) != ("byte_fallback" in settings)
 
 
 @pytest.mark.parametrize("name", ["unigram", "bpe", "bpe-llama"])
-def test_what_is_saved_is_read_alike_here_and_elsewhere(
-    name: str, pieces: Pieces, tmp_path: Path
-) -> None:
+def test_what_is_saved_is_read_alike_here_and_elsewhere(name: str, tmp_path: Path) -> None:
     size, settings = MODELS[name]
-    ours = plain(pieces(size, **settings), tmp_path / "published")
+    ours = plain(learnt(size, **settings), tmp_path / "published")
     ours.save(tmp_path / "saved")
     again = Tokenizer.from_folder(tmp_path / "saved")
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "saved")
     assert ids(ours, TEXTS) == ids(again, TEXTS) == theirs(TEXTS)["input_ids"]
 
 
-def test_tokens_know_where_they_were_read(pieces: Pieces, tmp_path: Path) -> None:
+def test_tokens_know_where_they_were_read(tmp_path: Path) -> None:
     text = "  The  hotel was ﬁne…"
-    (encoded,) = plain(pieces(150), tmp_path).encode([text], offsets=True, words=True)
+    (encoded,) = plain(learnt(150), tmp_path).encode([text], offsets=True, words=True)
     (piece,) = encoded.pieces
     assert piece.offsets is not None and piece.words is not None
     words = [
@@ -116,33 +98,27 @@ def test_tokens_know_where_they_were_read(pieces: Pieces, tmp_path: Path) -> Non
     assert read == ["The", "hotel", "was", "ﬁne…"]
 
 
-def test_the_file_says_how_texts_are_cut(pieces: Pieces) -> None:
-    unigram, pairs = (
-        read_pieces(pieces(150)),
-        read_pieces(pieces(500, model_type="bpe", **BYTES, **KEPT)),
-    )
-    assert unigram.segmentation is Segmentation.UNIGRAM
-    assert pairs.segmentation is Segmentation.BYTE_PAIR
-    assert (unigram.byte_fallback, unigram.one_space, bool(unigram.replacements)) == (
-        False,
-        True,
-        True,
-    )
-    assert (pairs.byte_fallback, pairs.one_space, bool(pairs.replacements)) == (True, False, False)
-    assert sum(piece.kind is Kind.BYTE for piece in pairs.pieces) == 256
-    assert unigram.unknown == "<unk>"
+def test_the_file_says_how_texts_are_cut(tmp_path: Path) -> None:
+    for model, segmentation, by_bytes, one_space in (
+        (learnt(150), Segmentation.UNIGRAM, False, True),
+        (learnt(500, **LLAMA), Segmentation.BYTE_PAIR, True, False),
+    ):
+        (tmp_path / "model").write_bytes(model)
+        found = read_pieces(tmp_path / "model")
+        assert found.segmentation is segmentation
+        assert (found.byte_fallback, found.one_space) == (by_bytes, one_space)
+        assert bool(found.replacements) == one_space
+        assert sum(piece.kind is Kind.BYTE for piece in found.pieces) == 256 * by_bytes
+        assert [piece.text for piece in found.pieces] == spm.pieces(model)
+        assert found.unknown == "<unk>"
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, -1, -2, -3000])
-def test_a_file_that_is_cut_off_is_refused_in_one_line(
-    kept: int, pieces: Pieces, tmp_path: Path
-) -> None:
-    model = tmp_path / "cut.model"
-    model.write_bytes(pieces(150).read_bytes()[:kept])
+def test_a_file_that_is_cut_off_is_refused_in_one_line(kept: int, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"^tokenizer\.model in .* cannot be read: .* restore it$"
     ):
-        plain(model, tmp_path / "folder")
+        plain(learnt(150)[:kept], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +133,8 @@ def test_a_file_that_is_cut_off_is_refused_in_one_line(
     ],
 )
 def test_other_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "other").write_bytes(content)
     with pytest.raises(ConfigError) as refused:
-        plain(tmp_path / "other", tmp_path / "folder")
+        plain(content, tmp_path)
     assert "tokenizer.model is no SentencePiece model as known here" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -172,7 +147,7 @@ def test_other_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> 
     ],
 )
 def test_what_is_not_known_is_refused(
-    settings: dict[str, object], reason: str, pieces: Pieces, tmp_path: Path
+    settings: dict[str, object], reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
-        plain(pieces(150, **settings), tmp_path)
+        plain(learnt(150, **settings), tmp_path)
