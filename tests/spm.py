@@ -81,7 +81,7 @@ def marian(folder: Path, joint: bool = True) -> Path:
         files["vocab.json"] = numbered(list(tokens))
     else:
         for name, some in (("vocab.json", english), ("target_vocab.json", chinese)):
-            files[name] = numbered(list(dict.fromkeys(["</s>", "<unk>", *some, "<pad>"])))
+            files[name] = numbered(list(dict.fromkeys(["</s>", "<unk>", "<pad>", *some])))
     said = {"source_lang": "en", "target_lang": "zh", "separate_vocabs": not joint}
     return write(folder, files, said, "marian")
 

@@ -75,6 +75,7 @@ def marian_to_spec(config: Config) -> Spec:
     spec = _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=58101)
     if config.get("share_encoder_decoder_embeddings", True):
         return spec
+    refuse(config, "tie_word_embeddings", True)
     # Each language has a vocabulary and a table; the output shares the decoder's.
     own = config.get("decoder_vocab_size", spec.embed.vocabulary)
     return replace(spec, target=replace(spec.embed, vocabulary=own), two_tables=True)

@@ -82,7 +82,8 @@ class Languages:
                     f"this model names no languages, so that it cannot choose {code!r}; leave it "
                     "out, or choose a model for several languages"
                 )
-            some = ", ".join(self.codes[:12]) + (", …" if len(self.codes) > 12 else "")
+            near = sorted(self.codes, key=lambda one: one[:2].casefold() != code[:2].casefold())
+            some = ", ".join(near[:12]) + (", …" if len(near) > 12 else "")
             raise GenerationError(
                 f"language {code!r} is not known.{did_you_mean(code, self.codes)} There are: {some}"
             )
