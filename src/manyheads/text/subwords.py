@@ -35,7 +35,7 @@ class SubwordSampler:
                 f"{'' if plain else ' of another kind'}: set subword_dropout=0"
             )
         self._core = core
-        self._special = tokenizer.special_ids
+        self._special, self._unknown = tokenizer.special_ids, tokenizer.unk_id
         self._ids: dict[str, int] = model["vocab"]
         merges = (one if isinstance(one, list) else one.split(" ") for one in model["merges"])
         self._ranks = {(left, right): rank for rank, (left, right) in enumerate(merges)}
@@ -68,7 +68,7 @@ class SubwordSampler:
             if usual is None:
                 usual = self._usual[word] = tuple(t.id for t in self._core.model.tokenize(word))
             kept = self._kept(len(word) - len(usual), share, random)
-            if kept is None or len(word) > _LONGEST:
+            if kept is None or len(word) > _LONGEST or self._unknown in usual:
                 ids += usual
             else:
                 ids += (self._ids[one] for one in self._merged(list(word), kept, share, random))
