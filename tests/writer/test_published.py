@@ -17,7 +17,7 @@ from manyheads.errors import GenerationError
 from manyheads.hub import load_model, save_model
 from manyheads.writer import translate
 
-from .translators import m2m, marian, nllb
+from .translators import m2m, marian, mbart, nllb
 
 T = transformers
 TEXTS = ["The hotel was wonderful.", "a clean room", "The 酒店 was 日本!"]
@@ -105,6 +105,30 @@ def test_m2m_writes_from_and_to_the_languages_of_each_call(tmp_path: Path) -> No
         assert [text.strip() for text in generator(TEXTS, wording)] == expected
         outputs.add(tuple(expected))
     assert len(outputs) == 3
+
+
+def test_mbart_begins_with_the_language_that_it_writes(tmp_path: Path) -> None:
+    generator = mh.Generator(mbart(tmp_path))
+    for source, target in ((None, None), ("de_DE", "fr_XX"), ("de_DE", "ro_RO")):
+        tokenizer = T.MBartTokenizer.from_pretrained(tmp_path, src_lang=source or "en_XX")
+        start = tokenizer.convert_tokens_to_ids(target or "ro_RO")
+        wording = replace(WORDING, source_language=source, target_language=target)
+        expected = theirs(tmp_path, tokenizer, TEXTS, **BEAMS, decoder_start_token_id=start)
+        assert [text.strip() for text in generator(TEXTS, wording)] == expected
+        (scored,) = generator.score(["酒店"], ["hotel was"], wording)
+        assert (scored.tokens[0], scored.tokens[-1]) == ("▁", "</s>")
+
+
+def test_outputs_of_m2m_are_scored_behind_their_language(tmp_path: Path) -> None:
+    generator = mh.Generator(m2m(tmp_path))
+    wording = mh.Wording(source_language="zh", target_language="ja")
+    tokenizer = T.M2M100Tokenizer.from_pretrained(tmp_path, src_lang="zh", tgt_lang="ja")
+    inputs = tokenizer("酒店", text_target="hotel was", return_tensors="pt")
+    with torch.no_grad():
+        loss = T.M2M100ForConditionalGeneration.from_pretrained(tmp_path)(**inputs).loss
+    (scored,) = generator.score(["酒店"], ["hotel was"], wording)
+    assert (scored.tokens[0], scored.tokens[-1]) == ("__ja__", "</s>")
+    assert -scored.log_prob == pytest.approx(loss.item() * len(scored.tokens), rel=1e-5)
 
 
 def test_nllb_reads_and_writes_behind_its_codes(tmp_path: Path) -> None:

@@ -72,6 +72,19 @@ def nllb(folder: Path) -> Path:
     return _many(spm.nllb(folder, spm.learnt(260, model_type="bpe")))
 
 
+def mbart(folder: Path) -> Path:
+    said = {"tokenizer_class": "MBartTokenizer"}
+    spm.write(folder, {"sentencepiece.bpe.model": spm.learnt(150)}, said)
+    tokenizer = mh.Tokenizer.from_folder(folder)
+    return publish(
+        folder,
+        T.MBartForConditionalGeneration,
+        T.MBartConfig,
+        vocab_size=tokenizer.vocabulary_size,
+        decoder_start_token_id=tokenizer.id_of("ro_RO"),
+    )
+
+
 def _many(folder: Path) -> Path:
     size = mh.Tokenizer.from_folder(folder).vocabulary_size
     return publish(folder, T.M2M100ForConditionalGeneration, T.M2M100Config, vocab_size=size)

@@ -133,7 +133,7 @@ def translating(generator: Generator, wording: Wording) -> Wording:
 def _require_language(generator: Generator, wording: Wording) -> None:
     """Refuse a model of several languages whose folder does not say in which of them it writes."""
     writing, known = generator.writing(wording), generator.languages.framing
-    if known and set(known.values()).isdisjoint({*writing.starts, *writing.settings.prefix}):
+    if known and not generator.languages.begins((*writing.starts, *writing.settings.prefix)):
         codes = sorted(known)
         some = ", ".join(codes[:12]) + (", …" if len(codes) > 12 else "")
         raise GenerationError(
