@@ -139,6 +139,20 @@ def test_other_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> 
     assert "\n" not in str(refused.value)
 
 
+def test_a_damaged_file_is_refused_in_one_line_or_still_one(tmp_path: Path) -> None:
+    whole, draw, refused = learnt(150), random.Random(2), 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[draw.randrange(4000)] = draw.randrange(256)
+        try:
+            plain(bytes(damaged), tmp_path).encode(["The hotel was ﬁne"])
+        except ConfigError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 20
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

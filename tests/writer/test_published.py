@@ -170,3 +170,23 @@ def test_the_round_trip_keeps_languages(tmp_path: Path) -> None:
     save_model(tmp_path / "saved", load_model(folder))
     wording = replace(WORDING, source_language="zh", target_language="ja")
     assert ours(tmp_path / "saved", wording) == ours(folder, wording)
+
+
+@pytest.mark.parametrize("name", ["marian", "m2m"])
+def test_weights_of_older_releases_hold_more_and_open_alike(name: str, tmp_path: Path) -> None:
+    """They have every name of a tied table, and sinusoids, which follow from the configuration."""
+    folder = marian(tmp_path, joint=True) if name == "marian" else m2m(tmp_path)
+    wording = replace(WORDING, target_language="zh" if name == "m2m" else None)
+    expected = ours(folder, wording)
+    model = T.AutoModelForSeq2SeqLM.from_pretrained(folder)
+    weights = dict(model.state_dict()) | {"lm_head.weight": model.model.shared.weight}
+    for side, half in (("encoder", model.model.encoder), ("decoder", model.model.decoder)):
+        kind = "weight" if name == "marian" else "weights"
+        weights[f"model.{side}.embed_tokens.weight"] = model.model.shared.weight
+        weights[f"model.{side}.embed_positions.{kind}"] = getattr(half.embed_positions, kind)
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    assert ours(folder, wording) == expected
+    save_model(tmp_path / "saved", load_model(folder))
+    _, found = type(model).from_pretrained(tmp_path / "saved", output_loading_info=True)
+    assert not any(found.values()), found
