@@ -7,9 +7,14 @@ tokens of their own before and behind them, or number them by a list. A list of 
 pieces that the model of one does not know. They are read where unknown characters, all that stand
 together, spell one; elsewhere they are not, and for that they are marked in the vocabulary.
 
-Two differences remain, both rare. A character that is replaced loses the accent behind it, where
-the two are written apart, as in all tokenizers of that library. And a piece that a list leaves out
-is not used, so that its text is cut into others, where SentencePiece would find it and not know it.
+What remains different is rare:
+
+- A character that is replaced loses the accent behind it, where the two are written apart, as in
+  all tokenizers of that library.
+- A piece that a list leaves out is not used, so that its text is cut into others; SentencePiece
+  would find it, and the list not know it.
+- Behind a symbol that users of BPE defined, text begins with a space, as behind special tokens.
+- A text that spells the name of a byte, such as <0x41>, may be read as that byte by Unigram.
 """
 
 from __future__ import annotations
