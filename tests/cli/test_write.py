@@ -9,11 +9,12 @@ import os
 import select
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import environment
-from tests.writer import models
+from tests.writer import models, translators
 
 import manyheads as mh
 from manyheads.writer import summarize, translate
@@ -111,6 +112,26 @@ def test_tables(shell, bart, tmp_path):
         assert [row["body"] for row in rows] == LINES
         assert [bool(row[column]) for row in rows][1] is False
         assert "truncated" in rows[0]
+
+
+def test_translate_between_languages(shell, tmp_path):
+    folder = translators.nllb(tmp_path)
+    done = shell(
+        "translate", "--model", folder, "--from", "zho_Hans", "--to", "fra_Latn", *LIMIT, "酒店"
+    )
+    assert done.returncode == 0, done.stderr
+    wording = replace(WORDING, source_language="zho_Hans", target_language="fra_Latn")
+    (expected,) = translate(mh.Generator(folder), ["酒店"], wording)
+    assert done.stdout == expected.text.strip() + "\n"
+    for options, message in (
+        (("--to", "fra_latn"), "Did you mean 'fra_Latn'"),
+        (("--from", "zh", "--to", "fra_Latn"), "'zh' is not known. There are: zho_Hans, "),
+        ((), "writes in 4 languages and must be told in which"),
+    ):
+        done = shell("translate", "--model", folder, *options, "酒店")
+        assert (done.returncode, done.stdout) != (0, "")
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_translate(shell, bart):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from manyheads.core.layout import Layout
@@ -34,6 +35,19 @@ def test_sinusoidal_table_is_the_formula(count: int, width: int) -> None:
     torch.testing.assert_close(sinusoidal_table(count, width), expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize(("count", "width"), [(5, 8), (1030, 16)])
+def test_closed_sinusoids_are_those_of_m2m(count: int, width: int) -> None:
+    theirs = M2M100SinusoidalPositionalEmbedding(count - 2, width, padding_idx=1).weights
+    ours = sinusoidal_table(count, width, halves=True, closed=True)
+    # The row of padding is zero there, and no token's here. They count angles in single precision.
+    torch.testing.assert_close(ours[2:], theirs[2:], atol=1e-7 * count + 1e-6, rtol=0)
+
+
+def test_sinusoidal_positions_start_at_their_offset() -> None:
+    embedding = PositionEmbedding(SinusoidalPositions(count=6, offset=2), 4)
+    assert torch.equal(embedding(Layout([2, 4])), sinusoidal_table(6, 4)[[2, 3, 2, 3, 4, 5]])
+
+
 def test_sinusoidal_positions_follow_each_sequence_and_are_not_trained() -> None:
     embedding = PositionEmbedding(SinusoidalPositions(10), 6)
     table = sinusoidal_table(10, 6)
@@ -52,7 +66,9 @@ def test_learned_positions_start_at_their_offset() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [LearnedPositions(count=6, offset=2), SinusoidalPositions(4)], ids=["learned", "sin"]
+    "spec",
+    [LearnedPositions(6, offset=2), SinusoidalPositions(4), SinusoidalPositions(6, offset=2)],
+    ids=["learned", "sin", "sin with an offset"],
 )
 def test_a_sequence_beyond_the_table_is_refused_with_the_limit(
     spec: LearnedPositions | SinusoidalPositions,

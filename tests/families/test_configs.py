@@ -19,6 +19,7 @@ from manyheads.families import (
     ELECTRA,
     FAMILIES,
     LONGFORMER,
+    MARIAN,
     MODERNBERT,
     ROBERTA,
     VIT,
@@ -224,6 +225,8 @@ def test_a_family_is_found_by_its_name(family: Family) -> None:
 def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"'robarta' is not supported. Did you mean 'roberta'\?"):
         family_of({"model_type": "robarta"})
+    with pytest.raises(ConfigError, match=r"'nllb-moe' .* mixture of experts; choose a dense NLLB"):
+        family_of({"model_type": "nllb-moe"})
     with pytest.raises(ConfigError, match="has no model_type"):
         family_of({"hidden_size": 8})
 
@@ -248,6 +251,11 @@ def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
         (VIT, {"patch_size": 300}, "patch_size=300 does not fit into image_size=224"),
         (LONGFORMER, {"attention_window": 7}, "attention_window=7 cannot be halved"),
         (LONGFORMER, {"attention_window": [8, 8]}, "has 2 numbers for 12 layers"),
+        (
+            MARIAN,
+            {"share_encoder_decoder_embeddings": False, "tie_word_embeddings": False},
+            "tie_word_embeddings=False .* only True",
+        ),
         (
             MODERNBERT,
             {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},

@@ -139,6 +139,13 @@ ENCODER_DECODERS = {
         T.MarianConfig,
         _BART | {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": VOCABULARY},
     ),
+    "m2m-100": Case(T.M2M100ForConditionalGeneration, T.M2M100Config, _BART),
+    # As NLLB has it: its padding is token 1, and embeddings are not scaled in every one.
+    "nllb": Case(
+        T.M2M100ForConditionalGeneration,
+        T.M2M100Config,
+        _BART | {"pad_token_id": 1, "scale_embedding": False, "activation_function": "gelu"},
+    ),
     "t5": Case(T.T5ForConditionalGeneration, T.T5Config, _T5),
     "t5-gated": Case(T.T5ForConditionalGeneration, T.T5Config, _T5 | _GATED),
     "mt5": Case(T.MT5ForConditionalGeneration, T.MT5Config, _T5 | _GATED),

@@ -141,7 +141,9 @@ def test_truncation_and_padding_of_the_file_are_switched_off(minilm: Tokenizer) 
     [
         ({}, "neither tokenizer.json, nor vocab.txt"),
         ({"vocab.json": "{}"}, "nor vocab.json with merges.txt"),
-        ({"spiece.model": "x"}, "SentencePiece"),
+        ({}, "nor a SentencePiece model"),
+        ({"source.spm": "x"}, "nor a SentencePiece model"),
+        ({"spiece.model": "x"}, "spiece.model is no SentencePiece model"),
         ({"tokenizer.json": "{"}, "tokenizer.json in .* cannot be read"),
         ({"vocab.txt": "a\nb\n"}, r"no \[CLS\]"),
         ({"vocab.txt": "[CLS]", "tokenizer_config.json": "nonsense"}, "is not JSON"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from itertools import pairwise, product
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -188,3 +189,21 @@ def test_unknown_words_stay_unknown():
 def test_tokenizers_of_whole_words_are_refused():
     with pytest.raises(RecipeError, match="WordLevel"):
         SubwordSampler(learn_tokenizer(TEXTS, Words()))
+
+
+def test_pieces_of_sentencepiece_are_left_out_too(tmp_path: Path):
+    spm = pytest.importorskip("tests.spm")
+    tokenizer = Tokenizer.from_folder(spm.nllb(tmp_path, spm.learnt(260, model_type="bpe")))
+    sampler = SubwordSampler(tokenizer)
+    for text in ("The hotel was wonderful", "酒店的服务不错", "the ﬁne room"):
+        ids = usual(tokenizer, text)
+        assert sampler.read(text, ids, 0.0, Random(0), WHOLE) == ids
+        parts = sampler.read(text, ids, 1.0, Random(0), WHOLE)
+        assert len(parts) > len(ids)
+        assert tokenizer.decode(parts) == tokenizer.decode(ids)
+    text = "the café 日本"  # unknown characters are no parts of words, also where they are cut
+    assert tokenizer.unk_id in usual(tokenizer, text)
+    for limit in (3, 100):
+        (cut,) = tokenizer.encode([text], truncation=Head(limit))[0].pieces
+        found = sampler.read(text, cut.ids, 1.0, Random(0), Head(limit))
+        assert len(found) <= limit and found[0] == cut.ids[0]

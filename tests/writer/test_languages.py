@@ -43,7 +43,7 @@ def test_sources_are_framed_by_their_language(many: mh.Generator) -> None:
 
 def test_a_language_that_is_not_there_is_refused_with_the_nearest(many: mh.Generator) -> None:
     for name in ("source_language", "target_language"):
-        with pytest.raises(GenerationError, match=r"'fr'.* There are: en_XX, fr_XX, zh_CN"):
+        with pytest.raises(GenerationError, match=r"'fr'.* There are: fr_XX, en_XX, zh_CN"):
             many("hello", mh.Wording(**{name: "fr"}))
 
 

@@ -22,15 +22,15 @@ from manyheads.core.spec import (
 from manyheads.errors import LayoutError
 
 
-def sinusoidal_table(count: int, width: int, halves: bool = False) -> Tensor:
+def sinusoidal_table(count: int, width: int, halves: bool = False, closed: bool = False) -> Tensor:
     """Return PE (count, D): PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle).
 
     "Attention Is All You Need", section 3.5. One angle per pair of dimensions; with `halves`, the
-    sines of all pairs come first.
+    sines of all pairs come first, and with `closed` the last pair's angle is p/10000 itself.
     """
     position = torch.arange(count, dtype=torch.float64)[:, None]
     even = torch.arange(0, width, 2, dtype=torch.float64)
-    angle = position / 10_000 ** (even / width)
+    angle = position / 10_000 ** (even / (max(1, width - 2) if closed else width))
     if halves:
         return torch.cat((angle.sin(), angle.cos()[:, : width // 2]), dim=1).float()
     table = torch.zeros(count, width)
@@ -52,13 +52,13 @@ class PositionEmbedding(nn.Module):
             self.weight = nn.Parameter(torch.zeros(spec.count, width))
         else:
             with torch.device("cpu"):  # it follows from the spec, also where weights come later
-                table = sinusoidal_table(spec.count, width, spec.halves)
+                table = sinusoidal_table(spec.count, width, spec.halves, spec.closed)
             self.register_buffer("weight", table, persistent=False)
 
     @property
     def offset(self) -> int:
         """The row of position 0."""
-        return self.spec.offset if isinstance(self.spec, LearnedPositions) else 0
+        return self.spec.offset
 
     def forward(self, layout: Layout) -> Tensor:
         """Return position vectors (T, D)."""

@@ -73,11 +73,15 @@ class LearnedPositions:
 class SinusoidalPositions:
     """PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle) (Vaswani et al. 2017).
 
-    With `halves`, all sines come before all cosines (Marian).
+    With `halves`, all sines come before all cosines (Marian). Token 0 stands at `offset` (M2M-100
+    starts at 2). With `closed`, the last pair's angle is p/10000 itself, as tensor2tensor had it:
+    10000^(i/(D/2-1)) stands in place of 10000^(2i/D) (M2M-100).
     """
 
     count: int
     halves: bool = False
+    offset: int = 0
+    closed: bool = False
 
 
 @dataclass(frozen=True)

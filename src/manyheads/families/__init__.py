@@ -7,7 +7,7 @@ here; the parity harness in `tests/families` then holds it to the original.
 from __future__ import annotations
 
 from manyheads.errors import ConfigError, did_you_mean
-from manyheads.families.bart import BART, MARIAN, MBART
+from manyheads.families.bart import BART, M2M_100, MARIAN, MBART
 from manyheads.families.bert import BERT
 from manyheads.families.bigbird import BIG_BIRD
 from manyheads.families.distilbert import DISTILBERT
@@ -43,9 +43,16 @@ FAMILIES = {
         BART,
         MBART,
         MARIAN,
+        M2M_100,
         T5,
         MT5,
     )
+}
+
+
+# What is published under a name of its own and is no family here, with what to choose instead.
+_REFUSED = {
+    "nllb-moe": "a mixture of experts; choose a dense NLLB, such as nllb-200-distilled-600M",
 }
 
 
@@ -54,6 +61,8 @@ def family_of(config: Config) -> Family:
     name = config.get("model_type")
     if name is None:
         raise ConfigError("config.json has no model_type; it is not a Transformer's configuration")
+    if name in _REFUSED:
+        raise ConfigError(f"model_type {name!r} is not supported: it is {_REFUSED[name]}")
     if name not in FAMILIES:
         raise ConfigError(
             f"model_type {name!r} is not supported.{did_you_mean(str(name), FAMILIES)} "

@@ -1,8 +1,9 @@
-"""BART (Lewis et al. 2020), mBART (Liu et al. 2020) and Marian (Junczys-Dowmunt et al. 2018).
+"""BART (Lewis et al. 2020), mBART (Liu et al. 2020), Marian (Junczys-Dowmunt et al. 2018), M2M-100.
 
 All are the encoder-decoder of Vaswani et al. 2017. BART and mBART learn their positions and
-normalise the sum of token and position; Marian has sinusoids, its sines before its cosines. mBART
-puts its norms before the sub-layers and one at the end of each side, the others after the
+normalise the sum of token and position. Marian and M2M-100 (Fan et al. 2020) have sinusoids, the
+sines before the cosines; NLLB (Costa-jussà et al. 2022) is published as M2M-100. mBART and M2M-100
+put their norms before the sub-layers and one at the end of each side, the others after the
 residuals.
 """
 
@@ -48,9 +49,7 @@ def bart_to_spec(config: Config) -> Spec:
 
 def mbart_to_spec(config: Config) -> Spec:
     """Read an mBART configuration."""
-    spec = bart_to_spec(config)
-    assert spec.encoder is not None and spec.decoder is not None
-    return replace(spec, encoder=_pre_norm(spec.encoder), decoder=_pre_norm(spec.decoder))
+    return _pre_normed(bart_to_spec(config))
 
 
 def _pre_norm(stack: StackSpec) -> StackSpec:
@@ -76,9 +75,35 @@ def marian_to_spec(config: Config) -> Spec:
     spec = _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=58101)
     if config.get("share_encoder_decoder_embeddings", True):
         return spec
+    refuse(config, "tie_word_embeddings", True)
     # Each language has a vocabulary and a table; the output shares the decoder's.
     own = config.get("decoder_vocab_size", spec.embed.vocabulary)
     return replace(spec, target=replace(spec.embed, vocabulary=own), two_tables=True)
+
+
+# What M2M-100's configuration leaves out otherwise than BART's.
+_M2M_DEFAULTS: Config = {
+    "activation_function": "relu",
+    "attention_dropout": 0.1,
+    "scale_embedding": True,
+}
+
+
+def m2m_to_spec(config: Config) -> Spec:
+    """Read a configuration of M2M-100 or NLLB."""
+    config = _M2M_DEFAULTS | config
+    # fairseq numbered positions from the padding id on; row `pad_token_id` itself stays unused.
+    offset = config.get("pad_token_id", 1) + 1
+    count = config.get("max_position_embeddings", 1024) + offset
+    positions = SinusoidalPositions(count, halves=True, offset=offset, closed=True)
+    spec = _spec(config, positions, None, vocabulary=128112)
+    return replace(_pre_normed(spec), output=OutputSpec())
+
+
+def _pre_normed(spec: Spec) -> Spec:
+    """Return a spec with the norms of both sides before the sub-layers."""
+    assert spec.encoder is not None and spec.decoder is not None
+    return replace(spec, encoder=_pre_norm(spec.encoder), decoder=_pre_norm(spec.decoder))
 
 
 def _spec(
@@ -170,6 +195,12 @@ def marian_to_config(spec: Spec) -> Config:
     }
 
 
+def m2m_to_config(spec: Spec) -> Config:
+    """Write the configuration that is read back to the same spec."""
+    assert isinstance(spec.embed.positions, SinusoidalPositions)
+    return to_config(spec) | {"pad_token_id": spec.embed.positions.offset - 1}
+
+
 def _side_rules(side: str, slot: str) -> Rules:
     theirs, ours = f"model.{side}.layers.{{i}}", f"{side}.blocks.{{i}}"
     return Rules(
@@ -186,7 +217,7 @@ _CROSS, _OURS = "model.decoder.layers.{i}.encoder_attn", "decoder.blocks.{i}"
 
 
 def _shared_rules(slot: str) -> Rules:
-    """Return the names that all three share, with the norms in that slot."""
+    """Return the names that all share, with the norms in that slot."""
     return (
         _side_rules("encoder", slot)
         + _side_rules("decoder", slot)
@@ -248,4 +279,13 @@ MARIAN = Family(
     to_spec=marian_to_spec,
     to_config=marian_to_config,
     rules=_shared_rules("residual") + _TWO_TABLES,
+)
+
+M2M_100 = Family(
+    name="m2m_100",
+    architecture="M2M100ForConditionalGeneration",
+    prefix="model.",
+    to_spec=m2m_to_spec,
+    to_config=m2m_to_config,
+    rules=_shared_rules("before") + _ONE_TABLE + _FINAL_NORMS,
 )

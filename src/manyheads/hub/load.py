@@ -23,7 +23,14 @@ from manyheads.hub.source import locate
 from manyheads.text import Tokenizer
 
 # Buffers that older releases stored and that follow from the configuration.
-_DERIVED = ("position_ids", "token_type_ids", "inv_freq", "attn.bias", "attn.masked_bias")
+_DERIVED = (
+    "position_ids",
+    "token_type_ids",
+    "inv_freq",
+    "attn.bias",
+    "attn.masked_bias",
+    "embed_positions.weights",
+)
 
 # In the folder of a model that has two: the tokenizer of what is written.
 TARGET_TOKENIZER = "target_tokenizer"
@@ -36,9 +43,9 @@ class Pretrained:
     `head_weights` keeps, under published names, what is not part of the body: a task head takes its
     weights from there, and saving the model writes them back untouched. `pooling` is how the body
     was trained to be pooled, where its folder says so. `target_tokenizer` is the one of what is
-    written, where that has a vocabulary of its own. A model of images has no tokenizer;
-    `preprocessor` is what its folder says of making images ready, and is saved as it is.
-    `folder` is where it was read, or the file.
+    written, where that is cut into pieces of its own or has a vocabulary of its own. A model of
+    images has no tokenizer; `preprocessor` is what its folder says of making images ready, and is
+    saved as it is. `folder` is where it was read, or the file.
     """
 
     transformer: Transformer
@@ -132,14 +139,17 @@ def load_model(
         config=config,
         head_weights={name: t for name, t in rest.items() if not name.endswith(_DERIVED)},
         pooling=published_pooling(folder),
-        target_tokenizer=(
-            Tokenizer.from_folder(folder / TARGET_TOKENIZER)
-            if spec.two_tables and (folder / TARGET_TOKENIZER).is_dir()
-            else None
-        ),
+        target_tokenizer=_target_tokenizer(folder),
         preprocessor=read_preprocessor(folder),
         folder=folder,
     )
+
+
+def _target_tokenizer(folder: Path) -> Tokenizer | None:
+    """Return the tokenizer of what is written, where the folder has one of its own for it."""
+    if (folder / TARGET_TOKENIZER).is_dir():
+        return Tokenizer.from_folder(folder / TARGET_TOKENIZER)
+    return Tokenizer.target_from_folder(folder)
 
 
 def fill(

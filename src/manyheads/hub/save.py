@@ -30,8 +30,11 @@ def save_model(folder: Path, model: Pretrained) -> None:
     if bare and architectures == [family.architecture]:
         tensors = {name.removeprefix(family.prefix): tensor for name, tensor in tensors.items()}
     write_folder(folder, model, model.config, tensors, architectures[0])
+    target = folder / TARGET_TOKENIZER
     if model.target_tokenizer is not None:
-        model.target_tokenizer.save(folder / TARGET_TOKENIZER)
+        model.target_tokenizer.save(target)
+    elif target.is_dir():  # of a model that was here before
+        shutil.rmtree(target)
     _keep_generation(folder, model)
 
 

@@ -14,7 +14,7 @@ from manyheads.errors import ReferenceNotFound
 
 _PACKAGE = "package:"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-_NEEDED = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.txt", "*.model")
+_NEEDED = ("*.json", "*.safetensors", "pytorch_model*.bin", "*.txt", "*.model", "*.spm")
 
 
 def locate(reference: str | Path) -> Path:

@@ -1,7 +1,8 @@
 """The files of a tokenizer in a Hugging Face folder, read and written.
 
 ``tokenizer.json`` is the truth where it exists: the settings of an older class, such as
-``do_lower_case``, then no longer matter. Without it the tokenizer is built from a vocabulary file.
+``do_lower_case``, then no longer matter. Without it the tokenizer is built from a vocabulary file,
+or from a SentencePiece model; folders of Marian have two of these, for source and target.
 ``tokenizer_config.json`` and ``special_tokens_map.json`` say which tokens have which role;
 ``chat_template.jinja`` goes before the chat template of the former.
 """
@@ -9,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Core
 
 from manyheads.errors import ConfigError
+from manyheads.text.published import (
+    additional_tokens,
+    content_of,
+    convention_of,
+    published_core,
+)
+from manyheads.text.sentencepiece import read_pieces
 
 ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 
@@ -44,6 +52,9 @@ _NOT_SAVED = frozenset(
         "add_eos_token",
     ]
 )
+# What SentencePiece models are called, where a folder has one.
+_PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+_SOURCE, _TARGET = "source.spm", "target.spm"  # where it has two
 # Old folders name a class, and the class alone knows that its model takes no segments.
 _WITHOUT_SEGMENTS = frozenset({"DistilBertTokenizer", "DistilBertTokenizerFast"})
 
@@ -62,11 +73,27 @@ def read_folder(folder: Path) -> tuple[Core, dict[str, str], Settings]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; a tokenizer is a folder of files")
+    return _read(folder, _read_core)
+
+
+def read_target(folder: Path) -> tuple[Core, dict[str, str], Settings] | None:
+    """Read the tokenizer of what a model writes, where the folder has SentencePiece models for two.
+
+    Returns and raises what :func:`read_folder` does; None for a folder with one tokenizer.
+    """
+    if (folder / "tokenizer.json").is_file() or not (folder / _TARGET).is_file():
+        return None
+    return _read(folder, _read_target_core)
+
+
+def _read(
+    folder: Path, read_core: Callable[[Path, Settings], Core]
+) -> tuple[Core, dict[str, str], Settings]:
     settings = _read_json(folder / "tokenizer_config.json")
     if (chat := folder / "chat_template.jinja").is_file():
         settings["chat_template"] = chat.read_text(encoding="utf-8")
     tokens = _read_json(folder / "special_tokens_map.json") | settings
-    core = _read_core(folder, settings)
+    core = read_core(folder, tokens)
     core.no_truncation()  # both are a caller's choice, and a shared tokenizer keeps no such state
     core.no_padding()
     special = _roles(core, tokens)
@@ -101,36 +128,58 @@ def write_folder(
 
 
 def _read_core(folder: Path, settings: Settings) -> Core:
-    for build, names in (
+    found = _first_of(
+        folder,
+        settings,
         (_read_whole, ("tokenizer.json",)),
         (_read_word_pieces, ("vocab.txt",)),
         (_read_byte_pairs, ("vocab.json", "merges.txt")),
-    ):
-        if all((folder / name).is_file() for name in names):
+        (_read_listed_pieces, (_SOURCE, "vocab.json")),
+        *((_read_listed_pieces, (name, "vocab.json")) for name in _PIECES),
+        *((_read_numbered_pieces, (name,)) for name in _PIECES),
+    )
+    if found is None:
+        raise ConfigError(
+            f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json "
+            f"with merges.txt, nor a SentencePiece model ({', '.join(_PIECES)}, or {_SOURCE} "
+            "with vocab.json)"
+        )
+    return found
+
+
+def _read_target_core(folder: Path, settings: Settings) -> Core:
+    vocabulary = "target_vocab.json" if settings.get("separate_vocabs") else "vocab.json"
+    found = _first_of(folder, settings, (_read_listed_pieces, (_TARGET, vocabulary)))
+    if found is None:
+        raise ConfigError(f"{folder} has {_TARGET} without {vocabulary}; restore that")
+    return found
+
+
+def _first_of(
+    folder: Path, settings: Settings, *ways: tuple[Callable[..., Core], tuple[str, ...]]
+) -> Core | None:
+    """Return the tokenizer that the first complete set of files makes."""
+    for build, names in ways:
+        files = [folder / name for name in names]
+        if all(file.is_file() for file in files):
             try:
-                return build(folder, settings)
+                return build(settings, *files)
             except Exception as error:  # the library raises plain Exception for damaged files
                 raise ConfigError(
                     f"{' and '.join(names)} in {folder} cannot be read: {error}"
                 ) from error
-    remedy = ""
-    if any(folder.glob("*.model")):
-        remedy = "; open its SentencePiece model with transformers and save it as tokenizer.json"
-    raise ConfigError(
-        f"{folder} has no tokenizer: neither tokenizer.json, nor vocab.txt, nor vocab.json with "
-        f"merges.txt{remedy}"
-    )
+    return None
 
 
-def _read_whole(folder: Path, _: Settings) -> Core:
-    return Core.from_file(str(folder / "tokenizer.json"))
+def _read_whole(_: Settings, file: Path) -> Core:
+    return Core.from_file(str(file))
 
 
-def _read_word_pieces(folder: Path, settings: Settings) -> Core:
-    text = (folder / "vocab.txt").read_text(encoding="utf-8")
+def _read_word_pieces(settings: Settings, file: Path) -> Core:
+    text = file.read_text(encoding="utf-8")
     lines = text.removesuffix("\n").split("\n")
     vocabulary = {token.rstrip("\r"): number for number, token in enumerate(lines)}
-    special = {role: _content(settings.get(f"{role}_token")) for role in ROLES}
+    special = {role: content_of(settings.get(f"{role}_token")) for role in ROLES}
     cls, sep = special["cls"] or "[CLS]", special["sep"] or "[SEP]"
     unknown = special["unk"] or "[UNK]"
     for token in (cls, sep, unknown):
@@ -149,8 +198,8 @@ def _read_word_pieces(folder: Path, settings: Settings) -> Core:
     return core
 
 
-def _read_byte_pairs(folder: Path, settings: Settings) -> Core:
-    vocabulary, pairs = models.BPE.read_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+def _read_byte_pairs(settings: Settings, vocabulary_file: Path, merges: Path) -> Core:
+    vocabulary, pairs = models.BPE.read_file(str(vocabulary_file), str(merges))
     core = Core(models.BPE(vocabulary, pairs))
     prefix = settings.get("add_prefix_space", False)
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
@@ -168,6 +217,20 @@ def _read_byte_pairs(folder: Path, settings: Settings) -> Core:
     return core
 
 
+def _read_numbered_pieces(settings: Settings, file: Path) -> Core:
+    model_type = _read_json(file.parent / "config.json").get("model_type")
+    return published_core(read_pieces(file), convention_of(settings, model_type), settings)
+
+
+def _read_listed_pieces(settings: Settings, file: Path, vocabulary: Path) -> Core:
+    model_type = _read_json(file.parent / "config.json").get("model_type")
+    numbers = _read_json(vocabulary)
+    listed = sorted(numbers, key=lambda token: numbers[token])
+    if [numbers[token] for token in listed] != list(range(len(listed))):
+        raise ConfigError(f"{vocabulary.name} does not number its tokens from 0 on, each once")
+    return published_core(read_pieces(file), convention_of(settings, model_type), settings, listed)
+
+
 def bert_template(cls: tuple[str, int], sep: tuple[str, int]) -> processors.TemplateProcessing:
     """Return the frame ``[CLS] A [SEP]`` or ``[CLS] A [SEP] B [SEP]``, with B as segment 1."""
     return processors.TemplateProcessing(
@@ -179,7 +242,7 @@ def bert_template(cls: tuple[str, int], sep: tuple[str, int]) -> processors.Temp
 
 def _roles(core: Core, tokens: Mapping[str, Any]) -> dict[str, str]:
     """Return the token of each role: as the folder says, or else by the usual names."""
-    named = {role: _content(tokens.get(f"{role}_token")) for role in ROLES}
+    named = {role: content_of(tokens.get(f"{role}_token")) for role in ROLES}
     if any(named.values()):
         return {role: token for role, token in named.items() if token}
     return {
@@ -203,7 +266,7 @@ def _register(core: Core, folder: Path, tokens: Mapping[str, Any], special: dict
         *(entry for _, entry in described),
         *(token for token, _ in later),
         *(tokens.get(f"{role}_token") or name for role, name in special.items()),
-        *(tokens.get("additional_special_tokens") or ()),
+        *additional_tokens(tokens),
     ]
     for entry in wanted:
         token = _added_token(entry)
@@ -222,13 +285,6 @@ def _added_token(entry: str | Mapping[str, Any]) -> AddedToken:
         special=entry.get("special", True),
         **{flag: entry.get(flag, False) for flag in flags},
     )
-
-
-def _content(entry: object) -> str | None:
-    """Return the text of a token that a file gives as a string or as an object."""
-    if isinstance(entry, Mapping):
-        entry = entry.get("content")
-    return entry if isinstance(entry, str) else None
 
 
 def _input_names(core: Core, settings: Mapping[str, Any]) -> list[str]:

@@ -39,7 +39,7 @@ class SubwordSampler:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._core = tokenizer.core
-        self._special = tokenizer.special_ids
+        self._special, self._unknown = tokenizer.special_ids, tokenizer.unk_id
         self._pieces = _pieces_of(tokenizer)
         self._usual: dict[str, tuple[int, ...]] = {}  # ids of words of which nothing is left out
         self._before, self._after = tokenizer.frame
@@ -69,7 +69,10 @@ class SubwordSampler:
             usual = self._usual.get(word)
             if usual is None:
                 usual = self._usual[word] = tuple(t.id for t in self._core.model.tokenize(word))
-            ids += self._pieces.drawn(word, usual, share, random)
+            if self._unknown in usual:  # a word that cannot be spelled
+                ids += usual
+            else:
+                ids += self._pieces.drawn(word, usual, share, random)
         return ids
 
 

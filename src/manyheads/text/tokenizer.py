@@ -22,7 +22,7 @@ from tokenizers import Tokenizer as Core
 
 from manyheads.errors import RecipeError, TextError
 from manyheads.text.chat import ChatTemplate
-from manyheads.text.folder import read_folder, write_folder
+from manyheads.text.folder import read_folder, read_target, write_folder
 from manyheads.text.truncate import Cut, Truncation, tokens_kept
 
 _Item = TypeVar("_Item")
@@ -132,13 +132,27 @@ class Tokenizer:
         """Read the tokenizer of a Hugging Face folder.
 
         The folder holds ``tokenizer.json``, or ``vocab.txt`` (WordPiece), or ``vocab.json`` with
-        ``merges.txt`` (byte-level BPE). Truncation and padding that ``tokenizer.json`` switches on
-        are switched off: both are for the caller to choose.
+        ``merges.txt`` (byte-level BPE), or a SentencePiece model. Truncation and padding that
+        ``tokenizer.json`` switches on are switched off: both are for the caller to choose.
 
         Raises:
             ConfigError: The folder does not exist, holds no tokenizer, or holds a damaged one.
         """
-        core, special, settings = read_folder(Path(folder))
+        return cls._of_files(*read_folder(Path(folder)))
+
+    @classmethod
+    def target_from_folder(cls, folder: Path | str) -> Self | None:
+        """Read the tokenizer of what a model writes, where a folder has SentencePiece models for
+        two languages, as Marian's have; None where it has not.
+
+        Raises:
+            ConfigError: Its files are damaged or not complete.
+        """
+        found = read_target(Path(folder))
+        return None if found is None else cls._of_files(*found)
+
+    @classmethod
+    def _of_files(cls, core: Core, special: dict[str, str], settings: dict[str, Any]) -> Self:
         limit = settings.get("model_max_length")
         real = limit if isinstance(limit, int | float) and 0 < limit < _NO_REAL_LIMIT else None
         max_tokens = None if real is None else int(real)

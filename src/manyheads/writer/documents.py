@@ -128,12 +128,14 @@ def summarizing(generator: Generator, wording: Wording) -> Wording:
 def translating(generator: Generator, wording: Wording) -> Wording:
     """Return the wording by which a model translates between the languages of a wording.
 
-    Raises `GenerationError` for a model that chats and is not told what to write in.
+    Raises `GenerationError` for a model that does not know what to write in and is not told.
     """
     source, target = wording.source_language, wording.target_language
     task = f"translation_{source}_to_{target}"
     if generator.reads and task in generator.tasks:
         return replace(wording, task=task, source_language=None, target_language=None)
+    if generator.reads and target is None:
+        _require_language(generator, wording)
     if generator.reads or wording.instruction is not None:
         return wording
     if target is None:
@@ -142,3 +144,15 @@ def translating(generator: Generator, wording: Wording) -> Wording:
         )
     into = f"Translate the following text{f' from {source}' if source else ''} into {target}."
     return replace(wording, instruction=into, source_language=None, target_language=None)
+
+
+def _require_language(generator: Generator, wording: Wording) -> None:
+    """Refuse a model of several languages whose folder does not say in which of them it writes."""
+    writing, known = generator.writing(wording), generator.languages.framing
+    if known and not generator.languages.begins((*writing.starts, *writing.settings.prefix)):
+        codes = sorted(known)
+        some = ", ".join(codes[:12]) + (", …" if len(codes) > 12 else "")
+        raise GenerationError(
+            f"this model writes in {len(codes)} languages and must be told in which; choose one of "
+            f"{some}"
+        )

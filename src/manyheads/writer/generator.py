@@ -312,8 +312,9 @@ class Generator:
 
     def _target(self, ids: list[int], wording: Wording) -> list[int]:
         """Return a framed output as the model would have written it."""
-        if self.languages.first(wording.target_language) is not None:
-            ids = self.languages.framed(ids, wording.target_language)
+        settler = self._settler(wording)
+        if self.languages.begins((*settler.starts, *settler.begun)):
+            ids = [*settler.begun, *self.languages.written(ids)]
         ends = self.writing(wording).ends
         return ids if not ends or (ids and ids[-1] in ends) else [*ids, min(ends)]
 

@@ -1,7 +1,8 @@
 """Languages by their codes: which tokens name them, and where in a text these tokens stand.
 
 Marian     ">>fra<< Hello </s>"            →  "Bonjour </s>"
-mBART      "en_XX Hello </s>"              →  "fr_XX Bonjour </s>"
+mBART      "Hello </s> en_XX"              →  "fr_XX" begins the decoder, then "Bonjour </s>"
+mBART-50   "en_XX Hello </s>"              →  "fr_XX Bonjour </s>"
 M2M, NLLB  "__en__ Hello </s>"             →  "__fr__ Bonjour </s>"
 """
 
@@ -66,6 +67,19 @@ class Languages:
             )
         return [token if at in ends and one in known else one for at, one in enumerate(ids)]
 
+    def written(self, ids: Sequence[int]) -> list[int]:
+        """Return a framed output without the languages that frame it."""
+        inside, known = list(ids), set(self.framing.values())
+        while inside and inside[-1] in known:
+            inside.pop()
+        while inside and inside[0] in known:
+            inside.pop(0)
+        return inside
+
+    def begins(self, tokens: Sequence[int]) -> bool:
+        """Whether what an output begins with names the language that it is written in."""
+        return not set(self.framing.values()).isdisjoint(tokens)
+
     def first(self, target: str | None) -> int | None:
         """Return the token that an output in a language begins with; None where there is none.
 
@@ -82,7 +96,8 @@ class Languages:
                     f"this model names no languages, so that it cannot choose {code!r}; leave it "
                     "out, or choose a model for several languages"
                 )
-            some = ", ".join(self.codes[:12]) + (", …" if len(self.codes) > 12 else "")
+            near = sorted(self.codes, key=lambda one: one[:2].casefold() != code[:2].casefold())
+            some = ", ".join(near[:12]) + (", …" if len(near) > 12 else "")
             raise GenerationError(
                 f"language {code!r} is not known.{did_you_mean(code, self.codes)} There are: {some}"
             )

@@ -140,7 +140,7 @@ class Settler:
                 f"{name}: {len(ids):,} tokens exceed the {self.longest:,} that this model reads at "
                 "once; shorten it, or let it be cut (truncate)"
             )
-        return Prompt(self.writing.starts, ids) if self.reads else Prompt(ids)
+        return Prompt(self.starts, ids) if self.reads else Prompt(ids)
 
     def settings(self, prompt: int, name: str) -> Settings:
         """Return what the engine keeps to behind a prompt of so many tokens."""
@@ -163,6 +163,22 @@ class Settler:
         )
 
     @cached_property
+    def starts(self) -> Phrase:
+        """What a decoder begins with: where that is a language, the one to write in."""
+        first = self.languages.first(self.wording.target_language)
+        if first is None or not self.languages.begins(self.writing.starts):
+            return self.writing.starts
+        return (first,)
+
+    @cached_property
+    def begun(self) -> Phrase:
+        """What every output begins with to name its language, where its start does not."""
+        first = self.languages.first(self.wording.target_language)
+        if first is None or first in self.starts:
+            return self.writing.settings.prefix
+        return (first,)
+
+    @cached_property
     def _banned(self) -> tuple[Phrase, ...]:
         tokenizer = self.model.writing_tokenizer
         banned = [one for text in self.wording.banned for one in banned_variants(tokenizer, text)]
@@ -175,10 +191,8 @@ class Settler:
 
     @cached_property
     def _prefix(self) -> Phrase:
-        first = self.languages.first(self.wording.target_language)
-        begun = self.writing.settings.prefix if first is None else (first,)
         text = self.wording.prefix
-        return (*begun, *exact(self.model.writing_tokenizer, text)) if text else begun
+        return (*self.begun, *exact(self.model.writing_tokenizer, text)) if text else self.begun
 
     @property
     def _leading(self) -> int:
