@@ -175,24 +175,31 @@ class _Words:
         return {self.spelt(token): token for token in range(VOCABULARY)}
 
 
-def smollm2(prompts: int, at_once: int) -> Work:
-    """Answer prompts, so many at once; the next one begins when one is done."""
+def smollm2(prompts: int, at_once: int, is_guided: bool = False) -> Work:
+    """Answer prompts, so many at once; the next one begins when one is done.
+
+    A rounded copy guesses ahead where the model `is_guided`.
+    """
     import torch
 
     from manyheads.core.packed import pack
-    from manyheads.generate import Request, Settings, Writer, generate
+    from manyheads.generate import Request, Rounded, Settings, Writer, generate
     from manyheads.hub import load_model
 
     torch.set_num_threads(threads())
     model = load_model(SMOLLM2)
     pack(model.transformer)
+    draft = Rounded().draft(model.transformer) if is_guided else None
     writer = Writer(model.transformer, frozenset({model.require_tokenizer().eos_id}))
     settings = Settings(max_tokens=ANSWER_TOKENS, min_tokens=ANSWER_TOKENS)
     encoded = model.require_tokenizer().encode(PROMPTS[:prompts])
     requests = [Request(one.pieces[0].ids.tolist(), None, settings) for one in encoded]
-    return lambda: np.array(
-        [one.best.tokens for one in generate(writer, requests, max_rows=at_once)]
-    )
+
+    def write() -> np.ndarray:
+        outputs = generate(writer, requests, max_rows=at_once, draft=draft)
+        return np.array([one.best.tokens for one in outputs])
+
+    return write
 
 
 def smollm2_transformers(prompts: int) -> Work:
@@ -247,8 +254,9 @@ JOBS: dict[str, Callable[[], dict[str, Engine]]] = {
     "greedy": lambda: encoder_decoder(1),
     "beams": lambda: encoder_decoder(BEAMS),
     "alone": lambda: {
-        "manyheads": lambda: smollm2(2, at_once=1),
-        "transformers": lambda: smollm2_transformers(2),
+        "manyheads, guided": lambda: smollm2(len(PROMPTS), at_once=1, is_guided=True),
+        "manyheads": lambda: smollm2(len(PROMPTS), at_once=1),
+        "transformers": lambda: smollm2_transformers(len(PROMPTS)),
     },
     "together": lambda: {
         f"manyheads, {CLIENTS} at once": lambda: smollm2(CLIENTS, at_once=CLIENTS),

@@ -21,7 +21,7 @@ from manyheads._version import __version__
 if TYPE_CHECKING:
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
-    from manyheads.generate import Beam, Greedy, Sample
+    from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.predict import Predictor, load
@@ -59,7 +59,7 @@ __getattr__, __dir__ = lazy(
     {
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),
-        "manyheads.generate": ("Beam", "Greedy", "Sample"),
+        "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
         "manyheads.predict": ("Predictor", "load"),

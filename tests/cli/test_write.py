@@ -49,6 +49,21 @@ def test_one_text_is_shown_as_it_is_written(shell, llama):
     assert asked.stdout == mh.Generator(llama).chat(messages, WORDING).lstrip() + "\n"
 
 
+@pytest.mark.parametrize("draft", ["rounded", "text", "itself"])
+def test_a_draft_changes_nothing(shell, llama, draft):
+    asked = ("generate", "--model", llama, *LIMIT, "The cat")
+    guided = shell(*asked, "--draft", llama if draft == "itself" else draft)
+    assert guided.returncode == 0, guided.stderr
+    assert guided.stdout == shell(*asked).stdout
+
+
+def test_a_draft_of_another_kind_is_refused(shell, llama, bart):
+    done = shell("generate", "--model", llama, "--draft", bart, "The cat")
+    assert done.returncode == 2
+    assert "choose a smaller model of the same family" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_lines_stay_in_their_places(shell, llama, bart):
     stdin = ("\n".join(LINES) + "\n").encode()
     for model in (llama, bart):

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 import manyheads as mh
-from manyheads.generate import Finish
+from manyheads.generate import (
+    Draft,
+    Engine,
+    Finish,
+    Lookup,
+    Request,
+    Rounded,
+    Settings,
+    Writer,
+)
 
 PROMPT = "The capital of France is"
 QUESTION = {"role": "user", "content": "What is the capital of France?"}
@@ -58,3 +69,28 @@ def test_samples_depend_on_their_seed_alone(smollm: mh.Generator) -> None:
 
     assert drawn(1, ["I like"]) == drawn(1, ["I like", "A much longer text that is beside it"])
     assert len({drawn(seed, ["I like"]) for seed in range(4)}) > 1
+
+
+@pytest.mark.parametrize("draft", [Rounded(), Lookup()], ids=repr)
+def test_guesses_change_nothing(smollm: mh.Generator, draft: Rounded | Lookup) -> None:
+    guided = mh.Generator(smollm.model, draft=draft)
+    texts, wording = ["Once upon a time", PROMPT, "One, two, three,"], mh.Wording(max_tokens=24)
+    assert guided(texts, wording) == smollm(texts, wording)
+    assert [guided(text, wording) for text in texts] == smollm(texts, wording)
+    drawn = mh.Wording(mh.Sample(0.8), max_tokens=24, seed=4)
+    assert guided(PROMPT, drawn) == smollm(PROMPT, drawn)
+
+
+def test_a_rounded_copy_saves_most_steps(smollm: mh.Generator) -> None:
+    def steps(draft: Draft | None) -> int:
+        (encoded,) = smollm.model.require_tokenizer().encode(["A good friend is someone who"])
+        engine = Engine(Writer(smollm.model.transformer, frozenset()), draft=draft)
+        engine.add(Request(list(encoded.pieces[0].ids), None, Settings(max_tokens=48)))
+        count = 0
+        while engine.busy:
+            engine.step()
+            count += 1
+        return count
+
+    assert steps(None) == 48
+    assert steps(Rounded().draft(smollm.model.transformer)) < 16

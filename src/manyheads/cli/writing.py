@@ -41,17 +41,39 @@ class Model:
         int, typer.Option(help="The most outputs in work at once, beams and samples counted.")
     ] = 256
 
+    draft: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF|rounded|text",
+            help="What guesses ahead, so that one text is written faster, and not otherwise: a "
+            "smaller model, a rounded copy of the model, or what stood in the text before.",
+        ),
+    ] = None
+
     def open(self, quiet: bool) -> Generator:
         """Return the generator."""
         with learning.busy("opening the model", quiet):
+            from manyheads.generate import Lookup, Rounded
             from manyheads.writer import Generator
 
+            device = learning.device_of(self.device)
+            draft: Generator | Rounded | Lookup | None
+            match self.draft:
+                case "rounded":
+                    draft = Rounded()
+                case "text":
+                    draft = Lookup()
+                case None:
+                    draft = None
+                case _:
+                    draft = Generator(self.draft, device=device)
             return Generator(
                 self.model,
-                device=learning.device_of(self.device),
+                device=device,
                 max_rows=self.rows,
                 batch_tokens=self.batch_tokens,
                 longest=self.max_source,
+                draft=draft,
             )
 
 

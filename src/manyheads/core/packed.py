@@ -35,26 +35,33 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
         self._packed = _packed(linear.weight.detach())
-        self._activation: tuple[str, str | None] = ("none", None)
+        self._fused: tuple[str, str | None] = ("none", None)
+        self.activation: nn.Module = nn.Identity()
 
     @property
     def weight(self) -> Tensor:
         """A copy of the weight (F, D), unpacked."""
         return self._packed.to_dense()
 
+    @property
+    def shape(self) -> torch.Size:
+        """The shape of the weight, (F, D)."""
+        return self._packed.shape
+
     def fuse(self, activation: nn.Module) -> bool:
         """Apply `activation` to the products from now on, if oneDNN knows it; return whether."""
         match activation:
             case nn.GELU():
-                self._activation = ("gelu", activation.approximate)
+                self._fused = ("gelu", activation.approximate)
             case nn.ReLU():
-                self._activation = ("relu", None)
+                self._fused = ("relu", None)
             case nn.SiLU():
-                self._activation = ("swish", None)
+                self._fused = ("swish", None)
             case nn.Tanh():
-                self._activation = ("tanh", None)
+                self._fused = ("tanh", None)
             case _:
                 return False
+        self.activation = activation
         return True
 
     def forward(self, x_TD: Tensor) -> Tensor:
@@ -66,13 +73,13 @@ class PackedLinear(nn.Module):
             raise TrainingError(
                 "no gradient flows through a packed layer; differentiate a model that is not packed"
             )
-        name, formula = self._activation
+        name, formula = self._fused
         return torch.ops.mkldnn._linear_pointwise(x_TD, self._packed, self.bias, name, [], formula)
 
     def extra_repr(self) -> str:
         """Describe the layer as `nn.Linear` does, with the activation that is fused into it."""
-        outputs, inputs = self._packed.shape
-        return f"{inputs}, {outputs}, bias={self.bias is not None}, fused={self._activation[0]}"
+        outputs, inputs = self.shape
+        return f"{inputs}, {outputs}, bias={self.bias is not None}, fused={self._fused[0]}"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what copies and pickles hold: the weight unpacked, as blocks cannot be copied."""
@@ -145,13 +152,20 @@ def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
     )
 
 
+def tied_projection(transformer: Transformer) -> nn.Linear:
+    """Return the projection by the table of token vectors as a layer, which shares its weight."""
+    assert transformer.output is not None
+    bias = transformer.output.bias
+    linear = nn.Linear(1, 1, bias=bias is not None, device="meta")
+    linear.weight = transformer.target_table.weight
+    if bias is not None:
+        linear.bias = bias
+    return linear
+
+
 def _pack_table(transformer: Transformer, output: Output) -> None:
     """Put a packed copy of the table into a tied output."""
-    linear = nn.Linear(1, 1, bias=output.bias is not None, device="meta")
-    linear.weight = transformer.target_table.weight
-    if output.bias is not None:
-        linear.bias = output.bias
-    if output.project is None and _fits(linear):
+    if output.project is None and _fits(linear := tied_projection(transformer)):
         output.project = PackedTable(linear)
 
 

@@ -10,7 +10,7 @@ search       which offers its paths go on with, which outputs it finds
 request      what is asked, what is answered
 work         requests in work together, with their rows of cache and memory
 engine       all of it, step by step
-speculate    what a smaller model guesses ahead
+speculate    what a smaller model, or a rounded copy, guesses ahead
 lookup       what the text itself lets guess
 score        scores and alignments of given outputs
 stream       text as it is being written
@@ -24,7 +24,7 @@ from manyheads.generate.request import News, Output, Request, Writer
 from manyheads.generate.score import Given, align, coverage, score
 from manyheads.generate.search import Finish, Hypothesis
 from manyheads.generate.settings import Beam, Greedy, Sample, Settings, Stopping, Strategy
-from manyheads.generate.speculate import Draft
+from manyheads.generate.speculate import Draft, Rounded
 from manyheads.generate.stream import TextStream, cut_at
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "News",
     "Output",
     "Request",
+    "Rounded",
     "Sample",
     "Settings",
     "Stopping",

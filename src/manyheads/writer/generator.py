@@ -17,10 +17,13 @@ import torch
 from manyheads.core.packed import pack
 from manyheads.errors import GenerationError
 from manyheads.generate import (
+    Draft,
     Engine,
     Given,
     Hypothesis,
+    Lookup,
     News,
+    Rounded,
     Settings,
     TextStream,
     Writer,
@@ -46,7 +49,9 @@ class Generator:
     Takes a folder, `package:NAME/PATH`, Hub id or GGUF file, or an open model, which is packed for
     CPU. At most `max_rows` outputs are in work at once, beams and samples counted, and at most
     `batch_tokens` of texts are read at once. A text may have `longest` tokens, by default as many
-    as the positions and the folder of the model allow.
+    as the positions and the folder of the model allow. A `draft` guesses ahead what one text after
+    another goes on with, so that it is written faster, and not otherwise: a smaller model of the
+    same vocabulary, `Rounded()` for a copy of the model itself, `Lookup()` for what stood before.
 
     Raises `GenerationError` for a model without a decoder, and what `load_model` raises.
     """
@@ -59,6 +64,7 @@ class Generator:
         max_rows: int = 256,
         batch_tokens: int = 8192,
         longest: int | None = None,
+        draft: Generator | Rounded | Lookup | None = None,
     ) -> None:
         self.model = model if isinstance(model, Pretrained) else load_model(model, device=device)
         self.max_rows = max_rows
@@ -66,10 +72,12 @@ class Generator:
         self.longest = self._limit(longest)
         self.languages = Languages(self.model.require_tokenizer())
         self._writings: dict[str | None, Writing] = {}
+        self._draft: Draft | Lookup | None = None
         # Whatever is wrong with the model is said at once.
-        Engine(Writer(self.model.transformer, frozenset()), max_rows, batch_tokens)
-        self.writing()
+        self._engine(USUAL)
         pack(self.model.transformer.eval())
+        self._draft = self._guessing(draft)
+        self._engine(USUAL)
 
     @property
     def reads(self) -> bool:
@@ -208,7 +216,16 @@ class Generator:
         return Writer(self.model.transformer, self.writing(wording).ends, tokenizer.decode)
 
     def _engine(self, wording: Wording) -> Engine:
-        return Engine(self._writer(wording), self.max_rows, self.batch_tokens)
+        return Engine(self._writer(wording), self.max_rows, self.batch_tokens, self._draft)
+
+    def _guessing(self, draft: Generator | Rounded | Lookup | None) -> Draft | Lookup | None:
+        match draft:
+            case Generator():
+                return Draft(Writer(draft.model.transformer, frozenset()))
+            case Rounded():
+                return draft.draft(self.model.transformer)
+            case _:
+                return draft
 
     def _limit(self, longest: int | None) -> int:
         positions, folder = (
