@@ -12,7 +12,7 @@ from tests.writer import models
 from manyheads.errors import ConfigError, GenerationError
 from manyheads.generate import Beam, Greedy, Sample, Settings, Stopping
 from manyheads.hub import load_model, save_model
-from manyheads.hub.generation import writing_ids, writing_of
+from manyheads.hub.generation import Bounds, bounds_of, writing_of
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_a_decoder_behind_an_encoder_needs_a_start(bart: Path, tmp_path: Path) -
 def test_what_is_taught_is_what_is_written(bart: Path, tmp_path: Path) -> None:
     ours = {"decoder_start_token_id": 3, "eos_token_id": [7, 2]}
     model = load_model(told(bart, tmp_path, ours, "generation_config.json"))
-    assert writing_ids(model) == (3, 7)
+    assert bounds_of(model) == Bounds(3, 7, ())
     writing = writing_of(model)
     assert (writing.starts, writing.ends) == ((3,), {7, 2})
 

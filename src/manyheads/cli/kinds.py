@@ -29,10 +29,8 @@ def usual_kind(data: Dataset) -> TaskKind:
     return TaskKind.MULTI_LABEL if lists else TaskKind.CLASSIFICATION
 
 
-def writing_task(
-    kind: TaskKind, label_smoothing: float | None, language: str | None, beams: int | None
-) -> Any:
-    """Return the task of a model that writes, or that fills masks."""
+def writing_task(kind: TaskKind, given: dict[str, Any], beams: int | None) -> Any:
+    """Return the task of a model that writes, or that fills masks; None is as is usual."""
     from manyheads.generate import Beam, Settings
     from manyheads.tasks import (
         LanguageModel,
@@ -52,8 +50,9 @@ def writing_task(
         TaskKind.SUMMARIZATION: Summarization,
     }
     search = Settings() if beams is None else Settings(Beam(beams))
-    smoothing = {} if label_smoothing is None else {"label_smoothing": label_smoothing}
-    return paired[kind](search=search, language=language or "en", **smoothing)
+    return paired[kind](
+        search=search, **{n: value for n, value in given.items() if value is not None}
+    )
 
 
 def blueprint_of(kind: TaskKind, sizes: dict[str, int], vocabulary: int | None) -> Blueprint:

@@ -73,6 +73,8 @@ class Setup:
     class_weights: options.ClassWeights = None
     label_smoothing: options.LabelSmoothing = None
     language: options.Language = None
+    source_language: options.From = None
+    target_language: options.To = None
     beams: options.Beams = None
     model: options.Model = None
     layers: options.Layers = None
@@ -151,7 +153,13 @@ class Setup:
 
         self._refuse_foreign(kind)
         if kind in WRITING or kind is TaskKind.MASKED_LANGUAGE_MODEL:
-            return writing_task(kind, self.label_smoothing, self.language, self.beams)
+            given = {
+                "label_smoothing": self.label_smoothing,
+                "language": self.language,
+                "source_language": self.source_language,
+                "target_language": self.target_language,
+            }
+            return writing_task(kind, given, self.beams)
         if "label" not in data.train.columns:
             raise DataError(
                 f"{data.train.source}: which column holds the labels? Choose --label COL"
@@ -170,6 +178,8 @@ class Setup:
             "--class-weights": (self.class_weights, (TaskKind.CLASSIFICATION,)),
             "--label-smoothing": (self.label_smoothing, smooth),
             "--language": (self.language, PAIRED),
+            "--from": (self.source_language, PAIRED),
+            "--to": (self.target_language, PAIRED),
             "--beam": (self.beams, PAIRED),
         }
         for option, (value, kinds) in owners.items():

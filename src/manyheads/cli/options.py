@@ -101,6 +101,18 @@ Task = Annotated[
         "masked-language-model of plain text.",
     ),
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="CODE", help="Language of the texts, as the model names it."),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="CODE",
+        help="Language to write in, where the model knows several; for one that chats, in words.",
+    ),
+]
 Language = Annotated[
     str | None,
     typer.Option(metavar="CODE", help="Of the targets, such as zh: what metrics count as words."),

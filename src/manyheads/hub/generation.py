@@ -98,8 +98,17 @@ def writing_of(model: Pretrained, task: str | None = None) -> Writing:
     )
 
 
-def writing_ids(model: Pretrained) -> tuple[int, int]:
-    """Return the tokens with which the decoder of an encoder-decoder begins and ends a text.
+@dataclass(frozen=True)
+class Bounds:
+    """The tokens with which a decoder begins and ends a text, and what every output begins with."""
+
+    start: int
+    end: int
+    prefix: Phrase
+
+
+def bounds_of(model: Pretrained) -> Bounds:
+    """Return how the decoder of an encoder-decoder begins and ends a text.
 
     Raises `ConfigError` where the model does not say so.
     """
@@ -110,7 +119,7 @@ def writing_ids(model: Pretrained) -> tuple[int, int]:
             "neither generation_config.json nor config.json has an eos_token_id, and the tokenizer "
             "has no such token; a text cannot end without it: add it"
         )
-    return start, ends[0]
+    return Bounds(start, ends[0], _prefix(config))
 
 
 def write_generation(folder: Path, model: Pretrained, settings: Settings) -> None:
@@ -182,8 +191,6 @@ def _settings(config: Config, starts: int | None) -> Settings:
         at_least = max(0, config.get("min_length", 0) - starts)
     banned = [tuple(phrase) for phrase in config.get("bad_words_ids") or ()]
     banned += [(token,) for token in config.get("suppress_tokens") or ()]
-    first = config.get("forced_bos_token_id")
-    prefix = () if first is None else _tokens(first)
     return Settings(
         strategy=_strategy(config),
         max_tokens=_most(config, starts) or max(Settings.max_tokens, at_least),
@@ -191,8 +198,13 @@ def _settings(config: Config, starts: int | None) -> Settings:
         repetition_penalty=config.get("repetition_penalty", 1.0),
         no_repeat_ngram=config.get("no_repeat_ngram_size", 0),
         banned=tuple(banned),
-        prefix=prefix,
+        prefix=_prefix(config),
     )
+
+
+def _prefix(config: Config) -> Phrase:
+    first = config.get("forced_bos_token_id")
+    return () if first is None else _tokens(first)
 
 
 def _strategy(config: Config) -> Strategy:

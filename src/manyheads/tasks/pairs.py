@@ -44,12 +44,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairReader:
-    """Reads a source and a target: the decoder begins with `start` and ends with `end`."""
+    """Reads a source and a target: the decoder begins with `start` and ends with `end`.
+
+    All that it writes by itself begins with `prefix`, as targets do.
+    """
 
     source: Reader
     target: Reader
     start: int
     end: int
+    prefix: tuple[int, ...] = ()
 
     def read(self, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:
         """Return the tokens of each pair; raises `TextError`."""

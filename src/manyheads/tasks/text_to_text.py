@@ -17,7 +17,8 @@ from torch import Tensor
 from manyheads.errors import ConfigError, DataError
 from manyheads.generate import Settings
 from manyheads.hub import Pretrained
-from manyheads.hub.generation import writing_ids
+from manyheads.hub.direction import directed, names_languages
+from manyheads.hub.generation import bounds_of
 from manyheads.tasks.labels import Describe
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
@@ -40,13 +41,16 @@ class TextToText:
     The loss is the mean over target tokens; a batch counts the tokens of both sides. Where the
     model is judged it writes, as `search` says; None judges it by the tokens of the references
     alone, which is faster; so are validations in training where `write_in_training` is off.
-    `language` is that of the targets, for the words that metrics count.
+    `language` is that of the targets, for the words that metrics count. A model of several
+    languages must be told, in its own codes, which one it is to read and which one to write.
     """
 
     label_smoothing: float = 0.1
     search: Settings | None = field(default_factory=Settings)
     language: str = "en"
     write_in_training: bool = True
+    source_language: str | None = None
+    target_language: str | None = None
 
     name = "text-to-text"
 
@@ -86,12 +90,23 @@ class TextToText:
         return columns
 
     def prepared(self, pretrained: Pretrained) -> Pretrained:
-        """Return the model; raises `ConfigError` for one that does not both read and write."""
+        """Return the model, for one direction where it is for several languages.
+
+        Raises `ConfigError` for a model that does not both read and write, or that must be told its
+        languages, `GenerationError` for languages that it does not know.
+        """
         spec = pretrained.transformer.spec
         if spec.encoder is None or spec.decoder is None:
             raise ConfigError(
                 f"a model of the family {pretrained.family.name} does not turn texts into texts; "
                 "choose an encoder-decoder such as BART, T5 or Marian, or mh.ScratchSeq2Seq()"
+            )
+        if self.source_language is not None or self.target_language is not None:
+            return directed(pretrained, self.source_language, self.target_language)
+        if names_languages(pretrained):
+            raise ConfigError(
+                "this model is for several languages; say source_language and target_language "
+                "(--from and --to) by its own codes, such as en_XX, eng_Latn or en"
             )
         return pretrained
 
@@ -240,8 +255,11 @@ def pair_reader(
 
     Raises `ConfigError` where the model does not say how a text begins and ends.
     """
+    bounds = bounds_of(pretrained)
     return PairReader(
         Reader(pretrained.require_tokenizer(), cleaning, source),
         Reader(pretrained.writing_tokenizer, cleaning, target),
-        *writing_ids(pretrained),
+        bounds.start,
+        bounds.end,
+        bounds.prefix,
     )

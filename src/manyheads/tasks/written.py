@@ -20,7 +20,12 @@ def write(
 ) -> list[str]:
     """Return what the model writes for the source of each pair, as long as targets may be."""
     limit = min(search.max_tokens, reader.target.truncation.max_tokens)
-    search = replace(search, max_tokens=limit, min_tokens=min(search.min_tokens, limit))
+    search = replace(
+        search,
+        max_tokens=limit,
+        min_tokens=min(search.min_tokens, limit),
+        prefix=search.prefix or reader.prefix,
+    )
     requests = [Request((pair.start,), pair.read, search) for pair in pairs]
     writer = Writer(transformer, frozenset({reader.end}), reader.target.tokenizer.decode)
     with run.watched("writing", len(requests)) as advance:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from tokenizers import Encoding
+from tokenizers import Encoding, processors
 from tokenizers import Tokenizer as Core
 
 from manyheads.errors import RecipeError, TextError
@@ -161,6 +161,20 @@ class Tokenizer:
     def save(self, folder: Path | str) -> None:
         """Write the tokenizer as files that ``transformers`` and this class read to equal ids."""
         write_folder(Path(folder), self._core, self._special, self.max_tokens, self._settings)
+
+    def framed_by(self, before: Sequence[int], after: Sequence[int]) -> Tokenizer:
+        """Return a tokenizer like this one that puts other special tokens around a text."""
+        core = Core.from_str(self._core.to_str())
+        around = [[f"{token}:0" for token in self.tokens(ids)] for ids in (before, after)]
+        first, second = " ".join([*around[0], "$A:0"]), " ".join(["$B:0", *around[1]])
+        core.post_processor = processors.TemplateProcessing(
+            single=" ".join([first, *around[1]]),
+            pair=f"{first} {second}",
+            special_tokens=[(self.tokens([one])[0], one) for one in {*before, *after}],
+        )
+        return Tokenizer(
+            core, special=self._special, max_tokens=self.max_tokens, settings=self._settings
+        )
 
     def encode(
         self,

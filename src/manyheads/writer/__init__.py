@@ -2,7 +2,6 @@
 
 wording    how a text is to be written, in readable settings
 phrases    phrases as the tokens that may spell them
-languages  which tokens name a language, and where they stand
 settle     from wording to what the engine keeps to
 results    what a generator answers
 generator  texts in, texts out

@@ -35,7 +35,7 @@ from manyheads.generate.request import Spell
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.generation import Writing, writing_of
 from manyheads.text import Message
-from manyheads.writer.languages import Languages
+from manyheads.text.languages import Languages
 from manyheads.writer.results import Alignment, Scored, Stream, Written
 from manyheads.writer.settle import Asked, Settler
 from manyheads.writer.wording import Wording

@@ -17,7 +17,7 @@ from manyheads.generate.phrases import Phrase
 from manyheads.hub import Pretrained
 from manyheads.hub.generation import Writing
 from manyheads.text import Encoded, Head, Message, Tail, Truncation
-from manyheads.writer.languages import Languages
+from manyheads.text.languages import Languages
 from manyheads.writer.phrases import banned_variants, exact, required_variant
 from manyheads.writer.wording import Wording
 

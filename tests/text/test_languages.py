@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.writer import models
 
 import manyheads as mh
 from manyheads.errors import GenerationError
-from manyheads.writer.languages import Languages
-
-from . import models
+from manyheads.text.languages import Languages
 
 
 @pytest.fixture

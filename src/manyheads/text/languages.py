@@ -67,6 +67,39 @@ class Languages:
             )
         return [token if at in ends and one in known else one for at, one in enumerate(ids)]
 
+    @property
+    def frames(self) -> bool:
+        """Whether the language of a text stands beside it, unless another is named."""
+        before, after = self.tokenizer.frame
+        return self.begins([*before, *after])
+
+    def reading(self, source: str | None, target: str | None) -> Tokenizer:
+        """Return the tokenizer of sources in a language that are to be written in another.
+
+        Raises `GenerationError` for a code that there is not.
+        """
+        before, after = self.tokenizer.frame
+        if source is not None:
+            before, after = self._renamed(source)
+        if target is not None and target in self.leading:
+            before = [self.leading[target], *before]
+        return self.tokenizer.framed_by(before, after)
+
+    def writing(self, target: str) -> tuple[Tokenizer, int]:
+        """Return the tokenizer of what is written in a language, and the token that names it.
+
+        The token stands in front of a text, or it is what the decoder begins with: where the frame
+        has it behind a text. Raises `GenerationError` for a code that there is not.
+        """
+        before, after = self._renamed(target)
+        return self.tokenizer.framed_by(before, self.written(after)), self.framing[target]
+
+    def _renamed(self, code: str) -> tuple[list[int], list[int]]:
+        """Return the tokens before and behind a text with the language changed to another one."""
+        before, after = self.tokenizer.frame
+        ids = self.framed([*before, *after], code)
+        return ids[: len(before)], ids[len(before) :]
+
     def written(self, ids: Sequence[int]) -> list[int]:
         """Return a framed output without the languages that frame it."""
         inside, known = list(ids), set(self.framing.values())
