@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.writer import models
 from manyheads.errors import ConfigError, GenerationError
 from manyheads.generate import Beam, Greedy, Sample, Settings, Stopping
 from manyheads.hub import load_model, save_model
-from manyheads.hub.generation import Bounds, bounds_of, writing_of
+from manyheads.hub.generation import Bounds, bounds_of, write_generation, writing_of
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +176,17 @@ def test_saving_keeps_what_a_folder_says(bart: Path, tmp_path: Path) -> None:
     for folder in (tmp_path / "new", tmp_path):  # the last one in place
         save_model(folder, model)
         assert writing_of(load_model(folder)) == writing_of(model)
+
+
+def test_how_a_model_was_judged_is_kept(bart: Path, tmp_path: Path) -> None:
+    search = Settings(
+        Beam(4, length_penalty=0.7),
+        max_tokens=30,
+        min_tokens=2,
+        no_repeat_ngram=3,
+        banned=((5, 6),),
+    )
+    model = replace(load_model(bart), folder=None)
+    save_model(tmp_path, model)
+    write_generation(tmp_path, model, search)
+    assert writing_of(load_model(tmp_path)).settings == search

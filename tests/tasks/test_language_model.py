@@ -13,7 +13,7 @@ from tests import tiny
 from torch.nn.functional import cross_entropy
 
 import manyheads as mh
-from manyheads.errors import ConfigError, DataError, RecipeError
+from manyheads.errors import ConfigError, DataError, RecipeError, TextError
 from manyheads.hub import Pretrained, load_model
 from manyheads.tasks import Noise, Reading, Stream
 from manyheads.text import Cleaning, Head
@@ -61,6 +61,12 @@ def test_text_in_other_scripts_is_counted_in_characters_and_bytes():
     task = mh.LanguageModel(separator="\n")
     found = stream(task, built(task), {"text": ["naïve 好", "x"]})
     assert (found.characters, found.bytes) == (9, 12)
+
+
+def test_a_row_that_is_no_text_is_refused():
+    task = mh.LanguageModel(separator="\n")
+    with pytest.raises(TextError, match="text 0 is None"):
+        stream(task, built(task), {"text": [None, "x"]})
 
 
 @given(

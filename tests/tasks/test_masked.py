@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from tests import tiny
 
 import manyheads as mh
-from manyheads.errors import ConfigError, RecipeError
+from manyheads.errors import CheckpointError, ConfigError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.predict import predictor_of
 from manyheads.tasks import MaskedBatch, Noise, PassageReader, Reading
@@ -215,6 +216,14 @@ def test_an_output_that_was_not_published_starts_from_the_table(minilm: str):
     assert torch.equal(prepared.transformer.table.weight, body.transformer.table.weight)
     assert prepared.head_weights.keys() == body.head_weights.keys()
     assert prepared.transformer.output.dense.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_a_published_output_that_does_not_fit_is_refused(minilm: str):
+    body = load_model(minilm)
+    weights = {"cls.predictions.transform.dense.weight": torch.zeros(8, 8)}
+    wrong = replace(body, head_weights=body.head_weights | weights)
+    with pytest.raises(CheckpointError, match=r"output\.dense\.weight has the shape \(8, 8\)"):
+        TASK.prepared(wrong)
 
 
 def test_what_cannot_be_is_refused(scratch: Pretrained):

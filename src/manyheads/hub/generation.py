@@ -140,6 +140,8 @@ def write_generation(folder: Path, model: Pretrained, settings: Settings) -> Non
         said["no_repeat_ngram_size"] = settings.no_repeat_ngram
     if settings.repetition_penalty != 1.0:
         said["repetition_penalty"] = settings.repetition_penalty
+    if settings.banned:
+        said["bad_words_ids"] = [list(phrase) for phrase in settings.banned]
     if settings.min_tokens:
         said["min_new_tokens"] = settings.min_tokens
     text = json.dumps(roles | said, indent=2, sort_keys=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from manyheads.core.spec import Spec
 from manyheads.core.transformer import Transformer, initialize
+from manyheads.errors import CheckpointError
 from manyheads.hub.load import Pretrained, Undrawn, fill
 from manyheads.hub.save import write_folder
 
@@ -18,7 +19,8 @@ def with_masked_output(model: Pretrained, seed: int = 0) -> Pretrained:
     """Return the model with an output for masked tokens, published where there is one.
 
     What is missing is drawn fresh; the projection is always the table of token vectors. Raises
-    `ConfigError` for a family that is not published with such an output.
+    `ConfigError` for a family that is not published with such an output, `CheckpointError` where
+    what was published does not fit.
     """
     published, rest = _published(model)
     transformer = Transformer(_spec(model))
@@ -77,8 +79,15 @@ def save_with_masked_output(folder: Path, model: Pretrained) -> None:
 
 
 def _take(transformer: Transformer, tensors: dict[str, Tensor]) -> None:
-    """Load the tensors that fit."""
+    """Load the tensors that there are; raises `CheckpointError` for one that does not fit."""
     with torch.no_grad():
         for name, own in transformer.state_dict().items():
-            if name in tensors and tensors[name].shape == own.shape:
-                own.copy_(tensors[name])
+            found = tensors.get(name)
+            if found is None:
+                continue
+            if found.shape != own.shape:
+                raise CheckpointError(
+                    f"the published {name} has the shape {tuple(found.shape)}, but the model needs "
+                    f"{tuple(own.shape)}; restore the folder as it was published"
+                )
+            own.copy_(found)

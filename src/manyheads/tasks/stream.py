@@ -111,7 +111,8 @@ class StreamReader:
         """Return the stream of all rows; raises `TextError`."""
         rows = [self.cleaning(text) if isinstance(text, str) else text for text in texts]
         if self.separator is not None:
-            rows = [f"{row}{self.separator}" for row in rows[:-1]] + rows[-1:]
+            apart = self.separator
+            rows = [row + apart if isinstance(row, str) else row for row in rows[:-1]] + rows[-1:]
         before, after = self.tokenizer.frame
         ids, starts = array("i", [self.end]), []
         for encoded in self.tokenizer.encode(rows):

@@ -13,13 +13,3 @@ def copy_source(source: str) -> str:
 def lead_sentence(source: str) -> str:
     """Return the first sentence, or all of a text that has no end of a sentence."""
     return "".join(sentences(source.strip())[:1]).strip()
-
-
-def lead_words(source: str, count: int) -> str:
-    """Return the first words, as white space separates them."""
-    return " ".join(source.split()[:count])
-
-
-def lead_characters(source: str, count: int) -> str:
-    """Return the first characters, for texts without spaces between words."""
-    return source.strip()[:count].rstrip()
