@@ -17,7 +17,7 @@ import manyheads as mh
 
 # A million words are soon learnt by heart: half of what layers say is dropped.
 RECIPE = mh.Recipe(
-    epochs=8,
+    epochs=4,
     learning_rate=3e-3,
     schedule="cosine",
     warmup=0.05,
