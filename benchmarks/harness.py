@@ -50,6 +50,12 @@ class Contestant:
         self.seconds.append(answer["seconds"])
         self.peak_megabytes = answer["peak_megabytes"]
 
+    def times(self, ours: Contestant) -> float:
+        """Return how many times as long as ours it took: the median over the rounds."""
+        return median(
+            theirs / mine for theirs, mine in zip(self.seconds, ours.seconds, strict=True)
+        )
+
 
 def compare(engines: Mapping[str, Engine], job: str = "") -> list[Contestant]:
     """Measure all engines, the first one being ours, print the ratios, and return everything.
@@ -153,12 +159,9 @@ def _print_table(contestants: list[Contestant]) -> None:
     ours = contestants[0]
     print(f"{'engine':24}{'seconds':>9}{'best':>8}{'ours is':>10}{'peak MB':>9}")
     for one in contestants:
-        ratio = median(
-            theirs / mine for theirs, mine in zip(one.seconds, ours.seconds, strict=True)
-        )
         print(
             f"{one.name:24}{median(one.seconds):9.3f}{min(one.seconds):8.3f}"
-            f"{ratio:9.2f}×{one.peak_megabytes:9.0f}"
+            f"{one.times(ours):9.2f}×{one.peak_megabytes:9.0f}"
         )
 
 
