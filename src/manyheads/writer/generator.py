@@ -74,7 +74,8 @@ class Generator:
         self._writings: dict[str | None, Writing] = {}
         self._draft: Draft | Lookup | None = None
         # Whatever is wrong with the model is said at once.
-        self._engine(USUAL)
+        Engine(Writer(self.model.transformer, frozenset()), max_rows, batch_tokens)
+        self.writing()
         pack(self.model.transformer.eval())
         self._draft = self._guessing(draft)
         self._engine(USUAL)
