@@ -1,4 +1,4 @@
-"""Penn Treebank, word by word, from scratch in thirty CPU minutes.
+"""Penn Treebank, word by word, from scratch in twenty CPU minutes.
 
     python recipes/ptb.py DATA [OUT]      (DATA holds ptb/)
 
