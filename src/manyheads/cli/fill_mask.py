@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads.cli import answers, options
-from manyheads.cli.learning import busy, device_of
+from manyheads.cli.learning import busy, opened_as
 from manyheads.cli.unfold import unfolded
 from manyheads.cli.writing import Texts
-from manyheads.errors import ConfigError
 
 if TYPE_CHECKING:
-    from manyheads.predict import Candidate, Filled, MaskFiller
+    from manyheads.predict import Candidate, Filled
 
 _AT_ONCE = 500  # texts, whose answers are then printed
 
@@ -51,7 +50,10 @@ def fill_mask(
     texts.check(as_json)
     read = texts.read(quiet)
     with busy("opening the model", quiet):
-        filler = _opened(model, device)
+        from manyheads.predict import MaskFiller
+
+        otherwise = "fills in no masks; choose one that was published or trained for masked tokens"
+        filler = opened_as(MaskFiller, model, device, otherwise)
 
     def answering(some: Sequence[str], names: Sequence[str]) -> Iterator[answers.Answer]:
         for start in range(0, len(some), _AT_ONCE):
@@ -61,19 +63,6 @@ def fill_mask(
 
     columns = ("filled", "tokens", "probabilities", "truncated")
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
-
-
-def _opened(reference: str, device: str | None) -> MaskFiller:
-    """Return the model; raises `ConfigError` for one that answers something else."""
-    from manyheads.predict import MaskFiller, load
-
-    opened = load(reference, device=device_of(device))
-    if not isinstance(opened, MaskFiller):
-        raise ConfigError(
-            f"{reference} is a model for {opened.task.name}, which fills in no masks; choose one "
-            "that was published or trained for masked tokens"
-        )
-    return opened
 
 
 def _answer(filled: Filled) -> answers.Answer:

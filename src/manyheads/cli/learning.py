@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyheads.cli import options
 from manyheads.cli.kinds import PAIRED, WRITING, blueprint_of, usual_kind, writing_task
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from manyheads.train import Learner, Recipe
 
 SCRATCH = "scratch"
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,19 @@ def device_of(name: str | None) -> str:
             f"this machine has no device {name!r}; choose one of {', '.join(there)}"
         ) from None
     return name
+
+
+def opened_as(kind: type[Opened], reference: str, device: str | None, otherwise: str) -> Opened:
+    """Return the model of a reference, if it is of that kind.
+
+    Raises `ConfigError` for one that answers something else; `otherwise` says what it does not.
+    """
+    from manyheads.predict import load
+
+    opened = load(reference, device=device_of(device))
+    if not isinstance(opened, kind):
+        raise ConfigError(f"{reference} is a model for {opened.task.name}, which {otherwise}")
+    return opened
 
 
 def busy(what: str, quiet: bool) -> AbstractContextManager[object]:

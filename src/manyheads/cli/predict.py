@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manyheads.cli import options, tables
-from manyheads.cli.learning import device_of
+from manyheads.cli.learning import opened_as
 from manyheads.cli.output import notice, show
-from manyheads.errors import ConfigError, DataError
+from manyheads.errors import DataError
 
 if TYPE_CHECKING:
     from manyheads.predict import Answer, Predictor
@@ -72,7 +72,10 @@ def predict(
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
-    opened = _opened(predictor, device)
+    from manyheads.predict import Predictor
+
+    otherwise = "says no labels or numbers; use `manyheads fill-mask` or `manyheads generate`"
+    opened = opened_as(Predictor, predictor, device, otherwise)
     answers = _answers(opened, first, second, quiet)
     cut = sum(1 for answer in answers if answer.truncated)
     if cut:
@@ -86,19 +89,6 @@ def predict(
     if out != tables.PIPE:
         document = {"out": out, "rows": len(answers), "truncated": cut}
         show(f"{len(answers):,} predictions in {out}", document, as_json)
-
-
-def _opened(reference: str, device: str | None) -> Predictor:
-    """Return the predictor; raises `ConfigError` for a model that answers something else."""
-    from manyheads.predict import Predictor, load
-
-    opened = load(reference, device=device_of(device))
-    if not isinstance(opened, Predictor):
-        raise ConfigError(
-            f"{reference} is a model for {opened.task.name}, which says no labels or numbers; use "
-            "`manyheads fill-mask` or `manyheads generate`"
-        )
-    return opened
 
 
 def _inputs(
