@@ -142,14 +142,18 @@ def _packed(weight_FD: Tensor) -> Tensor:
     return packed
 
 
-def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether this is a linear layer that oneDNN can take over; a subclass may do more."""
+def is_plain(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether this is a linear layer in float32 on CPU and no more; a subclass may do more."""
     return (
         type(module) is nn.Linear
         and module.weight.device.type == "cpu"
         and module.weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
     )
+
+
+def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether this is a linear layer that oneDNN can take over."""
+    return is_plain(module) and torch.backends.mkldnn.is_available()
 
 
 def tied_projection(transformer: Transformer) -> nn.Linear:

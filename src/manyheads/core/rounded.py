@@ -13,7 +13,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from manyheads.core.packed import PackedLinear, tied_projection
+from manyheads.core.packed import PackedLinear, is_plain, tied_projection
 from manyheads.core.transformer import Transformer
 
 _FEW = 4  # rows that take less time with rounded weights
@@ -115,10 +115,8 @@ def rounded(transformer: Transformer) -> Transformer:
 
 
 def _fits(module: nn.Module) -> TypeGuard[nn.Linear | PackedLinear]:
-    if type(module) is nn.Linear:
-        weight, (outputs, inputs) = module.weight, module.weight.shape
-        if weight.device.type != "cpu" or weight.dtype != torch.float32:
-            return False
+    if is_plain(module):
+        outputs, inputs = module.weight.shape
     elif isinstance(module, PackedLinear):
         outputs, inputs = module.shape
     else:
