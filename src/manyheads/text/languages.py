@@ -78,12 +78,11 @@ class Languages:
 
         Raises `GenerationError` for a code that there is not.
         """
-        before, after = self.tokenizer.frame
-        if source is not None:
-            before, after = self._renamed(source)
-        if target is not None and target in self.leading:
-            before = [self.leading[target], *before]
-        return self.tokenizer.framed_by(before, after)
+        leading = [self.leading[target]] if target is not None and target in self.leading else []
+        if source is None and not leading:
+            return self.tokenizer
+        before, after = self.tokenizer.frame if source is None else self._renamed(source)
+        return self.tokenizer.framed_by([*leading, *before], after)
 
     def writing(self, target: str) -> tuple[Tokenizer, int]:
         """Return the tokenizer of what is written in a language, and the token that names it.

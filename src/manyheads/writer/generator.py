@@ -72,7 +72,6 @@ class Generator:
         self.longest = self._limit(longest)
         self.languages = Languages(self.model.require_tokenizer())
         self._writings: dict[str | None, Writing] = {}
-        self._draft: Draft | Lookup | None = None
         # Whatever is wrong with the model is said at once.
         Engine(Writer(self.model.transformer, frozenset()), max_rows, batch_tokens)
         self.writing()
