@@ -13,7 +13,7 @@ from written import RECIPE, pairs, run
 import manyheads as mh
 from manyheads.generate import Settings
 
-SETTINGS = ("epochs=8", "max_tokens=96", "batch_tokens=6144")
+SETTINGS = ("epochs=4", "max_tokens=96", "batch_tokens=6144")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
