@@ -72,15 +72,17 @@ class PositionEmbedding(nn.Module):
 
 
 def rotary_angles(spec: Rotary, head_dim: int, layout: Layout) -> tuple[Tensor, Tensor]:
-    """Return cos and sin (T, 1, K/2) of each token's angles; computed once for a batch.
+    """Return what `rotate` needs of each token's angles, (T, 1, K) twice; once for a batch.
 
-    Angle of pair i at position p: p · base^(-2i/K) (Su et al. 2021, equation 15).
+    Angle of pair i at position p: p · base^(-2i/K) (Su et al. 2021, equation 15). The first is
+    (cos, cos), the second (-sin, sin), each half as `rotary_frequencies` orders the pairs.
     """
 
     def make() -> tuple[Tensor, Tensor]:
         frequency = rotary_frequencies(spec, head_dim).to(layout.device)
-        angle = layout.positions[:, None].float() * frequency
-        return angle.cos()[:, None], angle.sin()[:, None]
+        angle = layout.positions[:, None, None].float() * frequency
+        cos, sin = angle.cos(), angle.sin()
+        return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
     return layout.derive((spec, head_dim), make)
 
@@ -100,32 +102,39 @@ def rotary_frequencies(spec: Rotary, head_dim: int) -> Tensor:
             return kept * frequency + (1 - kept) * frequency / factor
 
 
-def rotate(x_THK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate(x_THK: Tensor, cos_T1K: Tensor, sin_T1K: Tensor) -> Tensor:
     """Turn each pair (x_i, x_{i+K/2}) by its angle: (T, H, K) → (T, H, K).
 
     Pairs are half a head apart, as published checkpoints order them, not neighbours as in the
     paper; the two differ by a fixed permutation of the projection's rows.
     """
-    turned: Tensor = _Rotation.apply(x_THK.float(), cos, sin)  # type: ignore[no-untyped-call]
+    x = x_THK.float()
+    if x.requires_grad and torch.is_grad_enabled():
+        turned: Tensor = _Rotation.apply(x, cos_T1K, sin_T1K)  # type: ignore[no-untyped-call]
+    else:
+        turned = _turned(x, cos_T1K, sin_T1K)
     return turned.to(x_THK.dtype)
+
+
+def _turned(x_THK: Tensor, cos_T1K: Tensor, sin_T1K: Tensor) -> Tensor:
+    """x_i cos - x_{i+K/2} sin in the first half, x_{i+K/2} cos + x_i sin in the second."""
+    partners_THK = x_THK.roll(x_THK.shape[-1] // 2, dims=-1)
+    return (x_THK * cos_T1K).addcmul_(partners_THK, sin_T1K)
 
 
 class _Rotation(Function):
     """The rotation without the intermediate tensors that autograd would keep of it."""
 
     @staticmethod
-    def forward(context: Any, x_THK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        context.angles = cos, sin
-        turned_THK = torch.empty(x_THK.shape, dtype=x_THK.dtype, device=x_THK.device)
-        (first, second), (one, other) = x_THK.chunk(2, dim=-1), turned_THK.chunk(2, dim=-1)
-        torch.mul(first, cos, out=one).addcmul_(second, sin, value=-1)
-        torch.mul(second, cos, out=other).addcmul_(first, sin)
-        return turned_THK
+    def forward(context: Any, x_THK: Tensor, cos_T1K: Tensor, sin_T1K: Tensor) -> Tensor:
+        context.angles = cos_T1K, sin_T1K
+        return _turned(x_THK, cos_T1K, sin_T1K)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        cos, sin = context.angles
-        return _Rotation.apply(gradients[0], cos, -sin), None, None  # type: ignore[no-untyped-call]
+        cos_T1K, sin_T1K = context.angles
+        (gradient_THK,) = gradients
+        return rotate(gradient_THK, cos_T1K, -sin_T1K), None, None
 
 
 class RelativePositionBias(nn.Module):
