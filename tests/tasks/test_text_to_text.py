@@ -116,9 +116,9 @@ def test_a_batch_gives_the_decoder_what_stands_one_place_before(scratch: Pretrai
         batch.targets.split(batch.layout.lengths),
         strict=True,
     ):
-        assert inputs.tolist() == [reader.start, *targets.tolist()[:-1]]
+        assert inputs.tolist() == [reader.bounds.start, *targets.tolist()[:-1]]
         assert targets.tolist() == list(pair.written)
-        assert targets[-1] == reader.end
+        assert targets[-1] == reader.bounds.end
 
 
 def test_company_and_order_change_nothing(scratch: Pretrained):
@@ -137,7 +137,7 @@ def test_what_is_too_long_is_cut_and_counted_and_a_cut_target_has_no_end(scratch
         assert len(pair.read) <= 5 and len(pair.written) <= 6
         cut = len(full.written) > 6
         assert (pair.texts[1].dropped > 0) == cut
-        assert (pair.written[-1] == reader.end) == (not cut)
+        assert (pair.written[-1] == reader.bounds.end) == (not cut)
         assert list(pair.written)[:5] == list(full.written)[:5]
 
 
@@ -158,7 +158,7 @@ def test_subword_dropout_reads_the_same_text_in_other_pieces(scratch: Pretrained
     texts = sorted(scratch.tokenizer.decode(ids) for ids in drawn(1))
     assert texts == sorted(COLUMNS["target"])
     assert sum(map(len, drawn(1))) > sum(len(pair.written) for pair in pairs)
-    assert all(ids[-1] == reader.end for ids in drawn(1))
+    assert all(ids[-1] == reader.bounds.end for ids in drawn(1))
 
 
 def test_a_side_of_characters_stays_as_it_is():

@@ -105,9 +105,9 @@ def test_an_error_comes_in_its_turn_behind_what_was_written(tmp_path: Path) -> N
         positions[6:] = math.nan
     outputs = generator.in_turn(texts, wording)
     assert next(outputs)[0].text == expected
-    with pytest.raises(GenerationError, match=r"request 1, token 1: the logits are not numbers"):
+    with pytest.raises(GenerationError, match=r"text 2, token 1: the logits are not numbers"):
         next(outputs)
-    with pytest.raises(GenerationError, match="request 0, token 1"):
+    with pytest.raises(GenerationError, match="the text, token 1"):
         list(generator.stream(texts[1], wording))
 
 

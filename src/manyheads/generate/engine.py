@@ -85,7 +85,7 @@ class Engine:
         Raises `GenerationError` for what this model cannot do: the request is not let in, and
         nothing happens to the others.
         """
-        request.check(self.writer, f"request {self._tickets}")
+        request.check(self.writer, request.called(self._tickets))
         self._waiting.append((self._tickets, request))
         self._tickets += 1
         return self._tickets - 1

@@ -80,11 +80,17 @@ class Request:
     """One text to write: after `prompt`, and for an encoder-decoder from `source`; token ids.
 
     The prompt of an encoder-decoder is what its decoder begins with; it is no part of the output.
+    `name` is what messages call it, if not by its number.
     """
 
     prompt: Sequence[int]
     source: Sequence[int] | None = None
     settings: Settings = field(default_factory=Settings)
+    name: str = ""
+
+    def called(self, ticket: int) -> str:
+        """Return what messages call it."""
+        return self.name or f"request {ticket}"
 
     def check(self, writer: Writer, name: str) -> None:
         """Raise `GenerationError` for what this model cannot do."""

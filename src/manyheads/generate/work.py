@@ -45,7 +45,7 @@ class Job:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"request {self.ticket}"
+        return self.request.called(self.ticket)
 
     @property
     def width(self) -> int:

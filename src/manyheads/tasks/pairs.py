@@ -14,6 +14,7 @@ from torch import Tensor
 
 from manyheads.core.layout import Layout
 from manyheads.errors import RecipeError
+from manyheads.hub.generation import Bounds
 from manyheads.tasks.reader import Reader
 from manyheads.text import Encoded, SubwordSampler, has_parts
 
@@ -44,23 +45,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairReader:
-    """Reads a source and a target: the decoder begins with `start` and ends with `end`.
-
-    All that it writes by itself begins with `prefix`, as targets do.
-    """
+    """Reads a source and a target, which the decoder begins and ends as `bounds` say."""
 
     source: Reader
     target: Reader
-    start: int
-    end: int
-    prefix: tuple[int, ...] = ()
+    bounds: Bounds
 
     def read(self, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:
         """Return the tokens of each pair; raises `TextError`."""
         sources, targets = self.source.clean(sources), self.target.clean(targets)
         read, written = self.source.read(sources), self.target.read(targets)
+        start = self.bounds.start
         return [
-            Pair(row, cleaned, texts, texts[0].pieces[0].ids, self._ended(texts[1]), self.start)
+            Pair(row, cleaned, texts, texts[0].pieces[0].ids, self._ended(texts[1]), start)
             for row, (cleaned, texts) in enumerate(
                 zip(
                     zip(sources, targets, strict=True),
@@ -106,10 +103,10 @@ class PairReader:
 
         So nothing is learnt of an end that is none.
         """
-        ended = len(ids) > 0 and ids[-1] == self.end
+        ended = len(ids) > 0 and ids[-1] == self.bounds.end
         if is_cut:
             return ids[:-1] if ended else ids
-        return ids if ended else ids + array("i", [self.end])
+        return ids if ended else ids + array("i", [self.bounds.end])
 
 
 @dataclass(frozen=True)

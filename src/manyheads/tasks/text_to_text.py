@@ -255,11 +255,8 @@ def pair_reader(
 
     Raises `ConfigError` where the model does not say how a text begins and ends.
     """
-    bounds = bounds_of(pretrained)
     return PairReader(
         Reader(pretrained.require_tokenizer(), cleaning, source),
         Reader(pretrained.writing_tokenizer, cleaning, target),
-        bounds.start,
-        bounds.end,
-        bounds.prefix,
+        bounds_of(pretrained),
     )

@@ -24,10 +24,10 @@ def write(
         search,
         max_tokens=limit,
         min_tokens=min(search.min_tokens, limit),
-        prefix=search.prefix or reader.prefix,
+        prefix=search.prefix or reader.bounds.prefix,
     )
     requests = [Request((pair.start,), pair.read, search) for pair in pairs]
-    writer = Writer(transformer, frozenset({reader.end}), reader.target.tokenizer.decode)
+    writer = Writer(transformer, frozenset({reader.bounds.end}), reader.target.tokenizer.decode)
     with run.watched("writing", len(requests)) as advance:
         outputs = generate(writer, requests, progress=advance)
     return [reader.target.tokenizer.decode(output.best.tokens) for output in outputs]

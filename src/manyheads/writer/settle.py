@@ -34,10 +34,9 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, what it is called in messages, and how many tokens of its text were cut."""
+    """A request, and how many tokens of its text were cut."""
 
     request: Request
-    name: str
     truncated: int = 0
 
 
@@ -126,7 +125,7 @@ class Settler:
     def _asked(self, encoded: Encoded, name: str) -> Asked:
         prompt = self._prompt(encoded, name)
         settings = self.settings(len(prompt.tokens), name)
-        return Asked(Request(prompt.tokens, prompt.source, settings), name, encoded.dropped)
+        return Asked(Request(prompt.tokens, prompt.source, settings, name), encoded.dropped)
 
     def _prompt(self, encoded: Encoded, name: str) -> Prompt:
         ids = list(encoded.pieces[0].ids)
