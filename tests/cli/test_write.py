@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 from tests.cli.conftest import environment
 from tests.writer import models, translators
 
@@ -92,7 +93,27 @@ def test_several_outputs_and_their_json(shell, bart):
     assert answers[0]["output"] == [one.text for one in expected[0]]
     assert answers[0]["outputs"][1]["tokens"] == list(expected[0][1].tokens)
     assert answers[0]["outputs"][0]["finish"] == expected[0][0].finish.value
-    assert answers[1]["output"] == ""
+    assert answers[1]["output"] == answers[1]["score"] == []
+
+
+def test_blank_texts_are_of_the_type_of_their_column(shell, llama, bart, tmp_path):
+    """A column of Parquet has one type."""
+    table = tmp_path / "t.csv"
+    table.write_text('text,other\n"The cat sat.",1\n"",2\nA dog,3\n')
+    several = ("--beam", "3", "--nbest", "2")
+    for command, model, options, column in (
+        ("generate", llama, (*LIMIT, *several), "output"),
+        ("translate", bart, (*LIMIT, *several), "translation"),
+        ("generate", llama, LIMIT, "output"),
+        ("score", llama, (), "log_prob"),
+    ):
+        out = tmp_path / f"{command}-{len(options)}.parquet"
+        read = ("--file", table, "--text", "text", "--out", out)
+        done = shell(command, "--model", model, *options, *read)
+        assert done.returncode == 0, done.stderr
+        first, blank, last = parquet.read_table(out).to_pydict()[column]
+        assert not blank
+        assert first and last and type(first) is type(last)
 
 
 def test_a_sample_is_drawn_by_its_seed(shell, llama):

@@ -65,7 +65,7 @@ Answering = Callable[[Sequence[str], Sequence[str]], Iterator[Answer]]  # of tex
 def answer(
     read: Read,
     answering: Answering,
-    columns: Sequence[str],
+    columns: Mapping[str, Any],
     *,
     out: str | None,
     quiet: bool,
@@ -73,7 +73,8 @@ def answer(
 ) -> None:
     """Print the answers, or write them as a table to `out`; blank texts get blank answers.
 
-    `columns` are those of every answer. Lines are printed as soon as those in front of them are.
+    `columns` are those of every answer, with what stands there of a blank text: of the same type,
+    or None. Lines are printed as soon as those in front of them are.
     """
     taken = [name for name in columns if name in read.columns]
     if out is not None and taken:
@@ -82,7 +83,7 @@ def answer(
         )
     filled = read.filled
     answers = answering([read.texts[i] for i in filled], [read.names[i] for i in filled])
-    blank = Answer([""], {columns[0]: "", **dict.fromkeys(columns[1:])})
+    blank = Answer([""], columns)
     collected: list[Answer] = []
     lines_now = out is None and not as_json
     with _progress(len(filled), quiet or (lines_now and sys.stdout.isatty())) as advance:
@@ -125,17 +126,18 @@ def answer_documents(
 
     Where several outputs are asked for, they are `outputs` of the texts as they stand.
     """
-    several = wording.n_best > 1
 
     def answering(texts: Sequence[str], names: Sequence[str]) -> Iterator[Answer]:
-        if several:
+        if wording.n_best > 1:
             for some in outputs(texts, names):
                 yield of_outputs(some, name, wording, one_line=not read.alone)
         else:
             for document in documents(texts, names):
                 yield of_document(document, name, wording, one_line=not read.alone)
 
-    columns = (name, *(["score"] if several else []), "truncated")
+    columns = of_blank(name, wording)
+    if wording.n_best == 1:
+        del columns["score"]
     answer(read, answering, columns, out=out, quiet=quiet, as_json=as_json)
 
 
@@ -145,7 +147,7 @@ def of_outputs(
     """Return the outputs for a text as an answer under `name`."""
     said = [_flat(one.text) if one_line else one.text.strip() for one in outputs]
     best = outputs[0]
-    several = len(outputs) > 1
+    several = wording.n_best > 1
     return Answer(
         lines=[
             f"{one.score:.4f}\t{text}" if several else text
@@ -160,6 +162,13 @@ def of_outputs(
         truncated=best.truncated,
         unfinished=wording.max_tokens is None and best.finish.value == "length",
     )
+
+
+def of_blank(name: str, wording: Wording) -> dict[str, Any]:
+    """Return the columns of `of_outputs` for a blank text: no outputs, or a blank one."""
+    if wording.n_best > 1:
+        return {name: [], "score": [], "truncated": None}
+    return {name: "", "score": None, "truncated": None}
 
 
 def of_document(document: Document, name: str, wording: Wording, *, one_line: bool) -> Answer:

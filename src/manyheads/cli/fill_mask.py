@@ -61,7 +61,7 @@ def fill_mask(
             for one in filler.fill(some[chunk], top, names[chunk]):
                 yield _answer(one)
 
-    columns = ("filled", "tokens", "probabilities", "truncated")
+    columns = {"filled": "", "tokens": [], "probabilities": [], "truncated": None}
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
 
 

@@ -59,7 +59,7 @@ def generate(
         for outputs in generator.in_turn(some, wording, names):
             yield answers.of_outputs(outputs, "output", wording, one_line=not read.alone)
 
-    columns = ("output", "score", "truncated")
+    columns = answers.of_blank("output", wording)
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
 
 

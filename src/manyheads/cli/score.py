@@ -58,7 +58,7 @@ def score(
                 details={"tokens": list(one.tokens), "log_probs": list(one.log_probs)},
             )
 
-    columns = ("log_prob", "perplexity")
+    columns = {"log_prob": None, "perplexity": None}
     answers.answer(read, answering, columns, out=texts.out, quiet=quiet, as_json=as_json)
     tokens = sum(count for _, count in total)
     if len(total) > 1 and tokens:
