@@ -209,7 +209,7 @@ def _refuse_empty(split: Split, names: Mapping[str, str]) -> None:
         raise DataError(
             f"{split.describe(empty[0])}: nothing in {names[role]!r} (the {role}); "
             f"{len(empty):,} of {len(split):,} pairs have an empty side; "
-            "mend them, or leave them out with drop_empty=True"
+            "mend them, or leave them out with drop_empty=True (--drop-empty)"
         )
 
 

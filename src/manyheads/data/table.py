@@ -141,7 +141,8 @@ def _read_file(
         named = f"files named {kind}" if kind else "files without an ending"
         raise DataError(
             f"{source}: {named} are not read; save the table as one of "
-            f"{', '.join(ENDINGS)} (.gz of each too)"
+            f"{', '.join(ENDINGS)} (.gz of each too); of two files aligned line by line give the "
+            "folder, with --text and --target as they end, or in Python both paths"
         )
     data = read_bytes(path)
     if kind in (".parquet", ".pq"):

@@ -137,7 +137,7 @@ class Settler:
         if len(ids) > self.longest:
             raise GenerationError(
                 f"{name}: {len(ids):,} tokens exceed the {self.longest:,} that this model reads at "
-                "once; shorten it, or let it be cut (truncate)"
+                "once; shorten it, or let it be cut (truncate=True, --truncate)"
             )
         return Prompt(self.starts, ids) if self.reads else Prompt(ids)
 
@@ -214,7 +214,7 @@ class Settler:
         if room < 1:
             raise GenerationError(
                 f"{name}: {prompt:,} tokens fill the {self._positions - 1:,} positions of this "
-                "model; shorten it, or let it be cut (truncate)"
+                "model; shorten it, or let it be cut (truncate=True, --truncate)"
             )
         if self.wording.max_tokens is not None:
             if self.wording.max_tokens > room:
