@@ -35,6 +35,25 @@ def test_one_safetensors_file(tmp_path: Path) -> None:
     assert_same(read_weights(small.write(tmp_path)), small.tensors())
 
 
+def _bytes_of_files() -> int:
+    """How much of all mapped files this process holds in memory."""
+    status = Path("/proc/self/status").read_text()
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("RssFile"))
+    return 1024 * int(kilobytes)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is asked of Linux")
+def test_what_is_let_go_of_leaves_memory_while_the_rest_stays(tmp_path: Path) -> None:
+    write_weights(tmp_path, {f"{n:02}": torch.ones(512, 512) for n in range(64)})
+    before = _bytes_of_files()
+    tensors = read_weights(tmp_path)
+    assert all(tensor.sum() == 512 * 512 for tensor in tensors.values())
+    assert _bytes_of_files() - before > 60 * 2**20
+    for n in range(48):
+        del tensors[f"{n:02}"]
+    assert _bytes_of_files() - before < 30 * 2**20
+
+
 def test_sharded_safetensors(tmp_path: Path) -> None:
     assert_same(read_weights(small.write_shards(tmp_path)), small.tensors())
 

@@ -114,6 +114,7 @@ def pack(model: nn.Module) -> list[str]:
     """
     if model.training:
         raise TrainingError("a model in train mode cannot be packed; call model.eval() first")
+    _let_go_of_file(model)
     replaced = swap(model, lambda _, module: PackedLinear(module) if _fits(module) else None)
     for module in model.modules():
         if isinstance(module, FeedForward) and not isinstance(module, GatedFeedForward):
@@ -122,18 +123,18 @@ def pack(model: nn.Module) -> list[str]:
             _pack_table(module, module.output)
     if replaced:
         model.requires_grad_(False)
-        _let_go_of_file(model)
     return replaced
 
 
 def _let_go_of_file(model: nn.Module) -> None:
-    """Copy what is left of the parameters, and buffers.
+    """Copy what will not be packed: parameters and buffers.
 
-    Those that were read lie in the file, mapped as a whole; with the last of them all of it goes,
-    and what was packed is not held twice.
+    What was read lies in the file, mapped together with its neighbours. As these are packed, one
+    after the other, nothing keeps their part of the file in memory, and they are not held twice.
     """
+    packed = {id(module.weight) for module in model.modules() if _fits(module)}
     for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.device.type == "cpu":
+        if tensor.device.type == "cpu" and id(tensor) not in packed:
             tensor.data = tensor.data.clone()
 
 

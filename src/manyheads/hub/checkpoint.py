@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from manyheads.errors import CheckpointError, ConfigError
@@ -22,6 +22,7 @@ PREPROCESSOR = "preprocessor_config.json"
 _INDEX = "model.safetensors.index.json"
 _TORCH = "pytorch_model.bin"
 _TORCH_INDEX = "pytorch_model.bin.index.json"
+_MAPPED_TOGETHER = 8  # tensors of a file: to open it for each would take longer
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _shards_of(index: Path) -> list[str]:
 def _read_file(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return _read_safetensors(path)
         # Only the format since 2020, a zip file, can be mapped into memory.
         mapped = zipfile.is_zipfile(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
@@ -119,6 +120,22 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             "it is not the weights of a model"
         )
     return {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return all tensors, mapped a few at a time.
+
+    What was read of a mapping stays in memory as long as any tensor of it is there: with a single
+    one, all of the file would stay beside what a model makes of its weights.
+    """
+    with safe_open(path, framework="pt") as file:
+        names = file.offset_keys()
+    tensors: dict[str, Tensor] = {}
+    for start in range(0, len(names), _MAPPED_TOGETHER):
+        with safe_open(path, framework="pt") as file:
+            for name in names[start : start + _MAPPED_TOGETHER]:
+                tensors[name] = file.get_tensor(name)
+    return tensors
 
 
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
