@@ -139,6 +139,11 @@ ENCODER_DECODERS = {
         T.MarianConfig,
         _BART | {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": VOCABULARY},
     ),
+    "pegasus": Case(
+        T.PegasusForConditionalGeneration,
+        T.PegasusConfig,
+        _BART | {"scale_embedding": True, "activation_function": "relu"},
+    ),
     "m2m-100": Case(T.M2M100ForConditionalGeneration, T.M2M100Config, _BART),
     # As NLLB has it: its padding is token 1, and embeddings are not scaled in every one.
     "nllb": Case(

@@ -34,12 +34,19 @@ END = 3
 RARE = 20  # an end that these models hardly ever write
 LENGTH = 16
 LAST = VOCABULARY - 1  # Marian's padding, with which its decoder begins
-NAMES = ["bart", "marian", "t5", "gpt2", "llama", "qwen3"]
+NAMES = ["bart", "marian", "pegasus", "t5", "gpt2", "llama", "qwen3"]
 
 # What the converter asks BART's configuration for, and newer ones do not say; and that encoder and
 # decoder have as many heads.
 _BART = {"normalize_before": False, "normalize_embedding": True, "decoder_attention_heads": 4}
 _MARIAN = {"decoder_attention_heads": 4, "pad_token_id": LAST, "decoder_start_token_id": LAST}
+
+_PEGASUS = {
+    "decoder_attention_heads": 4,
+    "decoder_start_token_id": 0,
+    "normalize_before": True,
+    "normalize_embedding": False,
+}
 
 
 @dataclass
@@ -125,7 +132,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if name == "marian":
         model, speaks = marian(case), marian_tokenizer()
     else:
-        extra = {"bart": _BART, "llama": {"head_dim": 8}}.get(name, {})
+        extra = {"bart": _BART, "pegasus": _PEGASUS, "llama": {"head_dim": 8}}.get(name, {})
         model, speaks = replace(case, settings=case.settings | extra).make(), tokenizer()
         speaks.bos_token, speaks.eos_token = "[CLS]", "[SEP]"
     model.generation_config.forced_eos_token_id = None

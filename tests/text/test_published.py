@@ -32,6 +32,7 @@ SINGLE: dict[str, tuple[str, dict[str, Any], type, dict[str, Any]]] = {
     "mbart": ("sentencepiece.bpe.model", {}, T.MBartTokenizer, {}),
     "mbart-german": ("sentencepiece.bpe.model", {}, T.MBartTokenizer, {"src_lang": "de_DE"}),
     "mbart-50": ("sentencepiece.bpe.model", {}, T.MBart50Tokenizer, {"src_lang": "fr_XX"}),
+    "pegasus": ("spiece.model", spm.T5, T.PegasusTokenizer, {}),
     "llama": ("tokenizer.model", spm.LLAMA, T.LlamaTokenizer, {"add_bos_token": True}),
     "llama-ended": (
         "tokenizer.model",

@@ -7,7 +7,7 @@ here; the parity harness in `tests/families` then holds it to the original.
 from __future__ import annotations
 
 from manyheads.errors import ConfigError, did_you_mean
-from manyheads.families.bart import BART, M2M_100, MARIAN, MBART
+from manyheads.families.bart import BART, M2M_100, MARIAN, MBART, PEGASUS
 from manyheads.families.bert import BERT
 from manyheads.families.bigbird import BIG_BIRD
 from manyheads.families.distilbert import DISTILBERT
@@ -43,6 +43,7 @@ FAMILIES = {
         BART,
         MBART,
         MARIAN,
+        PEGASUS,
         M2M_100,
         T5,
         MT5,

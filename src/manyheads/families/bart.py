@@ -1,10 +1,13 @@
-"""BART (Lewis et al. 2020), mBART (Liu et al. 2020), Marian (Junczys-Dowmunt et al. 2018), M2M-100.
+"""BART (Lewis et al. 2020) and its kin: the encoder-decoder of Vaswani et al. 2017.
 
-All are the encoder-decoder of Vaswani et al. 2017. BART and mBART learn their positions and
-normalise the sum of token and position. Marian and M2M-100 (Fan et al. 2020) have sinusoids, the
-sines before the cosines; NLLB (Costa-jussà et al. 2022) is published as M2M-100. mBART and M2M-100
-put their norms before the sub-layers and one at the end of each side, the others after the
-residuals.
+BART          learnt positions, and a norm over the sum of token and position
+mBART         the same (Liu et al. 2020)
+Marian        sinusoids, the sines before the cosines (Junczys-Dowmunt et al. 2018)
+PEGASUS       the same (Zhang et al. 2020)
+M2M-100       sinusoids (Fan et al. 2020); NLLB (Costa-jussà et al. 2022) is published as M2M-100
+
+mBART, PEGASUS and M2M-100 put their norms before the sub-layers and one at the end of each side,
+the others after the residuals.
 """
 
 from __future__ import annotations
@@ -79,6 +82,14 @@ def marian_to_spec(config: Config) -> Spec:
     # Each language has a vocabulary and a table; the output shares the decoder's.
     own = config.get("decoder_vocab_size", spec.embed.vocabulary)
     return replace(spec, target=replace(spec.embed, vocabulary=own), two_tables=True)
+
+
+def pegasus_to_spec(config: Config) -> Spec:
+    """Read a PEGASUS configuration."""
+    count = config.get("max_position_embeddings", 1024)
+    return _pre_normed(
+        _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=50265)
+    )
 
 
 # What M2M-100's configuration leaves out otherwise than BART's.
@@ -279,6 +290,15 @@ MARIAN = Family(
     to_spec=marian_to_spec,
     to_config=marian_to_config,
     rules=_shared_rules("residual") + _TWO_TABLES,
+)
+
+PEGASUS = Family(
+    name="pegasus",
+    architecture="PegasusForConditionalGeneration",
+    prefix="model.",
+    to_spec=pegasus_to_spec,
+    to_config=to_config,
+    rules=_shared_rules("before") + _ONE_TABLE + _FINAL_NORMS,
 )
 
 M2M_100 = Family(

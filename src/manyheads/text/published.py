@@ -9,6 +9,7 @@ mBART       <s> <pad> </s> <unk>, pieces, languages, <mask>            text </s>
 mBART-50    as mBART                                                   en_XX text </s>
 NLLB        as mBART                                                   eng_Latn text </s>
 M2M-100     a list (vocab.json), languages                             __en__ text </s>
+PEGASUS     <pad> </s> and 103 that only its pretraining used, pieces   text </s>
 Marian      a list for both languages, or one for each                 text </s>
 """
 
@@ -95,6 +96,8 @@ _MBART_50 = replace(_NAMED_FIRST, languages=tuple(_MBART_50_CODES.split()))
 _NLLB = replace(_NAMED_FIRST, language="eng_Latn")
 _M2M = replace(_NAMED_FIRST, first=(), mask=None, language="en", languages=_underlined(_M2M_CODES))
 _MARIAN = Convention("$A {eos}", "$A $B {eos}")
+_HIDDEN = ("<mask_1>", "<mask_2>", *(f"<unk_{number}>" for number in range(2, 103)))
+_PEGASUS = replace(_MARIAN, first=("<pad>", "</s>", *_HIDDEN, "<unk>"))
 
 _OF_CLASSES = {
     "T5Tokenizer": _T5,
@@ -106,6 +109,7 @@ _OF_CLASSES = {
     "NllbTokenizer": _NLLB,
     "M2M100Tokenizer": _M2M,
     "MarianTokenizer": _MARIAN,
+    "PegasusTokenizer": _PEGASUS,
 }
 # What folders that name no such class mean, by the kind of their model.
 _OF_MODELS = {
@@ -117,6 +121,7 @@ _OF_MODELS = {
     "mbart": _MBART,
     "m2m_100": _M2M,
     "marian": _MARIAN,
+    "pegasus": _PEGASUS,
 }
 _USUAL = {"bos": "<s>", "eos": "</s>", "cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>"}
 _LEADING = re.compile(r">>\S+<<")  # names the language to write, in front of a source
@@ -175,6 +180,7 @@ def published_core(
         [
             *(piece.text for piece in model.pieces if piece.kind in (Kind.UNKNOWN, Kind.CONTROL)),
             *given.values(),
+            *convention.first,
             *(token for token in tokens if _LEADING.fullmatch(token)),
             *sentinels,
             *languages,
