@@ -16,7 +16,7 @@ from written import RECIPE, pairs, run
 import manyheads as mh
 from manyheads.generate import Settings
 
-SETTINGS = ("epochs=6", "max_tokens=128", "batch_tokens=6144", "learning_rate=1e-3")
+SETTINGS = ("epochs=6", "max_tokens=128", "batch_tokens=1024", "learning_rate=1e-3")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,

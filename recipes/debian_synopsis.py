@@ -13,13 +13,13 @@ from written import RECIPE, pairs, run
 import manyheads as mh
 from manyheads.generate import Settings
 
-SETTINGS = ("epochs=4", "max_tokens=96", "batch_tokens=6144")
+SETTINGS = ("epochs=6", "max_tokens=64", "batch_tokens=1024", "learning_rate=1e-3")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
     heads=4,
     feedforward=512,
-    dropout=0.2,
+    dropout=0.1,
     max_tokens=96,
     tokenizer=mh.BytePair(vocabulary=8_000, lowercase=False),
 )

@@ -84,3 +84,25 @@ def test_chinese_needs_no_spaces():
     (one,) = model.tokenizer.encode(["这家餐厅的服务态度很好"])
     assert model.tokenizer.unk_id not in one.pieces[0].ids
     assert model.tokenizer.decode(one.pieces[0].ids).strip() == "这家餐厅的服务态度很好"
+
+
+def test_ctranslate2_opens_an_encoder_decoder_of_one_vocabulary(tmp_path: Path):
+    ctranslate2 = pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
+    blueprint = mh.ScratchSeq2Seq(
+        layers=2, width=32, heads=2, max_tokens=40, tokenizer=mh.BytePair(300, lowercase=False)
+    )
+    model = blueprint.build(TEXTS, TEXTS)
+    with torch.no_grad():  # drawn as they are, all its outputs are one token
+        for parameter in model.transformer.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    save_model(tmp_path / "saved", model)
+    converter = ctranslate2.converters.TransformersConverter(str(tmp_path / "saved"))
+    converter.convert(str(tmp_path / "converted"))
+    theirs = ctranslate2.Translator(str(tmp_path / "converted"), compute_type="float32")
+    generator = mh.Generator(model)
+    for text in TEXTS[:4]:
+        (written,) = generator.outputs([text], mh.Wording(max_tokens=12, strategy=mh.Greedy()))[0]
+        words = model.tokenizer.tokens(model.tokenizer.encode([text])[0].pieces[0].ids)
+        (found,) = theirs.translate_batch([words], beam_size=1, max_decoding_length=12)
+        (end,) = model.tokenizer.tokens([model.tokenizer.eos_id])
+        assert [token for token in written.tokens if token != end] == found.hypotheses[0]

@@ -89,9 +89,11 @@ class ScratchSeq2Seq:
 
     Both sides share one vocabulary, unless `target_tokenizer` gives the target its own.
 
-    The architecture is Marian's: that of Vaswani et al. 2017, with sinusoidal positions, norms
-    after the residuals, and one table of token vectors that both sides and the output share. A
-    warm-up belongs to it, as in the schedule ``inverse_square_root``.
+    The architecture is that of Vaswani et al. 2017, with sinusoidal positions, and a table of token
+    vectors that both sides and the output share. It is PEGASUS's, whose norms stand before the
+    sub-layers, which learn sooner in this way (Xiong et al. 2020). With two vocabularies it is
+    Marian's, the only one that is published with two: its norms stand after the residuals, so that
+    a warm-up belongs to it, as in the schedule ``inverse_square_root``.
     """
 
     layers: int = 3
@@ -132,8 +134,11 @@ class ScratchSeq2Seq:
 
     def _config(self, tokenizer: Tokenizer, target: Tokenizer) -> dict[str, object]:
         feedforward = self.feedforward or 4 * self.width
+        shared = target is tokenizer
         return {
-            "model_type": "marian",
+            "model_type": "pegasus" if shared else "marian",
+            "normalize_before": shared,  # other converters ask for it
+            "normalize_embedding": False,
             "vocab_size": tokenizer.vocabulary_size,
             "d_model": self.width,
             "encoder_layers": self.layers,
@@ -148,7 +153,7 @@ class ScratchSeq2Seq:
             "dropout": self.dropout,
             "attention_dropout": 0.0,
             "activation_dropout": 0.0,
-            "share_encoder_decoder_embeddings": target is tokenizer,
+            "share_encoder_decoder_embeddings": shared,
             "decoder_vocab_size": target.vocabulary_size,
             "tie_word_embeddings": True,
             # Both vocabularies begin with the same special tokens.
