@@ -42,7 +42,7 @@ class Padded(nn.Module):
 
 
 class PaddedTranslator(Padded):
-    """`torch.nn.Transformer`, with dropout where Marian has it: on vectors and sub-layers."""
+    """`torch.nn.Transformer`, shaped as PEGASUS: norms first, dropout on vectors and sub-layers."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class PaddedTranslator(Padded):
     ) -> None:
         super().__init__(vocabulary, width, longest, width**-0.5, width**0.5)
         sizes = (width, heads, layers, layers, feedforward, dropout)
-        self.body = nn.Transformer(*sizes, batch_first=True)
+        self.body = nn.Transformer(*sizes, batch_first=True, norm_first=True)
         self.dropout = nn.Dropout(dropout)
         for module in self.body.modules():
             if isinstance(module, nn.MultiheadAttention):
@@ -65,7 +65,7 @@ class PaddedTranslator(Padded):
                 module.dropout.p = 0.0
 
     def loss(self, rows: list[Row]) -> Tensor:
-        """Return the mean loss of target tokens; the decoder begins with padding, as Marian's."""
+        """Return the mean loss of target tokens; the decoder begins with padding, as ours."""
         sources_BS, targets_BL = (_padded([row[side] for row in rows]) for side in (0, 1))
         is_padding_BS = sources_BS == PAD
         hidden_BLD = self.body(

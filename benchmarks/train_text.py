@@ -175,7 +175,7 @@ def trainer(job: Job, size: int) -> Work:
 
     torch.set_num_threads(threads())
     pretrained = job.pretrained()
-    name = "LlamaForCausalLM" if job.target is None else "MarianMTModel"
+    name = "LlamaForCausalLM" if job.target is None else "PegasusForConditionalGeneration"
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), pretrained)
         model = getattr(transformers, name).from_pretrained(folder)
