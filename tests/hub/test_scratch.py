@@ -106,3 +106,20 @@ def test_ctranslate2_opens_an_encoder_decoder_of_one_vocabulary(tmp_path: Path):
         (found,) = theirs.translate_batch([words], beam_size=1, max_decoding_length=12)
         (end,) = model.tokenizer.tokens([model.tokenizer.eos_id])
         assert [token for token in written.tokens if token != end] == found.hypotheses[0]
+
+
+@pytest.mark.parametrize("target_tokenizer", [None, mh.BytePair(280, lowercase=False)])
+def test_transformers_misses_nothing_of_an_encoder_decoder(tmp_path: Path, target_tokenizer: Any):
+    from transformers import AutoModelForSeq2SeqLM
+
+    blueprint = mh.ScratchSeq2Seq(
+        layers=1,
+        width=32,
+        heads=2,
+        max_tokens=40,
+        tokenizer=mh.BytePair(300, lowercase=False),
+        target_tokenizer=target_tokenizer,
+    )
+    save_model(tmp_path, blueprint.build(TEXTS, TEXTS))
+    _, found = AutoModelForSeq2SeqLM.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(found.values()), found

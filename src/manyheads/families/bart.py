@@ -15,7 +15,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from torch import Tensor
+
 from manyheads.core.mask import Causal
+from manyheads.core.position import sinusoidal_table
 from manyheads.core.spec import (
     AttentionSpec,
     BlockSpec,
@@ -38,7 +41,7 @@ from manyheads.families.family import (
     layers_of,
     refuse,
 )
-from manyheads.families.rules import Fuse, Rename, Rules, Tied, Whole
+from manyheads.families.rules import Derived, Fuse, Rename, Rules, Tied, Whole
 
 _NORM = LayerNorm(1e-5)
 _OFFSET = 2  # BART's positions begin in this row
@@ -265,6 +268,18 @@ _FINAL_NORMS = Rules(
     Rename("model.decoder.layer_norm", "decoder.norm"),
 )
 
+
+def _sinusoids(spec: Spec) -> Tensor:
+    positions = spec.embed.positions
+    assert isinstance(positions, SinusoidalPositions)
+    return sinusoidal_table(positions.count, spec.embed.width, positions.halves, positions.closed)
+
+
+_SINUSOIDS = Rules(
+    Derived("model.encoder.embed_positions.weight", _sinusoids),
+    Derived("model.decoder.embed_positions.weight", _sinusoids),
+)
+
 BART = Family(
     name="bart",
     architecture="BartForConditionalGeneration",
@@ -298,7 +313,7 @@ PEGASUS = Family(
     prefix="model.",
     to_spec=pegasus_to_spec,
     to_config=to_config,
-    rules=_shared_rules("before") + _ONE_TABLE + _FINAL_NORMS,
+    rules=_shared_rules("before") + _ONE_TABLE + _FINAL_NORMS + _SINUSOIDS,
 )
 
 M2M_100 = Family(

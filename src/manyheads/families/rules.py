@@ -97,17 +97,28 @@ class Tied:
     kind: str = "weight"
 
 
+@dataclass(frozen=True)
+class Derived:
+    """A tensor of theirs, by its whole name, that follows from the spec: written for readers that
+    miss it, never read.
+    """
+
+    theirs: str
+    make: Callable[[Spec], Tensor]
+
+
 class Rules:
     """A reversible list of rules."""
 
-    def __init__(self, *rules: Rename | Fuse | Whole | Tied) -> None:
+    def __init__(self, *rules: Rename | Fuse | Whole | Tied | Derived) -> None:
         self.rules = [rule for rule in rules if isinstance(rule, Rename | Fuse)]
         self.whole = [rule for rule in rules if isinstance(rule, Whole)]
         self.tied = [rule for rule in rules if isinstance(rule, Tied)]
+        self.derived = [rule for rule in rules if isinstance(rule, Derived)]
 
     def __add__(self, other: Rules) -> Rules:
-        mine = (*self.rules, *self.whole, *self.tied)
-        return Rules(*mine, *other.rules, *other.whole, *other.tied)
+        mine = (*self.rules, *self.whole, *self.tied, *self.derived)
+        return Rules(*mine, *other.rules, *other.whole, *other.tied, *other.derived)
 
     def to_ours(self, theirs: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return our tensors by our names, and what no rule speaks of by its own names."""
@@ -126,6 +137,8 @@ class Rules:
         for twin in self.tied:
             if (name := f"{twin.theirs}.{twin.kind}") in rest:
                 ours.setdefault(f"{twin.ours}.{twin.kind}", rest.pop(name))
+        for given in self.derived:
+            rest.pop(given.theirs, None)
         return ours, rest
 
     def to_theirs(self, ours: Tensors, spec: Spec | None = None) -> dict[str, Tensor]:
@@ -144,6 +157,8 @@ class Rules:
         for one in self.whole:
             if one.ours in ours:
                 theirs[one.theirs] = ours[one.ours][None]
+        if spec is not None:
+            theirs |= {given.theirs: given.make(spec) for given in self.derived}
         return theirs
 
 
