@@ -101,6 +101,13 @@ def test_other_precisions_stay_as_they_are() -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_what_is_not_packed_at_all_is_not_copied() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8)).bfloat16().eval()
+    before = [parameter.data_ptr() for parameter in model.parameters()]
+    assert pack(model) == []
+    assert [parameter.data_ptr() for parameter in model.parameters()] == before
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_a_packed_layer_can_be_copied_and_sent_to_another_process(
     copied: Callable[[nn.Module], nn.Module],

@@ -135,9 +135,7 @@ def answer_documents(
             for document in documents(texts, names):
                 yield of_document(document, name, wording, one_line=not read.alone)
 
-    columns = of_blank(name, wording)
-    if wording.n_best == 1:
-        del columns["score"]
+    columns = of_blank(name, wording) if wording.n_best > 1 else {name: "", "truncated": None}
     answer(read, answering, columns, out=out, quiet=quiet, as_json=as_json)
 
 

@@ -127,12 +127,14 @@ def pack(model: nn.Module) -> list[str]:
 
 
 def _let_go_of_file(model: nn.Module) -> None:
-    """Copy what will not be packed: parameters and buffers.
+    """Copy what will not be packed, if anything will: parameters and buffers.
 
     What was read lies in the file, mapped together with its neighbours. As these are packed, one
     after the other, nothing keeps their part of the file in memory, and they are not held twice.
     """
     packed = {id(module.weight) for module in model.modules() if _fits(module)}
+    if not packed:
+        return
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.device.type == "cpu" and id(tensor) not in packed:
             tensor.data = tensor.data.clone()
