@@ -15,7 +15,7 @@ from written import RECIPE, pairs, run
 import manyheads as mh
 from manyheads.generate import Settings
 
-SETTINGS = ("epochs=11", "max_tokens=128")
+SETTINGS = ("epochs=10", "max_tokens=128", "batch_tokens=1024", "learning_rate=1e-3")
 MODEL = mh.ScratchSeq2Seq(
     layers=3,
     width=256,
