@@ -7,7 +7,7 @@ here; the parity harness in `tests/families` then holds it to the original.
 from __future__ import annotations
 
 from manyheads.errors import ConfigError, did_you_mean
-from manyheads.families.bart import BART, M2M_100, MARIAN, MBART, PEGASUS
+from manyheads.families.bart import BART, MBART
 from manyheads.families.bert import BERT
 from manyheads.families.bigbird import BIG_BIRD
 from manyheads.families.distilbert import DISTILBERT
@@ -16,6 +16,8 @@ from manyheads.families.family import Config, Family, HeadFormat
 from manyheads.families.gpt2 import GPT2
 from manyheads.families.llama import LLAMA, MISTRAL, QWEN2, QWEN3
 from manyheads.families.longformer import LONGFORMER
+from manyheads.families.m2m_100 import M2M_100
+from manyheads.families.marian import MARIAN, PEGASUS
 from manyheads.families.modernbert import MODERNBERT
 from manyheads.families.roberta import ROBERTA, XLM_ROBERTA
 from manyheads.families.t5 import MT5, T5

@@ -1,13 +1,9 @@
-"""BART (Lewis et al. 2020) and its kin: the encoder-decoder of Vaswani et al. 2017.
+"""BART (Lewis et al. 2020) and mBART (Liu et al. 2020): learnt positions, and a norm over the sum
+of token and position.
 
-BART          learnt positions, and a norm over the sum of token and position
-mBART         the same (Liu et al. 2020)
-Marian        sinusoids, the sines before the cosines (Junczys-Dowmunt et al. 2018)
-PEGASUS       the same (Zhang et al. 2020)
-M2M-100       sinusoids (Fan et al. 2020); NLLB (Costa-jussà et al. 2022) is published as M2M-100
-
-mBART, PEGASUS and M2M-100 put their norms before the sub-layers and one at the end of each side,
-the others after the residuals.
+BART puts its norms after the residuals; mBART before the sub-layers, and one at the end of each
+side. What all kin of the encoder-decoder of Vaswani et al. 2017 share is here too: Marian, PEGASUS
+and M2M-100 begin with it.
 """
 
 from __future__ import annotations
@@ -15,10 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from torch import Tensor
-
 from manyheads.core.mask import Causal
-from manyheads.core.position import sinusoidal_table
 from manyheads.core.spec import (
     AttentionSpec,
     BlockSpec,
@@ -39,9 +32,8 @@ from manyheads.families.family import (
     activation_of,
     head_dim_of,
     layers_of,
-    refuse,
 )
-from manyheads.families.rules import Derived, Fuse, Rename, Rules, Tied, Whole
+from manyheads.families.rules import Fuse, Rename, Rules, Tied, Whole
 
 _NORM = LayerNorm(1e-5)
 _OFFSET = 2  # BART's positions begin in this row
@@ -50,12 +42,12 @@ _OFFSET = 2  # BART's positions begin in this row
 def bart_to_spec(config: Config) -> Spec:
     """Read a BART configuration."""
     count = config.get("max_position_embeddings", 1024)
-    return _spec(config, LearnedPositions(count + _OFFSET, _OFFSET), _NORM, vocabulary=50265)
+    return spec_of(config, LearnedPositions(count + _OFFSET, _OFFSET), _NORM, 50265)
 
 
 def mbart_to_spec(config: Config) -> Spec:
     """Read an mBART configuration."""
-    return _pre_normed(bart_to_spec(config))
+    return pre_normed(bart_to_spec(config))
 
 
 def _pre_norm(stack: StackSpec) -> StackSpec:
@@ -73,59 +65,19 @@ def _pre_norm(stack: StackSpec) -> StackSpec:
     return replace(stack, blocks=blocks, norm=_NORM)
 
 
-def marian_to_spec(config: Config) -> Spec:
-    """Read a Marian configuration."""
-    refuse(config, "normalize_before", False)
-    refuse(config, "normalize_embedding", False)
-    count = config.get("max_position_embeddings", 1024)
-    spec = _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=58101)
-    if config.get("share_encoder_decoder_embeddings", True):
-        return spec
-    refuse(config, "tie_word_embeddings", True)
-    # Each language has a vocabulary and a table; the output shares the decoder's.
-    own = config.get("decoder_vocab_size", spec.embed.vocabulary)
-    return replace(spec, target=replace(spec.embed, vocabulary=own), two_tables=True)
-
-
-def pegasus_to_spec(config: Config) -> Spec:
-    """Read a PEGASUS configuration."""
-    count = config.get("max_position_embeddings", 1024)
-    return _pre_normed(
-        _spec(config, SinusoidalPositions(count, halves=True), None, vocabulary=50265)
-    )
-
-
-# What M2M-100's configuration leaves out otherwise than BART's.
-_M2M_DEFAULTS: Config = {
-    "activation_function": "relu",
-    "attention_dropout": 0.1,
-    "scale_embedding": True,
-}
-
-
-def m2m_to_spec(config: Config) -> Spec:
-    """Read a configuration of M2M-100 or NLLB."""
-    config = _M2M_DEFAULTS | config
-    # fairseq numbered positions from the padding id on; row `pad_token_id` itself stays unused.
-    offset = config.get("pad_token_id", 1) + 1
-    count = config.get("max_position_embeddings", 1024) + offset
-    positions = SinusoidalPositions(count, halves=True, offset=offset, closed=True)
-    spec = _spec(config, positions, None, vocabulary=128112)
-    return replace(_pre_normed(spec), output=OutputSpec())
-
-
-def _pre_normed(spec: Spec) -> Spec:
+def pre_normed(spec: Spec) -> Spec:
     """Return a spec with the norms of both sides before the sub-layers."""
     assert spec.encoder is not None and spec.decoder is not None
     return replace(spec, encoder=_pre_norm(spec.encoder), decoder=_pre_norm(spec.decoder))
 
 
-def _spec(
+def spec_of(
     config: Config,
     positions: LearnedPositions | SinusoidalPositions,
     embed_norm: LayerNorm | None,
     vocabulary: int,
 ) -> Spec:
+    """Return what the configurations of all kin say alike; `vocabulary` where they leave it out."""
     width = config.get("d_model", 1024)
     embed = EmbedSpec(
         vocabulary=config.get("vocab_size", vocabulary),
@@ -200,21 +152,6 @@ def to_config(spec: Spec) -> Config:
     }
 
 
-def marian_to_config(spec: Spec) -> Config:
-    """Write the configuration that is read back to the same spec."""
-    assert spec.target is not None
-    return to_config(spec) | {
-        "share_encoder_decoder_embeddings": not spec.two_tables,
-        "decoder_vocab_size": spec.target.vocabulary,
-    }
-
-
-def m2m_to_config(spec: Spec) -> Config:
-    """Write the configuration that is read back to the same spec."""
-    assert isinstance(spec.embed.positions, SinusoidalPositions)
-    return to_config(spec) | {"pad_token_id": spec.embed.positions.offset - 1}
-
-
 def _side_rules(side: str, slot: str) -> Rules:
     theirs, ours = f"model.{side}.layers.{{i}}", f"{side}.blocks.{{i}}"
     return Rules(
@@ -230,7 +167,7 @@ def _side_rules(side: str, slot: str) -> Rules:
 _CROSS, _OURS = "model.decoder.layers.{i}.encoder_attn", "decoder.blocks.{i}"
 
 
-def _shared_rules(slot: str) -> Rules:
+def shared_rules(slot: str) -> Rules:
     """Return the names that all share, with the norms in that slot."""
     return (
         _side_rules("encoder", slot)
@@ -246,39 +183,22 @@ def _shared_rules(slot: str) -> Rules:
     )
 
 
-_ONE_TABLE = Rules(
+ONE_TABLE = Rules(
     Tied("model.encoder.embed_tokens", "embed.tokens"),
     Tied("model.decoder.embed_tokens", "embed.tokens"),
     Tied("lm_head", "embed.tokens"),
 )
-_TWO_TABLES = Rules(
-    Rename("model.encoder.embed_tokens", "embed.tokens", when=lambda spec: spec.two_tables),
-    Rename("model.decoder.embed_tokens", "target.tokens", when=lambda spec: spec.two_tables),
-    Tied("lm_head", "target.tokens"),
-)
-
 _LEARNED = Rules(
     Rename("model.encoder.embed_positions", "embed.positions"),
     Rename("model.decoder.embed_positions", "target.positions"),
     Rename("model.encoder.layernorm_embedding", "embed.norm"),
     Rename("model.decoder.layernorm_embedding", "target.norm"),
 )
-_FINAL_NORMS = Rules(
+FINAL_NORMS = Rules(
     Rename("model.encoder.layer_norm", "encoder.norm"),
     Rename("model.decoder.layer_norm", "decoder.norm"),
 )
 
-
-def _sinusoids(spec: Spec) -> Tensor:
-    positions = spec.embed.positions
-    assert isinstance(positions, SinusoidalPositions)
-    return sinusoidal_table(positions.count, spec.embed.width, positions.halves, positions.closed)
-
-
-_SINUSOIDS = Rules(
-    Derived("model.encoder.embed_positions.weight", _sinusoids),
-    Derived("model.decoder.embed_positions.weight", _sinusoids),
-)
 
 BART = Family(
     name="bart",
@@ -286,7 +206,7 @@ BART = Family(
     prefix="model.",
     to_spec=bart_to_spec,
     to_config=to_config,
-    rules=_shared_rules("residual") + _ONE_TABLE + _LEARNED,
+    rules=shared_rules("residual") + ONE_TABLE + _LEARNED,
 )
 
 MBART = Family(
@@ -295,32 +215,5 @@ MBART = Family(
     prefix="model.",
     to_spec=mbart_to_spec,
     to_config=to_config,
-    rules=_shared_rules("before") + _ONE_TABLE + _LEARNED + _FINAL_NORMS,
-)
-
-MARIAN = Family(
-    name="marian",
-    architecture="MarianMTModel",
-    prefix="model.",
-    to_spec=marian_to_spec,
-    to_config=marian_to_config,
-    rules=_shared_rules("residual") + _TWO_TABLES,
-)
-
-PEGASUS = Family(
-    name="pegasus",
-    architecture="PegasusForConditionalGeneration",
-    prefix="model.",
-    to_spec=pegasus_to_spec,
-    to_config=to_config,
-    rules=_shared_rules("before") + _ONE_TABLE + _FINAL_NORMS + _SINUSOIDS,
-)
-
-M2M_100 = Family(
-    name="m2m_100",
-    architecture="M2M100ForConditionalGeneration",
-    prefix="model.",
-    to_spec=m2m_to_spec,
-    to_config=m2m_to_config,
-    rules=_shared_rules("before") + _ONE_TABLE + _FINAL_NORMS,
+    rules=shared_rules("before") + ONE_TABLE + _LEARNED + FINAL_NORMS,
 )
