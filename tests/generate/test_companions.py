@@ -235,6 +235,7 @@ def test_all_in_a_pass_that_fails_are_told_and_the_others_go_on(name: str, guess
     """Two are in work and one waits when memory runs out in decoding, halfway through a model."""
     ours = writer(name)
     requests = [asked(ours, words, Settings(max_tokens=8)) for words in ([3, 4], [5], [6, 8, 9])]
+    requests[1] = replace(requests[1], name="line 7")
     engine = Engine(ours, max_rows=2, draft=GUESSES[guess](writer(name, 2)))
     for one in requests:
         engine.add(one)
@@ -244,8 +245,8 @@ def test_all_in_a_pass_that_fails_are_told_and_the_others_go_on(name: str, guess
     assert engine.busy and engine.tickets == [0, 1, 2]
     news = engine.step()
     assert [(one.ticket, one.is_last) for one in news] == [(0, True), (1, True), (2, False)]
-    for one in news[:2]:
-        assert str(one.error).startswith(f"request {one.ticket}: OutOfMemoryError")
+    for one, called in zip(news, ("request 0", "line 7"), strict=False):
+        assert str(one.error).startswith(f"{called}: OutOfMemoryError")
         assert one.error is not None and one.error.__traceback__ is None  # no tensors held
     assert engine.tickets == [2]
     assert same(rest(engine)[-1].result(), generate(ours, [requests[2]])[0])

@@ -9,7 +9,7 @@ say; only what fails a whole pass is raised.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -138,7 +138,7 @@ class Engine:
         """Decode with all that is in work; what fails on the way is no longer in work."""
         work, self._work = self._work, self._idle()
         if work.jobs:
-            with self._telling(work.tickets):
+            with self._telling(work.names):
                 self._news += self._decoded(work)
         self._work = work
 
@@ -147,21 +147,24 @@ class Engine:
         admitted = self._admitted()
         if not admitted:
             return
-        with self._telling([ticket for ticket, _ in admitted]):
+        with self._telling({ticket: one.called(ticket) for ticket, one in admitted}):
             fresh, news = self._prefilled(admitted)
         self._news += news
         work, self._work = self._work, self._idle()
-        with self._telling([*work.tickets, *fresh.tickets]):
+        with self._telling(work.names | fresh.names):
             work.join(fresh)
         self._work = work
 
     @contextmanager
-    def _telling(self, tickets: Sequence[int]) -> Iterator[None]:
-        """Keep news for each of these requests where what is done for all of them fails."""
+    def _telling(self, names: Mapping[int, str]) -> Iterator[None]:
+        """Keep news for each of these requests where what is done for all of them fails.
+
+        `names` are what messages call them, by their tickets.
+        """
         try:
             yield
         except BaseException as error:
-            self._news += [News(ticket, error=_failed(ticket, error)) for ticket in tickets]
+            self._news += [News(one, error=_failed(name, error)) for one, name in names.items()]
             raise
 
     def _forget_others(self) -> None:
@@ -285,10 +288,10 @@ def generate(
     return [outputs[ticket] for ticket in range(len(requests))]
 
 
-def _failed(ticket: int, error: BaseException) -> GenerationError:
+def _failed(name: str, error: BaseException) -> GenerationError:
     """Return the error of a request in a pass that failed; it keeps nothing of the pass alive."""
     return GenerationError(
-        f"request {ticket}: {type(error).__name__} ended all that were written in one pass "
+        f"{name}: {type(error).__name__} ended all that were written in one pass "
         f"({error}); ask again, with fewer at once (max_rows, prefill_tokens) if memory ran out"
     )
 

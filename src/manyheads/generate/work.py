@@ -134,6 +134,11 @@ class Work:
         return [job.ticket for job in self.jobs]
 
     @property
+    def names(self) -> dict[int, str]:
+        """What messages call each request, by its ticket."""
+        return {job.ticket: job.name for job in self.jobs}
+
+    @property
     def rows(self) -> int:
         """How many sequences are in work."""
         return sum(len(job.search.live) for job in self.jobs)
