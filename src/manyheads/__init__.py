@@ -19,12 +19,13 @@ from manyheads._lazy import lazy
 from manyheads._version import __version__
 
 if TYPE_CHECKING:
+    from manyheads.core.spec import Pooling
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
-    from manyheads.predict import Predictor, load
+    from manyheads.predict import Embedder, Predictor, load
     from manyheads.tasks import (
         Balance,
         Classification,
@@ -57,12 +58,13 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "manyheads.core.spec": ("Pooling",),
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
-        "manyheads.predict": ("Predictor", "load"),
+        "manyheads.predict": ("Embedder", "Predictor", "load"),
         "manyheads.tasks": (
             "Balance",
             "Classification",

@@ -149,8 +149,13 @@ def test_a_folder_that_is_somebody_elses(shell, write, scratch, tmp_path):
     assert [path.name for path in out.iterdir()] == ["thesis.doc"]
 
 
-def test_what_is_no_predictor(shell, tmp_path, tiny_bert):
+def test_what_is_no_predictor(shell, write, tmp_path, tiny_bert, minilm):
     (tmp_path / "empty").mkdir()
     assert_refused(shell("predict", tmp_path / "empty", "a text"), "config.json")
     assert_refused(shell("predict", tiny_bert, "a text"), "without a task")
+    assert_refused(shell("predict", minilm, "a text"), "vectors of texts, which says no labels")
+    source = write(tmp_path / "t.csv", GOOD)
+    assert_refused(
+        shell("evaluate", minilm, source, "--text", "text", "--label", "label"), "no task"
+    )
     assert_refused(shell("info", tmp_path / "nowhere"), "nowhere")

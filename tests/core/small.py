@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from manyheads.core.mask import Full, Reach, Window
+from manyheads.core.mask import Causal, Full, Reach, Window
 from manyheads.core.spec import (
     AttentionSpec,
     BlockSpec,
@@ -15,6 +15,7 @@ from manyheads.core.spec import (
     LearnedPositions,
     NormSlots,
     RelativeBias,
+    RMSNorm,
     Rotary,
     Spec,
     StackSpec,
@@ -63,6 +64,14 @@ def pre_norm() -> Spec:
         for reach in (Full(), Window(2, 2), Window(1, 3))
     )
     return Spec(WIDTH, MAX_TOKENS, EmbedSpec(VOCABULARY, WIDTH, norm=norm), StackSpec(blocks, norm))
+
+
+def decoder() -> Spec:
+    """Two blocks as Llama has them: causal, rotary, gated."""
+    norm = RMSNorm()
+    blocks = (block(Causal(), NormSlots(before=norm), rotary=Rotary()),) * 2
+    embed = EmbedSpec(VOCABULARY, WIDTH)
+    return Spec(WIDTH, MAX_TOKENS, embed, decoder=StackSpec(blocks, norm))
 
 
 def make(spec: Spec) -> Transformer:

@@ -10,8 +10,8 @@ import torch
 import transformers
 from torch import Tensor
 
-from manyheads.core.head import encode_images_pooled, encode_pooled
 from manyheads.core.layout import Layout
+from manyheads.core.pooling import encode_images_pooled, encode_pooled
 from manyheads.core.spec import Pooling
 from manyheads.core.transformer import Transformer
 

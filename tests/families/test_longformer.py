@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from manyheads.core.head import pool
 from manyheads.core.layout import Layout
+from manyheads.core.pooling import pool
 from manyheads.core.spec import Pooling
 from manyheads.core.tap import tap
 from manyheads.hub import load_model

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from manyheads.core.head import pool
 from manyheads.core.layout import Layout
+from manyheads.core.pooling import pool
 from manyheads.core.spec import Pooling
 from manyheads.hub import Pretrained, load_model, save_with_sequence_head
 from manyheads.hub.mean_block import append_mean_block

@@ -10,7 +10,7 @@ import typer
 from manyheads.cli import learning, options
 from manyheads.cli.output import show
 from manyheads.cli.unfold import unfolded
-from manyheads.errors import DataError
+from manyheads.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from manyheads.data import Dataset, Split
@@ -36,12 +36,17 @@ def evaluate(
 ) -> None:
     """Score a saved predictor on labelled text, on texts with targets, or on plain text."""
     with learning.busy("reading", quiet):
-        from manyheads.predict import load
+        from manyheads.predict import Embedder, load
         from manyheads.train.progress import Reporter
         from manyheads.train.report import evaluate_predictor
 
         chosen = _split(labelled.read(), split)
         opened = load(predictor, device=learning.device_of(device))
+        if isinstance(opened, Embedder):
+            raise ConfigError(
+                f"{predictor} is a model for vectors of texts, which has no task to be scored on; "
+                "train one with `manyheads train`"
+            )
         opened.task.check(chosen.columns, chosen.describe)
         opened.task.rehearsal(chosen.columns)  # what it takes is missing before the work, not after
     evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))

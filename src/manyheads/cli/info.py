@@ -34,7 +34,8 @@ def info(reference: Reference, as_json: options.Json = False) -> None:
     from manyheads.hub import load_model, locate
 
     folder = locate(reference)
-    facts = facts_of(folder, load_model(folder))
+    facts = _of_embedder(folder) if _embeds(folder) else facts_of(folder, load_model(folder))
+    facts["files"] = _files(folder)
     show(_lines(facts), facts, as_json)
 
 
@@ -56,12 +57,54 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
     """Return what there is to know of a model folder, by name."""
     from manyheads.predict import settings_of
 
+    settings = settings_of(folder, model)
+    if settings is None:
+        return {**_of_model(folder, model), "task": None, "labels": []}
+    return {
+        **_of_model(folder, model),
+        "task": settings.task.name,
+        "labels": settings.task.to_json().get("labels", []),
+        "cleaning": settings.cleaning.to_json(),
+        "truncation": settings.truncation.to_json(),
+    }
+
+
+def _embeds(folder: Path) -> bool:
+    from manyheads.hub.sentences import makes_vectors
+    from manyheads.predict.folder import read_manifest
+
+    return read_manifest(folder) is None and makes_vectors(folder)
+
+
+def _of_embedder(folder: Path) -> dict[str, Any]:
+    from manyheads.hub import load_model
+    from manyheads.hub.sentences import read_sentences
+    from manyheads.predict import Embedder
+
+    sentences = read_sentences(folder)
+    assert sentences is not None
+    pretrained = load_model(folder / sentences.body)
+    facts = _of_model(folder, pretrained)  # before an embedder packs its weights
+    embedder = Embedder(pretrained, sentences)
+    return {
+        **facts,
+        "task": "vectors of texts",
+        "pooling": [pooling.value for pooling in embedder.sentences.spec.poolings],
+        "dimensions": embedder.dimensions,
+        "unit_length": embedder.sentences.spec.has_unit_length,
+        "similarity": embedder.sentences.similarity.value,
+        "prompts": list(embedder.prompts),
+        "truncation": embedder.truncation.to_json(),
+    }
+
+
+def _of_model(folder: Path, model: Pretrained) -> dict[str, Any]:
     spec = model.transformer.spec
     stacks = {"encoder": spec.encoder, "decoder": spec.decoder}
     layers = {name: len(stack.blocks) for name, stack in stacks.items() if stack is not None}
     block = next(stack.blocks[0] for stack in stacks.values() if stack is not None)
     parameters = [*model.transformer.parameters(), *model.head_weights.values()]
-    facts: dict[str, Any] = {
+    return {
         "folder": str(folder),
         "family": model.family.name,
         "layers": sum(layers.values()),
@@ -72,17 +115,6 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
         "vocabulary": spec.embed.vocabulary,
         "parameters": sum(tensor.numel() for tensor in parameters),
         "max_tokens": model.longest_input,
-    }
-    settings = settings_of(folder, model)
-    if settings is None:
-        return {**facts, "task": None, "labels": [], "files": _files(folder)}
-    return {
-        **facts,
-        "task": settings.task.name,
-        "labels": settings.task.to_json().get("labels", []),
-        "cleaning": settings.cleaning.to_json(),
-        "truncation": settings.truncation.to_json(),
-        "files": _files(folder),
     }
 
 

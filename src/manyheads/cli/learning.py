@@ -212,11 +212,12 @@ def opened_as(kind: type[Opened], reference: str, device: str | None, otherwise:
 
     Raises `ConfigError` for one that answers something else; `otherwise` says what it does not.
     """
-    from manyheads.predict import load
+    from manyheads.predict import Embedder, load
 
     opened = load(reference, device=device_of(device))
     if not isinstance(opened, kind):
-        raise ConfigError(f"{reference} is a model for {opened.task.name}, which {otherwise}")
+        task = "vectors of texts" if isinstance(opened, Embedder) else opened.task.name
+        raise ConfigError(f"{reference} is a model for {task}, which {otherwise}")
     return opened
 
 

@@ -28,6 +28,10 @@ class Pooling(Enum):
 
     FIRST = "first"  # the first token, [CLS]
     MEAN = "mean"  # the mean over all tokens, special ones included
+    MAX = "max"  # the largest value of each dimension
+    LAST = "last"  # the last token: what decoders are asked for (Neelakantan et al. 2022)
+    ROOT_MEAN = "root mean"  # the sum over √T (Universal Sentence Encoder, Cer et al. 2018)
+    LATER_MORE = "later more"  # Σ i·hᵢ / Σ i with i from 1 (SGPT, Muennighoff 2022)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def to_spec(config: Config) -> Spec:
 
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
-    assert spec.decoder is not None and spec.output is not None
+    assert spec.decoder is not None
     block, norm = spec.decoder.blocks[0], spec.decoder.norm
     assert isinstance(norm, LayerNorm)
     return {
@@ -84,7 +84,7 @@ def to_config(spec: Spec) -> Config:
         "embd_pdrop": spec.embed.dropout,
         "attn_pdrop": block.attention.dropout,
         "resid_pdrop": block.attention.out_dropout,
-        "tie_word_embeddings": spec.output.tied,
+        "tie_word_embeddings": spec.output is not None and spec.output.tied,
     }
 
 

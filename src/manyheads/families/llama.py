@@ -152,7 +152,7 @@ def _rotary(config: Config) -> Rotary:
 
 def to_config(spec: Spec) -> Config:
     """Write the configuration that `to_spec` reads back to the same spec."""
-    assert spec.decoder is not None and spec.output is not None
+    assert spec.decoder is not None
     block, norm = spec.decoder.blocks[0], spec.decoder.norm
     assert isinstance(norm, RMSNorm) and block.attention.rotary is not None
     config = {
@@ -172,7 +172,7 @@ def to_config(spec: Spec) -> Config:
         "attention_bias": block.attention.out_bias,
         "attention_dropout": block.attention.dropout,
         "mlp_bias": block.feedforward.bias,
-        "tie_word_embeddings": spec.output.tied,
+        "tie_word_embeddings": spec.output is not None and spec.output.tied,
     }
     windows = [b.attention.reach for b in spec.decoder.blocks]
     sizes = {reach.left + 1 for reach in windows if isinstance(reach, Window)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise ConfigError(f"{folder} has no {CONFIG}; a model folder holds {CONFIG} and {WEIGHTS}")
-    return _read_object(path)
+    return read_object(path)
 
 
 def read_preprocessor(folder: Path) -> dict[str, Any] | None:
@@ -39,17 +39,38 @@ def read_preprocessor(folder: Path) -> dict[str, Any] | None:
     Raises `ConfigError` where that is no JSON.
     """
     path = folder / PREPROCESSOR
-    return _read_object(path) if path.is_file() else None
+    return read_object(path) if path.is_file() else None
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; raises `ConfigError` where there is none."""
+    found = _read_json(path)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no JSON object; restore it")
+    return found
+
+
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """Return the list of JSON objects in a file; raises `ConfigError` where there is none."""
+    found = _read_json(path)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ConfigError(f"{path} holds no list of JSON objects; restore it")
+    return found
+
+
+def _read_json(path: Path) -> Any:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path} is not valid JSON ({error}); restore it") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path} holds no JSON object; restore it")
-    return config
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); restore it") from error
+
+
+def write_json(path: Path, value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Write a file of JSON that people can read."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

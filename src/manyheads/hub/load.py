@@ -18,7 +18,7 @@ from manyheads.families import Config, Family, family_of
 from manyheads.families.rules import modern_name
 from manyheads.hub.checkpoint import read_config, read_preprocessor, read_weights
 from manyheads.hub.gguf import read_gguf
-from manyheads.hub.pooling import published_pooling
+from manyheads.hub.sentences import published_pooling
 from manyheads.hub.source import locate
 from manyheads.text import Tokenizer
 
@@ -127,6 +127,8 @@ def load_model(
     tensors = _with_prefix(published, family.prefix)
     ours, rest = family.rules.to_ours(tensors)
     spec = _with_own_projection(family.to_spec(config), ours)
+    if family.architecture not in (config.get("architectures") or (family.architecture,)):
+        spec = _as_body(spec, ours)
     if tokenizer is None and spec.embed.patches is None:
         tokenizer = Tokenizer.from_folder(folder)
     with torch.device("meta"), Undrawn():
@@ -195,6 +197,13 @@ def _with_own_projection(spec: Spec, tensors: Mapping[str, Tensor]) -> Spec:
     if own.shape == table.shape and torch.equal(own, table):
         return spec
     return replace(spec, output=replace(spec.output, tied=False))
+
+
+def _as_body(spec: Spec, tensors: Mapping[str, Tensor]) -> Spec:
+    """Return the spec of a body that was published without the projection of its output."""
+    if spec.output is None or spec.output.tied or "output.project.weight" in tensors:
+        return spec
+    return replace(spec, output=None)
 
 
 def _some(items: list[str], limit: int = 6) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from manyheads.families import Config
-from manyheads.hub.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, write_weights
+from manyheads.hub.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, write_json, write_weights
 from manyheads.hub.generation import GENERATION
 from manyheads.hub.load import TARGET_TOKENIZER, Pretrained
 
@@ -82,16 +81,11 @@ def write_folder(
     written = config | body
     written |= {"model_type": model.family.name, "architectures": [architecture], "dtype": dtype}
     written.pop("torch_dtype", None)
-    _write_json(folder / CONFIG, written)
+    write_json(folder / CONFIG, written)
     write_weights(folder, tensors)
     # safetensors gives its file to the owner alone; who may read the model may read its weights.
     shutil.copymode(folder / CONFIG, folder / WEIGHTS)
     if model.preprocessor is not None:
-        _write_json(folder / PREPROCESSOR, model.preprocessor)
+        write_json(folder / PREPROCESSOR, model.preprocessor)
     if model.tokenizer is not None:
         model.tokenizer.save(folder)
-
-
-def _write_json(path: Path, value: Config) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ There is one type of predictor for each kind of task; `load` returns the one tha
 
 from __future__ import annotations
 
+from manyheads.predict.embedding import Embedded, Embedder
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
 from manyheads.predict.load import load, predictor_of, settings_of
@@ -19,6 +20,8 @@ __all__ = [
     "MANIFEST",
     "Answer",
     "Candidate",
+    "Embedded",
+    "Embedder",
     "Filled",
     "MaskFiller",
     "Predictor",

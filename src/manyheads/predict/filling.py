@@ -11,9 +11,9 @@ from typing import Any, Self, overload
 import torch
 from torch import Tensor
 
-from manyheads.core.head import with_filler
 from manyheads.core.layout import Layout
 from manyheads.core.packed import pack
+from manyheads.core.pooling import with_filler
 from manyheads.errors import GenerationError, TextError
 from manyheads.hub import Pretrained
 from manyheads.hub.masked import save_with_masked_output, with_published_output

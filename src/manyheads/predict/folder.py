@@ -25,16 +25,28 @@ FORMAT = 1
 def save_folder(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> Path:
     """Let `write` fill a folder and return what the manifest says; replace old files one by one.
 
+    Raises `CheckpointError` where they cannot be written; the old ones are whole then.
+    """
+
+    def with_manifest(fresh: Path) -> None:
+        manifest = {"format": FORMAT, "manyheads": __version__, **write(fresh)}
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (fresh / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    return replace_folder(folder, with_manifest, last=MANIFEST)
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None], last: str) -> Path:
+    """Let `write` fill a folder; replace old files one by one, the `last` one vouches for all.
+
     All files are written beside it first, and are on the disk before the first one is replaced.
     Raises `CheckpointError` where they cannot be written; the old ones are whole then.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
-            manifest = {"format": FORMAT, "manyheads": __version__, **write(Path(temporary))}
-            text = json.dumps(manifest, indent=2, ensure_ascii=False)
-            (Path(temporary) / MANIFEST).write_text(text + "\n", encoding="utf-8")
-            replace_files(folder, Path(temporary), last=MANIFEST)
+            write(Path(temporary))
+            replace_files(folder, Path(temporary), last=last)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"the model cannot be saved in {folder} ({error}); make room, or choose another folder"

@@ -10,6 +10,8 @@ import torch
 from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model, locate
 from manyheads.hub.masked import publishes_masked_output
+from manyheads.hub.sentences import makes_vectors
+from manyheads.predict.embedding import Embedder
 from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.sequence import Predictor
@@ -47,21 +49,24 @@ def _predictor_type(task: Task) -> Any:
 
 
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
-    """Open a saved predictor, or a published model that classifies texts or fills in masks.
+    """Open a saved predictor, or a published model that classifies, embeds, or fills in masks.
 
     What comes back depends on the task: a `Predictor` for labels and numbers, a
     `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a
-    `MaskFiller` for masked tokens.
+    `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)
+    if read_manifest(folder) is None and makes_vectors(folder):
+        return Embedder.open(folder, device=device)
     pretrained = load_model(folder, device=device)
     settings = settings_of(folder, pretrained)
     if settings is None:
         raise ConfigError(
             f"{folder} is a model without a task ({MANIFEST} is missing, and so are a published "
-            "classifier and a published output for masked tokens); train one with "
-            "`manyheads train` first, or give the folder that training wrote"
+            "classifier, a published output for masked tokens, and what sentence-transformers "
+            "writes); train one with `manyheads train` first, give the folder that training wrote, "
+            "or make vectors with mh.Embedder.open"
         )
     return _predictor_type(settings.task).opened(settings, pretrained, device, folder)
 

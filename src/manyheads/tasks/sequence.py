@@ -17,8 +17,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from manyheads.core.head import SequenceHead, encode_pooled
+from manyheads.core.head import SequenceHead
 from manyheads.core.layout import Layout
+from manyheads.core.pooling import encode_pooled
 from manyheads.core.transformer import Transformer, initialize
 from manyheads.hub import Pretrained
 from manyheads.hub.mean_block import append_mean_block

@@ -1,0 +1,299 @@
+"""The predictor of vectors: texts whose meanings are near each other have near vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manyheads.core.layout import Layout
+from manyheads.core.packed import pack
+from manyheads.core.spec import Pooling
+from manyheads.core.vectors import VectorHead, VectorSpec, text_vectors, token_vectors
+from manyheads.errors import ConfigError, TextError, did_you_mean
+from manyheads.hub import Pretrained, load_model, locate, save_model
+from manyheads.hub.load import Undrawn, fill
+from manyheads.hub.sentences import (
+    MODULES,
+    Sentences,
+    Similarity,
+    read_sentences,
+    write_sentences,
+)
+from manyheads.predict.folder import replace_folder
+from manyheads.predict.running import in_batches
+from manyheads.text import Encoded, Head, Truncation
+
+_BATCH_TOKENS = 1024  # as fast as more, and holds less memory
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Vectors of texts (N, E); of each text its tokens, and how many the model did not see."""
+
+    vectors: np.ndarray
+    tokens: list[int]
+    truncated: list[int]
+
+
+class Embedder:
+    """A model that makes a vector of a text: `embedder("a text")`, or a list of texts.
+
+    Opened by `mh.load` from a folder of sentence-transformers, or by `Embedder.open` from any
+    model. What a text's vector is does not depend on the other texts.
+    """
+
+    def __init__(
+        self, pretrained: Pretrained, sentences: Sentences, truncation: Truncation | None = None
+    ) -> None:
+        self.pretrained = pretrained
+        self.sentences = sentences
+        self.tokenizer = pretrained.require_tokenizer()
+        self.truncation = truncation or Head(_longest(pretrained, sentences))
+        self.transformer = pretrained.transformer.eval()
+        with torch.device("meta"), Undrawn():
+            self.head = VectorHead(sentences.spec, self.transformer.spec.width).eval()
+        source = f"the modules of {pretrained.folder}"
+        fill(self.head, sentences.tensors, self.transformer.device, torch.float32, source)
+        pack(self.transformer)
+
+    @classmethod
+    def open(
+        cls,
+        reference: str | Path,
+        *,
+        pooling: Pooling | None = None,
+        truncation: Truncation | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Open a folder of sentence-transformers, or any model that reads, to be pooled as said.
+
+        Raises `ReferenceNotFound`, `ConfigError` where nobody says how vectors are pooled, or what
+        the folder says is not understood; `CheckpointError`.
+        """
+        folder = locate(reference)
+        sentences = read_sentences(folder) if folder.is_dir() else None
+        if sentences is not None and pooling is not None:
+            raise ConfigError(
+                f"{folder} says itself how its vectors are made; leave out pooling={pooling.name}"
+            )
+        if sentences is None:
+            sentences = Sentences(VectorSpec((_required(pooling, folder),)))
+        pretrained = load_model(
+            folder / sentences.body if sentences.body else folder, device=device
+        )
+        return cls(pretrained, sentences, truncation)
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has, E."""
+        return self.head.width
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """What may stand before a text, by its name: for models trained with instructions."""
+        return dict(self.sentences.prompts)
+
+    @overload
+    def __call__(
+        self, texts: str, *, prompt: str | None = ..., dimensions: int | None = ...
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, texts: Sequence[str], *, prompt: str | None = ..., dimensions: int | None = ...
+    ) -> np.ndarray: ...
+    def __call__(self, texts, *, prompt=None, dimensions=None):  # type: ignore[no-untyped-def]
+        """Return the vector of one text, (E), or those of a list of texts, (N, E).
+
+        `prompt` names one of the model's; the model's default otherwise. With `dimensions` only
+        that many of each vector are kept, again at unit length where the model's have it.
+        Raises `TextError` for what is no text or has no tokens, `ConfigError` for an unknown prompt
+        or more dimensions than there are.
+        """
+        if isinstance(texts, str):
+            return self([texts], prompt=prompt, dimensions=dimensions)[0]
+        return self.embed(texts, prompt=prompt, dimensions=dimensions).vectors
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        prompt: str | None = None,
+        dimensions: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Embedded:
+        """Return the vectors of texts with what was read of them.
+
+        `progress` is told of every finished batch's number of texts, or windows of texts.
+        """
+        before = self._prompt(prompt)
+        kept = self._kept(dimensions)
+        encoded = self._read(texts, before)
+        uncounted = 0 if self.sentences.counts_prompt else self._prompt_tokens(before)
+        vectors_BE = self._vectors(encoded, uncounted, progress)
+        return Embedded(
+            shortened(vectors_BE, kept, self.sentences.spec.has_unit_length).numpy(),
+            [one.tokens for one in encoded],
+            [one.dropped for one in encoded],
+        )
+
+    def tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the vectors of each text's tokens, (T, D), before they are pooled."""
+        encoded = self._read(texts, "")
+        if any(len(one.pieces) > 1 for one in encoded):
+            raise ConfigError("a text in windows has tokens in several of them; choose mh.Head")
+        pieces = [one.pieces[0].ids for one in encoded]
+
+        def work(rows: Sequence[int]) -> list[np.ndarray]:
+            ids_T, layout = Layout.flatten([pieces[row] for row in rows], self.transformer.device)
+            hidden_TD = token_vectors(self.transformer, ids_T, layout)
+            return [part.float().cpu().numpy() for part in hidden_TD.split(layout.lengths)]
+
+        found: dict[int, np.ndarray] = {}
+        for rows, parts in in_batches(
+            work, list(map(len, pieces)), device=self.transformer.device, batch_tokens=_BATCH_TOKENS
+        ):
+            found |= dict(zip(rows, parts, strict=True))
+        return [found[row] for row in range(len(texts))]
+
+    def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return how near each vector of `a` (M, E) is to each of `b` (N, E), (M, N).
+
+        More is nearer. By what the model was trained for; by cosines where its folder does not say.
+        """
+        return similarity(self.sentences.similarity, a, b)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a folder of sentence-transformers, file by file over one that is there already.
+
+        Raises `CheckpointError` where that is not possible; what was there is whole then.
+        """
+
+        def write(fresh: Path) -> None:
+            save_model(fresh, self.pretrained)
+            sentences = replace(self.sentences, max_tokens=self.truncation.max_tokens, body="")
+            write_sentences(fresh, sentences, self.transformer.spec.width)
+
+        return replace_folder(Path(folder), write, last=MODULES)
+
+    def _prompt(self, name: str | None) -> str:
+        if name is None:
+            name = self.sentences.default_prompt
+            return "" if name is None else self.sentences.prompts[name]
+        if name not in self.sentences.prompts:
+            raise ConfigError(
+                f"the model has no prompt {name!r}.{did_you_mean(name, self.sentences.prompts)} It "
+                f"has {', '.join(sorted(self.sentences.prompts)) or 'none'}"
+            )
+        return self.sentences.prompts[name]
+
+    def _prompt_tokens(self, prompt: str) -> int:
+        """Return how many tokens a prompt has at the beginning of a text."""
+        if not prompt:
+            return 0
+        _, behind = self.tokenizer.frame
+        return self.tokenizer.encode([prompt])[0].tokens - len(behind)
+
+    def _kept(self, dimensions: int | None) -> int:
+        if dimensions is None:
+            return self.dimensions
+        if not 1 <= dimensions <= self.dimensions:
+            raise ConfigError(
+                f"dimensions={dimensions} of vectors that have {self.dimensions}; choose 1 to "
+                f"{self.dimensions}"
+            )
+        return dimensions
+
+    def _read(self, texts: Sequence[str], prompt: str) -> list[Encoded]:
+        """Return the tokens of each text behind the prompt."""
+        prepared: list[Any] = [
+            self._cased(prompt + text) if isinstance(text, str) else text for text in texts
+        ]
+        encoded = self.tokenizer.encode(prepared, truncation=self.truncation)
+        for number, one in enumerate(encoded, 1):
+            if not one.tokens:
+                raise TextError(
+                    f"text {number} has no tokens ({texts[number - 1]!r}); leave it out"
+                )
+        return encoded
+
+    def _cased(self, text: str) -> str:
+        return text.lower() if self.sentences.lowercase else text
+
+    def _vectors(
+        self, encoded: Sequence[Encoded], uncounted: int, progress: Callable[[int], None]
+    ) -> Tensor:
+        """Return the vector of each text, (N, E): of several windows, their mean by tokens."""
+        pieces = [piece.ids for one in encoded for piece in one.pieces]
+        owners = torch.tensor([row for row, one in enumerate(encoded) for _ in one.pieces])
+
+        def work(rows: Sequence[int]) -> Tensor:
+            ids_T, layout = Layout.flatten([pieces[row] for row in rows], self.transformer.device)
+            vectors = text_vectors(self.transformer, self.head, ids_T, layout, uncounted)
+            return vectors.float().cpu()
+
+        vectors_PE = torch.zeros(len(pieces), self.dimensions)
+        sizes = [len(ids) for ids in pieces]
+        for rows, vectors in in_batches(
+            work,
+            sizes,
+            device=self.transformer.device,
+            batch_tokens=_BATCH_TOKENS,
+            progress=progress,
+        ):
+            vectors_PE[list(rows)] = vectors
+        if len(pieces) == len(encoded):
+            return vectors_PE
+        weights_P1 = torch.tensor(sizes, dtype=torch.float32)[:, None]
+        sums_NE = torch.zeros(len(encoded), self.dimensions)
+        sums_NE.index_add_(0, owners, vectors_PE * weights_P1)
+        totals_N1 = torch.zeros(len(encoded), 1).index_add_(0, owners, weights_P1)
+        return shortened(sums_NE / totals_N1, self.dimensions, self.sentences.spec.has_unit_length)
+
+
+def shortened(vectors_NE: Tensor, dimensions: int, unit_length: bool) -> Tensor:
+    """Return the first `dimensions` of vectors, at unit length again where they had it.
+
+    Matryoshka representations (Kusupati et al. 2022) are good at each of several lengths.
+    """
+    kept = vectors_NE[:, :dimensions]
+    return torch.nn.functional.normalize(kept, dim=-1) if unit_length else kept
+
+
+def similarity(kind: Similarity, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return how near each vector of `a` (M, E) is to each of `b` (N, E): (M, N)."""
+    from scipy.spatial.distance import cdist
+
+    match kind:
+        case Similarity.DOT:
+            return a @ b.T
+        case Similarity.COSINE:
+            return _unit(a) @ _unit(b).T
+        case Similarity.EUCLIDEAN:
+            return -cdist(a, b).astype(a.dtype)
+        case Similarity.MANHATTAN:
+            return -cdist(a, b, "cityblock").astype(a.dtype)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+
+
+def _required(pooling: Pooling | None, folder: Path) -> Pooling:
+    if pooling is None:
+        raise ConfigError(
+            f"{folder} does not say how the vectors of tokens become one (no {MODULES}); say it, "
+            "as in pooling=mh.Pooling.MEAN"
+        )
+    return pooling
+
+
+def _longest(pretrained: Pretrained, sentences: Sentences) -> int:
+    """Return how many tokens of a text are read: no more than the model was trained for."""
+    longest = pretrained.longest_input
+    return longest if sentences.max_tokens is None else min(longest, sentences.max_tokens)
