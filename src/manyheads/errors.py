@@ -10,6 +10,12 @@
     ├── RecipeError                  a training setting that is unknown or out of range
     ├── TrainingError                a run that cannot go on: a loss of NaN, a full disk
     ├── GenerationError              a text that cannot be written as asked, for limits or NaN
+    ├── ServiceError                 a request that a service could not answer
+    │   ├── Overloaded               too much waits already; says when to come back
+    │   ├── DeadlineExceeded         the answer did not come in the time that was given
+    │   ├── OutOfMemory              a text that is too much for the memory, by itself
+    │   ├── WorkerLost               a text over which two workers died, or no worker starts
+    │   └── Draining                 the service is about to end and takes nothing new
     └── MissingExtra                 a feature whose optional dependency is not installed
 
 A message names the value, the limit and the remedy, in one line where it fits:
@@ -61,6 +67,34 @@ class TrainingError(ManyHeadsError):
 
 class GenerationError(ManyHeadsError):
     """A text that cannot be written as it was asked for."""
+
+
+class ServiceError(ManyHeadsError):
+    """A request that a service could not answer."""
+
+
+class Overloaded(ServiceError):  # noqa: N818
+    """Too much waits already; `retry_after` seconds from now there should be room."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlineExceeded(ServiceError):  # noqa: N818
+    """An answer that did not come in the time that was given."""
+
+
+class OutOfMemory(ServiceError):  # noqa: N818
+    """A text that is too much for the memory, by itself."""
+
+
+class WorkerLost(ServiceError):  # noqa: N818
+    """A text over which two workers died, or a service of which no worker starts."""
+
+
+class Draining(ServiceError):  # noqa: N818
+    """A service that is about to end and takes nothing new."""
 
 
 class MissingExtra(ManyHeadsError, ImportError):  # noqa: N818

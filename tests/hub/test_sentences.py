@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 import torch
 
+from manyheads.core.similarity import Similarity
 from manyheads.core.spec import Activation, LayerNorm, Pooling
 from manyheads.core.vectors import Projection, UnitLength, VectorSpec
 from manyheads.errors import ConfigError
 from manyheads.hub.sentences import (
     Sentences,
-    Similarity,
     makes_vectors,
     published_pooling,
     read_sentences,
     write_sentences,
 )
+from manyheads.text import Prompts
 
 TRANSFORMER, POOLING = ("models.Transformer", ""), ("models.Pooling", "1_Pooling")
 
@@ -93,8 +94,8 @@ def test_texts_and_prompts(tmp_path: Path) -> None:
         )
     )
     assert found is not None
-    assert (found.max_tokens, found.lowercase, found.counts_prompt) == (12, True, False)
-    assert found.prompts == {"query": "ask: ", "document": ""} and found.default_prompt == "query"
+    assert found.max_tokens == 12
+    assert found.prompts == Prompts({"query": "ask: ", "document": ""}, "query", False, True)
     assert found.similarity is Similarity.DOT
 
 
@@ -115,11 +116,8 @@ WHOLE = Sentences(
         "steps.1.bias": torch.randn(3),
         "steps.2.0.weight": torch.randn(2, 3),
     },
-    prompts={"query": "ask: "},
-    default_prompt="query",
-    counts_prompt=False,
+    prompts=Prompts({"query": "ask: "}, default="query", counted=False, lowercase=True),
     max_tokens=20,
-    lowercase=True,
     similarity=Similarity.EUCLIDEAN,
 )
 

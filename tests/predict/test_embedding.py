@@ -189,7 +189,8 @@ def test_lower_case_where_the_folder_says_so(full: Path, tmp_path: Path) -> None
     from dataclasses import replace
 
     embedder = mh.load(full)
-    embedder.sentences = replace(embedder.sentences, lowercase=True)
+    prompts = replace(embedder.sentences.prompts, lowercase=True)
+    embedder.sentences = replace(embedder.sentences, prompts=prompts)
     embedder.save(tmp_path)
     found = mh.load(tmp_path)(["LOUD and Clear", "loud and clear"])
     close(found[0], found[1])

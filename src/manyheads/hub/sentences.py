@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from manyheads.core.similarity import Similarity
 from manyheads.core.spec import Pooling
 from manyheads.core.vectors import Projection, Step, VectorSpec
 from manyheads.errors import ConfigError
 from manyheads.hub.checkpoint import CONFIG, read_object, read_objects, write_json
 from manyheads.hub.sentence_steps import KINDS, kind_of, read_step, understood, write_step
+from manyheads.text import Prompts
 
 MODULES = "modules.json"
 _MODEL = "config_sentence_transformers.json"
@@ -71,31 +72,18 @@ _KNOWN_OF_MODEL: dict[str, Any] = {
 }
 
 
-class Similarity(Enum):
-    """How two vectors are compared: more is nearer."""
-
-    COSINE = "cosine"
-    DOT = "dot"
-    EUCLIDEAN = "euclidean"  # the distance, negative
-    MANHATTAN = "manhattan"  # the distance, negative
-
-
 @dataclass(frozen=True)
 class Sentences:
     """What a folder of sentence-transformers says besides the Transformer itself.
 
-    `tensors` are the weights of `spec`'s steps by their names in a `VectorHead`. `prompts` stand
-    before texts, chosen by name; `counts_prompt` says whether their tokens are pooled too. `body`
-    is where in the folder the Transformer lies.
+    `tensors` are the weights of `spec`'s steps by their names in a `VectorHead`; `body` is where in
+    the folder the Transformer lies.
     """
 
     spec: VectorSpec = field(default_factory=VectorSpec)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    prompts: Mapping[str, str] = field(default_factory=dict)
-    default_prompt: str | None = None
-    counts_prompt: bool = True
+    prompts: Prompts = field(default_factory=Prompts)
     max_tokens: int | None = None
-    lowercase: bool = False
     similarity: Similarity = Similarity.COSINE
     body: str = ""
 
@@ -133,11 +121,13 @@ def read_sentences(folder: Path) -> Sentences | None:
     return Sentences(
         spec=VectorSpec(_poolings(folder / pooling / CONFIG, settings), tuple(steps)),
         tensors=tensors,
-        prompts=model.get("prompts") or {},
-        default_prompt=model.get("default_prompt_name"),
-        counts_prompt=settings.get("include_prompt", True),
+        prompts=Prompts(
+            texts=model.get("prompts") or {},
+            default=model.get("default_prompt_name"),
+            counted=settings.get("include_prompt", True),
+            lowercase=texts.get("do_lower_case", False),
+        ),
         max_tokens=texts.get("max_seq_length"),
-        lowercase=texts.get("do_lower_case", False),
         similarity=Similarity(model.get("similarity_fn_name") or "cosine"),
         body=body,
     )
@@ -168,7 +158,7 @@ def write_sentences(folder: Path, sentences: Sentences, width: int) -> None:
     """Write what makes a model folder one of sentence-transformers; `width` is the model's, D."""
     spec, modules = sentences.spec, [("Transformer", ""), ("Pooling", _POOLING)]
     (folder / _POOLING).mkdir(parents=True, exist_ok=True)
-    pooled = {"word_embedding_dimension": width, "include_prompt": sentences.counts_prompt}
+    pooled = {"word_embedding_dimension": width, "include_prompt": sentences.prompts.counted}
     write_json(folder / _POOLING / CONFIG, pooled | _written_poolings(spec.poolings))
     size = width * len(spec.poolings)
     for number, step in enumerate(spec.steps):
@@ -178,14 +168,14 @@ def write_sentences(folder: Path, sentences: Sentences, width: int) -> None:
         write_step(step, folder / path, size, weights)
         modules.append((kind_of(step), path))
         size = step.width if isinstance(step, Projection) else size
-    texts = {"max_seq_length": sentences.max_tokens, "do_lower_case": sentences.lowercase}
+    texts = {"max_seq_length": sentences.max_tokens, "do_lower_case": sentences.prompts.lowercase}
     write_json(folder / _TEXTS, texts)
     write_json(
         folder / _MODEL,
         {
             "model_type": _TYPE,
-            "prompts": dict(sentences.prompts),
-            "default_prompt_name": sentences.default_prompt,
+            "prompts": dict(sentences.prompts.texts),
+            "default_prompt_name": sentences.prompts.default,
             "similarity_fn_name": sentences.similarity.value,
         },
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Self, overload
 
 import numpy as np
 import torch
@@ -13,15 +14,15 @@ from torch import Tensor
 
 from manyheads.core.layout import Layout
 from manyheads.core.packed import pack
+from manyheads.core.similarity import mean_of_windows, shortened
 from manyheads.core.spec import Pooling
 from manyheads.core.vectors import VectorHead, VectorSpec, text_vectors, token_vectors
-from manyheads.errors import ConfigError, TextError, did_you_mean
+from manyheads.errors import ConfigError, TextError
 from manyheads.hub import Pretrained, load_model, locate, save_model
 from manyheads.hub.load import Undrawn, fill
 from manyheads.hub.sentences import (
     MODULES,
     Sentences,
-    Similarity,
     read_sentences,
     write_sentences,
 )
@@ -97,7 +98,7 @@ class Embedder:
     @property
     def prompts(self) -> dict[str, str]:
         """What may stand before a text, by its name: for models trained with instructions."""
-        return dict(self.sentences.prompts)
+        return dict(self.sentences.prompts.texts)
 
     @overload
     def __call__(
@@ -131,13 +132,14 @@ class Embedder:
 
         `progress` is told of every finished batch's number of texts, or windows of texts.
         """
-        before = self._prompt(prompt)
-        kept = self._kept(dimensions)
+        prompts, kept = self.sentences.prompts, self._kept(dimensions)
+        before = prompts.named(prompt)
         encoded = self._read(texts, before)
-        uncounted = 0 if self.sentences.counts_prompt else self._prompt_tokens(before)
-        vectors_BE = self._vectors(encoded, uncounted, progress)
+        vectors_NE = self._vectors(encoded, prompts.uncounted(before, self.tokenizer), progress)
+        if kept < self.dimensions:
+            vectors_NE = shortened(vectors_NE, kept, self.sentences.spec.has_unit_length)
         return Embedded(
-            shortened(vectors_BE, kept, self.sentences.spec.has_unit_length).numpy(),
+            vectors_NE,
             [one.tokens for one in encoded],
             [one.dropped for one in encoded],
         )
@@ -166,7 +168,7 @@ class Embedder:
 
         More is nearer. By what the model was trained for; by cosines where its folder does not say.
         """
-        return similarity(self.sentences.similarity, a, b)
+        return self.sentences.similarity(a, b)
 
     def save(self, folder: str | Path) -> Path:
         """Write a folder of sentence-transformers, file by file over one that is there already.
@@ -181,24 +183,6 @@ class Embedder:
 
         return replace_folder(Path(folder), write, last=MODULES)
 
-    def _prompt(self, name: str | None) -> str:
-        if name is None:
-            name = self.sentences.default_prompt
-            return "" if name is None else self.sentences.prompts[name]
-        if name not in self.sentences.prompts:
-            raise ConfigError(
-                f"the model has no prompt {name!r}.{did_you_mean(name, self.sentences.prompts)} It "
-                f"has {', '.join(sorted(self.sentences.prompts)) or 'none'}"
-            )
-        return self.sentences.prompts[name]
-
-    def _prompt_tokens(self, prompt: str) -> int:
-        """Return how many tokens a prompt has at the beginning of a text."""
-        if not prompt:
-            return 0
-        _, behind = self.tokenizer.frame
-        return self.tokenizer.encode([prompt])[0].tokens - len(behind)
-
     def _kept(self, dimensions: int | None) -> int:
         if dimensions is None:
             return self.dimensions
@@ -211,9 +195,7 @@ class Embedder:
 
     def _read(self, texts: Sequence[str], prompt: str) -> list[Encoded]:
         """Return the tokens of each text behind the prompt."""
-        prepared: list[Any] = [
-            self._cased(prompt + text) if isinstance(text, str) else text for text in texts
-        ]
+        prepared = self.sentences.prompts.before(prompt, texts)
         encoded = self.tokenizer.encode(prepared, truncation=self.truncation)
         for number, one in enumerate(encoded, 1):
             if not one.tokens:
@@ -222,22 +204,18 @@ class Embedder:
                 )
         return encoded
 
-    def _cased(self, text: str) -> str:
-        return text.lower() if self.sentences.lowercase else text
-
     def _vectors(
         self, encoded: Sequence[Encoded], uncounted: int, progress: Callable[[int], None]
-    ) -> Tensor:
+    ) -> np.ndarray:
         """Return the vector of each text, (N, E): of several windows, their mean by tokens."""
         pieces = [piece.ids for one in encoded for piece in one.pieces]
-        owners = torch.tensor([row for row, one in enumerate(encoded) for _ in one.pieces])
 
         def work(rows: Sequence[int]) -> Tensor:
             ids_T, layout = Layout.flatten([pieces[row] for row in rows], self.transformer.device)
             vectors = text_vectors(self.transformer, self.head, ids_T, layout, uncounted)
             return vectors.float().cpu()
 
-        vectors_PE = torch.zeros(len(pieces), self.dimensions)
+        vectors_PE = np.zeros((len(pieces), self.dimensions), dtype=np.float32)
         sizes = [len(ids) for ids in pieces]
         for rows, vectors in in_batches(
             work,
@@ -246,42 +224,14 @@ class Embedder:
             batch_tokens=_BATCH_TOKENS,
             progress=progress,
         ):
-            vectors_PE[list(rows)] = vectors
+            vectors_PE[list(rows)] = vectors.numpy()
         if len(pieces) == len(encoded):
             return vectors_PE
-        weights_P1 = torch.tensor(sizes, dtype=torch.float32)[:, None]
-        sums_NE = torch.zeros(len(encoded), self.dimensions)
-        sums_NE.index_add_(0, owners, vectors_PE * weights_P1)
-        totals_N1 = torch.zeros(len(encoded), 1).index_add_(0, owners, weights_P1)
-        return shortened(sums_NE / totals_N1, self.dimensions, self.sentences.spec.has_unit_length)
-
-
-def shortened(vectors_NE: Tensor, dimensions: int, unit_length: bool) -> Tensor:
-    """Return the first `dimensions` of vectors, at unit length again where they had it.
-
-    Matryoshka representations (Kusupati et al. 2022) are good at each of several lengths.
-    """
-    kept = vectors_NE[:, :dimensions]
-    return torch.nn.functional.normalize(kept, dim=-1) if unit_length else kept
-
-
-def similarity(kind: Similarity, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return how near each vector of `a` (M, E) is to each of `b` (N, E): (M, N)."""
-    from scipy.spatial.distance import cdist
-
-    match kind:
-        case Similarity.DOT:
-            return a @ b.T
-        case Similarity.COSINE:
-            return _unit(a) @ _unit(b).T
-        case Similarity.EUCLIDEAN:
-            return -cdist(a, b).astype(a.dtype)
-        case Similarity.MANHATTAN:
-            return -cdist(a, b, "cityblock").astype(a.dtype)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+        starts = np.cumsum([0, *(len(one.pieces) for one in encoded)])
+        is_unit = self.sentences.spec.has_unit_length
+        spans = [slice(*pair) for pair in pairwise(starts)]
+        tokens = np.array(sizes, dtype=np.float32)
+        return np.stack([mean_of_windows(vectors_PE[s], tokens[s], is_unit) for s in spans])
 
 
 def _required(pooling: Pooling | None, folder: Path) -> Pooling:

@@ -18,6 +18,7 @@ from manyheads.text.chat import ChatTemplate, Message
 from manyheads.text.clean import Cleaning
 from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import Algorithm, BytePair, Unigram, WordPiece, learn_tokenizer
+from manyheads.text.prompts import Prompts
 from manyheads.text.segment import Segmenter, Word
 from manyheads.text.sentences import joined, packed, sentences
 from manyheads.text.subwords import SubwordSampler, has_parts
@@ -47,6 +48,7 @@ __all__ = [
     "HeadTail",
     "Message",
     "Piece",
+    "Prompts",
     "Segmenter",
     "SubwordSampler",
     "Tail",

@@ -11,7 +11,7 @@ does by default. It counts as a token of the text.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -161,6 +161,25 @@ class Tokenizer:
     def save(self, folder: Path | str) -> None:
         """Write the tokenizer as files that ``transformers`` and this class read to equal ids."""
         write_folder(Path(folder), self._core, self._special, self.max_tokens, self._settings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of the tokenizer as a JSON object for :meth:`from_json`."""
+        return {
+            "core": self._core.to_str(),
+            "special": self._special,
+            "max_tokens": self.max_tokens,
+            "settings": self._settings,
+        }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """Make the tokenizer again that :meth:`to_json` described."""
+        return cls(
+            Core.from_str(saved["core"]),
+            special=saved["special"],
+            max_tokens=saved["max_tokens"],
+            settings=saved["settings"],
+        )
 
     def framed_by(self, before: Sequence[int], after: Sequence[int]) -> Tokenizer:
         """Return a tokenizer like this one that puts other special tokens around a text."""

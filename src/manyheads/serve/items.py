@@ -1,0 +1,76 @@
+"""What a service is asked: items, each a text that one worker answers in one go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from manyheads.text import Encoded
+
+
+class Lane(Enum):
+    """Who is waiting: a person, or a program that does many."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a worker is to do; items of equal operations share a batch.
+
+    `name` is what the worker knows it by, `settings` are its own.
+    """
+
+    name: str
+    settings: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """One text as tokens, and what to do with it."""
+
+    operation: Operation
+    encoded: Encoded
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens a worker reads of it."""
+        return sum(len(piece.ids) for piece in self.encoded.pieces)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says of one item: something as JSON, and numbers."""
+
+    said: Any
+    arrays: Sequence[np.ndarray] = ()
+
+
+@dataclass(eq=False)
+class Item:
+    """A question that waits, or is in work.
+
+    `since` is when it came, by the loop's clock; `crashes` counts the workers that died over it.
+    """
+
+    question: Question
+    lane: Lane
+    since: float
+    answer: asyncio.Future[Answer] = field(repr=False)
+    crashes: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens a worker reads of it."""
+        return self.question.tokens
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for its answer."""
+        return not self.answer.done()

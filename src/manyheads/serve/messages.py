@@ -1,0 +1,61 @@
+"""What the service and its workers say to each other, as frames.
+
+service → worker    a batch of questions of one operation
+worker → service    "ready" with its card, "refused"; then for each batch "done" with answers,
+                    or what went wrong with it as a whole: "no memory", "refused", "failed"
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+
+from manyheads.serve.frames import Frame
+from manyheads.serve.items import Answer, Question
+from manyheads.text import Encoded, Piece
+
+
+def batch_frame(questions: Sequence[Question], threads: int) -> Frame:
+    """Return questions of one operation as a message."""
+    operation = questions[0].operation
+    pieces = [piece for one in questions for piece in one.encoded.pieces]
+    arrays = [
+        np.array([len(one.encoded.pieces) for one in questions], np.int32),
+        np.array([len(piece.ids) for piece in pieces], np.int32),
+        np.concatenate([np.asarray(piece.ids, np.int32) for piece in pieces]),
+        np.concatenate([np.asarray(piece.segments, np.uint8) for piece in pieces]),
+    ]
+    settings = dict(operation.settings)
+    return Frame({"do": operation.name, "settings": settings, "threads": threads}, arrays)
+
+
+def encoded_of(frame: Frame) -> list[Encoded]:
+    """Return the texts of a batch, as tokens."""
+    pieces_of, lengths, ids, segments = frame.arrays
+    ends = np.cumsum(lengths).tolist()
+    spans = [slice(end - size, end) for size, end in zip(lengths.tolist(), ends, strict=True)]
+    pieces = iter(
+        Piece(array("i", ids[span].tobytes()), array("B", segments[span].tobytes()), None)
+        for span in spans
+    )
+    return [
+        Encoded(tuple(next(pieces) for _ in range(count)), 0, 0) for count in pieces_of.tolist()
+    ]
+
+
+def answers_frame(answers: Sequence[Answer]) -> Frame:
+    """Return the answers to a batch, in its order, as a message."""
+    said = [(answer.said, len(answer.arrays)) for answer in answers]
+    return Frame(
+        {"say": "done", "answers": said}, [one for answer in answers for one in answer.arrays]
+    )
+
+
+def answers_of(frame: Frame) -> list[Answer]:
+    """Return the answers that a message brings."""
+    arrays = iter(frame.arrays)
+    return [
+        Answer(said, [next(arrays) for _ in range(count)]) for said, count in frame.head["answers"]
+    ]

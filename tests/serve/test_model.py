@@ -1,0 +1,154 @@
+"""Served models answer as predictors do; real models, in real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests import tiny
+
+import manyheads as mh
+from manyheads.errors import ConfigError, TextError
+from manyheads.serve.batcher import Batcher, Limits
+from manyheads.serve.items import Lane
+from manyheads.serve.model import Asking, ServedEmbedder, ServedLabeller, ServedModel, served
+from manyheads.serve.process import WorkerProcess
+from manyheads.serve.reading import Cut
+
+LINES = tiny.lines(60).train.columns["text"]
+TEXTS = [*LINES[:6], "今天去图书馆", " ".join(LINES[:30]), "Loud and Clear"]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in tiny.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def serving(reference: str | Path, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        batcher = Batcher([WorkerProcess({"reference": str(reference)})], Limits(batch_tokens=256))
+        await batcher.start()
+        try:
+            with ThreadPoolExecutor(1) as threads:
+                return await work(served("tiny", batcher, threads))
+        finally:
+            await batcher.drain(timeout=0)
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(scope="module")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A body of random weights with prompts that are not pooled."""
+    from manyheads.core.vectors import UnitLength, VectorSpec
+    from manyheads.hub.sentences import Sentences
+    from manyheads.text import Prompts
+
+    pretrained = tiny.SCRATCH.build(LINES)
+    sentences = Sentences(
+        VectorSpec((mh.Pooling.MEAN,), (UnitLength(),)),
+        prompts=Prompts({"query": "the old words: "}, counted=False),
+        max_tokens=24,
+    )
+    return mh.Embedder(pretrained, sentences).save(tmp_path_factory.mktemp("embedder"))
+
+
+def close(found: Any, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(np.stack(list(found)), expected, atol=1e-5)
+
+
+def test_vectors_are_those_of_the_embedder(embedder: Path) -> None:
+    own = mh.load(embedder)
+
+    async def work(model: ServedModel) -> None:
+        assert isinstance(model, ServedEmbedder) and model.dimensions == own.dimensions
+        found = await model.embed(TEXTS, Asking())
+        close((one.value for one in found), own(TEXTS))
+        expected = own.embed(TEXTS)
+        assert [one.tokens for one in found] == expected.tokens
+        assert [one.dropped for one in found] == expected.truncated and max(expected.truncated) > 0
+        asked = await model.embed(TEXTS, Asking(lane=Lane.BULK), prompt="query", dimensions=5)
+        close((one.value for one in asked), own(TEXTS, prompt="query", dimensions=5))
+        for one, wanted in zip(await model.tokens(TEXTS, Asking()), own.tokens(TEXTS), strict=True):
+            close(one.value, wanted[None])
+        assert await model.embed([], Asking()) == []
+
+    serving(embedder, work)
+
+
+def test_a_long_text_is_cut_as_the_client_says(embedder: Path) -> None:
+    own = {
+        cut: mh.Embedder.open(embedder, truncation=truncation)(TEXTS)
+        for cut, truncation in {
+            Cut.HEAD: mh.Head(24),
+            Cut.TAIL: mh.Tail(24),
+            Cut.WINDOWS: mh.Windows(24),
+        }.items()
+    }
+
+    async def work(model: ServedEmbedder) -> None:
+        for cut, expected in own.items():
+            close((one.value for one in await model.embed(TEXTS, Asking(cut))), expected)
+        with pytest.raises(TextError, match=r"text 8 has \d+ tokens and the model reads 24"):
+            await model.embed(TEXTS, Asking(Cut.ERROR))
+        assert len(await model.embed(TEXTS[:3], Asking(Cut.ERROR))) == 3
+
+    serving(embedder, work)
+
+
+def test_bad_input(embedder: Path) -> None:
+    async def work(model: ServedEmbedder) -> None:
+        with pytest.raises(ConfigError, match="no prompt 'ask'"):
+            await model.embed(TEXTS, Asking(), prompt="ask")
+        with pytest.raises(ConfigError, match="dimensions=0"):
+            await model.embed(TEXTS, Asking(), dimensions=0)
+        with pytest.raises(TextError):
+            await model.embed(["a", 3], Asking())  # type: ignore[list-item]
+
+    serving(embedder, work)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_labels_are_those_of_the_predictor(tmp_path: Path, paired: bool) -> None:
+    columns = tiny.columns(tiny.mood_rows(40))
+    if paired:
+        columns["pair"] = columns["text"][::-1]
+    data = mh.read(columns, pair="pair") if paired else mh.read(columns)
+    learner = mh.Learner(tiny.SCRATCH, mh.Classification(), data)
+    learner.fit(epochs=1)
+    own = learner.predictor()
+    own.save(tmp_path)
+    texts, pairs = columns["text"][:9], columns["pair"][:9] if paired else None
+
+    async def work(model: ServedModel) -> None:
+        assert isinstance(model, ServedLabeller) and tuple(model.labels) == own.labels
+        found = [one.value for one in await model.predict(texts, Asking(), pairs)]
+        expected = own(texts, pairs)
+        assert [one.said["label"] for one in found] == [one.label for one in expected]
+        close((one.outputs for one in found), own.outputs(texts, pairs).numpy())
+
+    serving(tmp_path, work)
+
+
+def test_models_of_no_use_to_a_service_are_refused(tmp_path: Path) -> None:
+    async def nothing(model: ServedModel) -> None: ...
+
+    with pytest.raises(mh.ManyHeadsError, match="nowhere"):
+        serving(tmp_path / "nowhere", nothing)
+
+
+def test_the_service_itself_does_not_import_torch() -> None:
+    """It starts at once, and holds little memory."""
+    program = (
+        "import sys, manyheads.serve.model, manyheads.serve.batcher\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=tiny.ENVIRONMENT)
