@@ -6,6 +6,7 @@
     ├── CheckpointError              weights that are damaged, missing or of other shapes
     ├── LayoutError                  tensors that do not fit the lengths of their sequences
     ├── TextError                    a text that cannot be tokenized
+    │   └── TooLong                  a text that is longer than the model reads, and not to be cut
     ├── DataError                    a table that cannot be read or learnt from
     ├── RecipeError                  a training setting that is unknown or out of range
     ├── TrainingError                a run that cannot go on: a loss of NaN, a full disk
@@ -14,6 +15,8 @@
     │   ├── Overloaded               too much waits already; says when to come back
     │   ├── DeadlineExceeded         the answer did not come in the time that was given
     │   ├── OutOfMemory              a text that is too much for the memory, by itself
+    │   ├── UnknownModel             a model that is not served
+    │   ├── WrongModel               a model that does not do what is asked of it
     │   ├── WorkerLost               a text over which two workers died, or no worker starts
     │   └── Draining                 the service is about to end and takes nothing new
     └── MissingExtra                 a feature whose optional dependency is not installed
@@ -53,6 +56,10 @@ class TextError(ManyHeadsError):
     """A text that cannot be tokenized."""
 
 
+class TooLong(TextError):  # noqa: N818 - reads as what is wrong
+    """A text that is longer than the model reads, and that is not to be cut."""
+
+
 class DataError(ManyHeadsError):
     """A table that cannot be read, or that cannot be learnt from."""
 
@@ -87,6 +94,14 @@ class DeadlineExceeded(ServiceError):  # noqa: N818
 
 class OutOfMemory(ServiceError):  # noqa: N818
     """A text that is too much for the memory, by itself."""
+
+
+class UnknownModel(ServiceError):  # noqa: N818
+    """A model that is not served."""
+
+
+class WrongModel(ServiceError):  # noqa: N818
+    """A model that does not do what is asked of it."""
 
 
 class WorkerLost(ServiceError):  # noqa: N818

@@ -83,7 +83,7 @@ def test_answers_come_in_the_order_of_the_questions() -> None:
         assert [ids_of(one) for one in answers] == [[ECHO, *range(n % 7)] for n in range(50)]
         assert await batcher.ask([]) == []
         assert batcher.card["kind"] == "obedient"
-        assert batcher.counts.items == 50 and batcher.counts.batches < 50
+        assert batcher.watch.items == 50 and batcher.watch.batches < 50
 
     run(work, batch_tokens=64)
 
@@ -99,8 +99,8 @@ def test_clients_share_batches_and_each_gets_its_own() -> None:
                 ]
 
         await asyncio.gather(*(client(number) for number in range(16)))
-        assert batcher.counts.items == 240
-        assert batcher.counts.batches < 100
+        assert batcher.watch.items == 240
+        assert batcher.watch.batches < 100
 
     run(work, workers=2, batch_tokens=200)
 
@@ -129,8 +129,8 @@ def test_only_a_poisonous_item_is_lost_when_workers_die(others: int) -> None:
             else:
                 assert ids_of(answer) == ids
         assert ids_of((await batcher.ask([question(ECHO, 7)]))[0]) == [ECHO, 7]
-        assert batcher.counts.restarts == 2
-        assert batcher.counts.errors == {"WorkerLost": 1}
+        assert batcher.watch.restarts == 2
+        assert batcher.watch.errors == {"WorkerLost": 1}
 
     run(work)
 
@@ -139,7 +139,7 @@ def test_an_innocent_item_is_answered_after_all(tmp_path: Path) -> None:
     async def work(batcher: Batcher) -> None:
         (answer,) = await batcher.ask([question(DIE_ONCE, 4)])
         assert ids_of(answer) == [DIE_ONCE, 4]
-        assert batcher.counts.restarts == 1 and not batcher.counts.errors
+        assert batcher.watch.restarts == 1 and not batcher.watch.errors
 
     run(work, settings={"mark": str(tmp_path / "died")})
 
@@ -149,7 +149,7 @@ def test_a_worker_that_dies_between_batches_is_there_again() -> None:
         first = batcher.workers[0].pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        while batcher.counts.restarts == 0:
+        while batcher.watch.restarts == 0:
             await asyncio.sleep(0.01)
         assert batcher.is_ready and batcher.workers[0].pid != first
         assert ids_of((await batcher.ask([question(ECHO, 1)]))[0]) == [ECHO, 1]
@@ -175,7 +175,7 @@ def test_a_batch_is_halved_until_it_fits_into_memory() -> None:
         assert isinstance(answers[3], OutOfMemory) and "shorten the text" in str(answers[3])
         for at in (0, 1, 2, 4):
             assert len(ids_of(answers[at])) == asked[at].tokens
-        assert batcher.counts.restarts == 0
+        assert batcher.watch.restarts == 0
 
     run(work, settings={"memory": 2000}, batch_tokens=10_000)
 
@@ -223,7 +223,7 @@ def test_what_nobody_waits_for_is_not_done() -> None:
         gone.cancel()
         await slow
         assert ids_of((await batcher.ask([question(ECHO, 9)]))[0]) == [ECHO, 9]
-        assert batcher.counts.items == 2 and batcher.queued_tokens == 0
+        assert batcher.watch.items == 2 and batcher.queued_tokens == 0
 
     run(work)
 
@@ -344,7 +344,7 @@ def test_nothing_is_lost_doubled_or_mixed_up_while_workers_are_killed() -> None:
         await asyncio.gather(*(client(number) for number in range(24)))
         killing.cancel()
         assert len(ledger) == 24 * 20
-        assert batcher.counts.restarts > 0 and not batcher._open
+        assert batcher.watch.restarts > 0 and not batcher._open
 
     run(work, workers=2, batch_tokens=60)
 

@@ -22,8 +22,8 @@ from manyheads.serve.model import Asking, ServedEmbedder, ServedLabeller, Served
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reading import Cut
 
-LINES = tiny.lines(60).train.columns["text"]
-TEXTS = [*LINES[:6], "今天去图书馆", " ".join(LINES[:30]), "Loud and Clear"]
+from . import models
+from .models import TEXTS
 
 
 @pytest.fixture(autouse=True)
@@ -47,18 +47,7 @@ def serving(reference: str | Path, work: Callable[[Any], Awaitable[Any]]) -> Any
 
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A body of random weights with prompts that are not pooled."""
-    from manyheads.core.vectors import UnitLength, VectorSpec
-    from manyheads.hub.sentences import Sentences
-    from manyheads.text import Prompts
-
-    pretrained = tiny.SCRATCH.build(LINES)
-    sentences = Sentences(
-        VectorSpec((mh.Pooling.MEAN,), (UnitLength(),)),
-        prompts=Prompts({"query": "the old words: "}, counted=False),
-        max_tokens=24,
-    )
-    return mh.Embedder(pretrained, sentences).save(tmp_path_factory.mktemp("embedder"))
+    return models.embedder(tmp_path_factory.mktemp("embedder"))
 
 
 def close(found: Any, expected: np.ndarray) -> None:
@@ -118,15 +107,8 @@ def test_bad_input(embedder: Path) -> None:
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_labels_are_those_of_the_predictor(tmp_path: Path, paired: bool) -> None:
-    columns = tiny.columns(tiny.mood_rows(40))
-    if paired:
-        columns["pair"] = columns["text"][::-1]
-    data = mh.read(columns, pair="pair") if paired else mh.read(columns)
-    learner = mh.Learner(tiny.SCRATCH, mh.Classification(), data)
-    learner.fit(epochs=1)
-    own = learner.predictor()
-    own.save(tmp_path)
-    texts, pairs = columns["text"][:9], columns["pair"][:9] if paired else None
+    own = mh.load(models.classifier(tmp_path, paired))
+    texts, pairs = TEXTS, TEXTS[::-1] if paired else None
 
     async def work(model: ServedModel) -> None:
         assert isinstance(model, ServedLabeller) and tuple(model.labels) == own.labels

@@ -23,6 +23,8 @@ from manyheads.cli.info import info, version
 from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
 from manyheads.cli.score import score
+from manyheads.cli.serve import EXAMPLES as SERVE_EXAMPLES
+from manyheads.cli.serve import serve
 from manyheads.cli.summarize import summarize
 from manyheads.cli.train import train
 from manyheads.cli.translate import translate
@@ -50,6 +52,7 @@ for command in (
     *(info, version),
 ):
     app.command()(command)
+app.command(epilog=SERVE_EXAMPLES)(serve)
 
 
 def _say_version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ The steps are those that sentence-transformers knows behind its pooling (Reimers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -56,12 +56,22 @@ class VectorHead(nn.Module):
     def __init__(self, spec: VectorSpec, width: int) -> None:
         super().__init__()
         self.spec = spec
-        self.width = width * len(spec.poolings)
+        self.pooled = width * len(spec.poolings)
+        self.width = self.pooled
         steps = []
         for step in spec.steps:
             steps.append(_make_step(step, self.width))
             self.width = step.width if isinstance(step, Projection) else self.width
         self.steps = nn.Sequential(*steps)
+
+    def without_unit_length(self) -> VectorHead:
+        """Return a head that shares all layers with this one, and leaves vectors their length."""
+        if not self.spec.has_unit_length:
+            return self
+        head = VectorHead(VectorSpec(self.spec.poolings), self.pooled // len(self.spec.poolings))
+        head.spec = replace(self.spec, steps=self.spec.steps[:-1])
+        head.width, head.steps = self.width, nn.Sequential(*list(self.steps)[:-1])
+        return head.eval()
 
     def forward(self, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """Return the vectors (B, E) of the sequences of a batch."""

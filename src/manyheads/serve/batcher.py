@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from manyheads.errors import (
     DeadlineExceeded,
@@ -25,6 +25,7 @@ from manyheads.errors import (
 from manyheads.serve.items import Answer, Item, Lane, Question
 from manyheads.serve.lanes import Lanes
 from manyheads.serve.process import WorkerProcess
+from manyheads.serve.watch import Watch
 
 _STARTS = 3  # in vain, one after the other: then there is no hope for those that wait
 _LONGEST_PAUSE = 30.0  # seconds between two starts of a worker that does not start
@@ -47,25 +48,15 @@ class Limits:
     patience: float = 60.0
 
 
-@dataclass
-class Counts:
-    """What has happened so far."""
-
-    batches: int = 0
-    items: int = 0
-    tokens: int = 0
-    restarts: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    seconds_a_token: float = 0.0  # of a batch, lately
-
-
 class Batcher:
     """Answers questions by workers that all hold the same model."""
 
-    def __init__(self, workers: Sequence[WorkerProcess], limits: Limits) -> None:
+    def __init__(
+        self, workers: Sequence[WorkerProcess], limits: Limits, watch: Watch | None = None
+    ) -> None:
         self.workers = list(workers)
         self.limits = limits
-        self.counts = Counts()
+        self.watch = watch or Watch()
         self._lanes = Lanes()
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,6 +65,7 @@ class Batcher:
         self._busy = 0
         self._drains = False
         self._broken: ManyHeadsError | None = None
+        self._progress = 0.0  # when a batch was last answered, by the loop's clock
 
     async def start(self) -> None:
         """Start all workers; raises what their model is refused for."""
@@ -98,8 +90,13 @@ class Batcher:
 
     @property
     def is_ready(self) -> bool:
-        """Whether questions are taken and some worker can answer them."""
-        return not self._drains and any(worker.is_ready for worker in self.workers)
+        """Whether questions are taken, some worker can answer them, and work makes progress."""
+        able = not self._drains and any(worker.is_ready for worker in self.workers)
+        oldest = min((item.since for item in self._open), default=None)
+        if oldest is None or not able:
+            return able
+        stands_since = max(oldest, self._progress)
+        return asyncio.get_running_loop().time() - stands_since < self.limits.patience
 
     async def ask(
         self,
@@ -151,13 +148,14 @@ class Batcher:
             raise WorkerLost(f"no worker starts ({self._broken}); mend it, it is tried again")
         waiting, limit = self._lanes.tokens, self.limits.queue_tokens
         if waiting >= limit:
-            seconds = max(1.0, waiting * self.counts.seconds_a_token / len(self.workers))
-            self._count("Overloaded")
-            raise Overloaded(
+            seconds = max(1.0, waiting * self.watch.seconds_a_token / len(self.workers))
+            error = Overloaded(
                 f"{waiting:,} tokens wait, and the limit is {limit:,}; come back in "
                 f"{seconds:.0f} s, or with less at once",
                 retry_after=seconds,
             )
+            self.watch.failed(error)
+            raise error
 
     async def _serve(self, number: int) -> None:
         """Let a worker answer batch after batch, and start it again where it ended."""
@@ -188,10 +186,12 @@ class Batcher:
 
     async def _answer(self, worker: WorkerProcess, batch: list[Item]) -> None:
         tokens = sum(item.tokens for item in batch)
-        patience = max(self.limits.patience, 20 * tokens * self.counts.seconds_a_token)
+        patience = max(self.limits.patience, 20 * tokens * self.watch.seconds_a_token)
         threads = max(1, self.limits.threads // self._busy)
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        for item in batch:
+            self.watch.began(begun - item.since)
         try:
             answers = await worker.answer([item.question for item in batch], threads, patience)
             paired = list(zip(batch, answers, strict=True))
@@ -205,13 +205,11 @@ class Batcher:
             await worker.kill()
             self._blame(batch, WorkerLost(f"a worker answered nonsense ({error})"))
         else:
-            self._learn(tokens, loop.time() - begun)
+            self._progress = loop.time()
+            self.watch.done(len(batch), tokens, self._progress - begun)
             for item, answer in paired:
                 if item.is_wanted:
                     item.answer.set_result(answer)
-            self.counts.batches += 1
-            self.counts.items += len(batch)
-            self.counts.tokens += tokens
 
     def _halve(self, batch: list[Item], error: OutOfMemory) -> None:
         """Let each half of a batch that was too much be answered by itself."""
@@ -244,15 +242,7 @@ class Batcher:
     def _end(self, item: Item, error: ServiceError) -> None:
         if item.is_wanted:
             item.answer.set_exception(error)
-            self._count(type(error).__name__)
-
-    def _count(self, error: str) -> None:
-        self.counts.errors[error] = self.counts.errors.get(error, 0) + 1
-
-    def _learn(self, tokens: int, seconds: float) -> None:
-        """Remember how long a token takes, the last batches most."""
-        last, known = seconds / tokens, self.counts.seconds_a_token
-        self.counts.seconds_a_token = last if not known else 0.9 * known + 0.1 * last
+            self.watch.failed(error)
 
     async def _revived(self, number: int) -> bool:
         """Start a worker again; where it does not start, wait longer each time."""
@@ -269,7 +259,7 @@ class Batcher:
             return False
         self._failures[number] = 0
         self._broken = None
-        self.counts.restarts += 1
+        self.watch.restarted()
         return True
 
     def _fail_all(self, error: ServiceError) -> None:

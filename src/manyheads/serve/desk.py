@@ -63,8 +63,8 @@ def embedding_desk(embedder: Embedder) -> Desk:
 
     def embed(texts: Sequence[Encoded], settings: dict[str, Any]) -> list[Answer]:
         ids_T, layout = batch(texts)
-        uncounted = settings.get("uncounted", 0)
-        vectors = text_vectors(embedder.transformer, embedder.head, ids_T, layout, uncounted)
+        head = embedder.head if settings["unit_length"] else raw
+        vectors = text_vectors(embedder.transformer, head, ids_T, layout, settings["uncounted"])
         found = iter(vectors.float().cpu().numpy())
         return [Answer(None, [np.stack([next(found) for _ in one.pieces])]) for one in texts]
 
@@ -74,8 +74,9 @@ def embedding_desk(embedder: Embedder) -> Desk:
         found = iter(hidden_TD.split(layout.lengths))
         return [Answer(None, [next(found).numpy() for _ in one.pieces]) for one in texts]
 
-    sentences = embedder.sentences
+    raw, sentences = embedder.head.without_unit_length(), embedder.sentences
     card = {
+        "poolings": [pooling.value for pooling in sentences.spec.poolings],
         "dimensions": embedder.dimensions,
         "width": embedder.transformer.spec.width,
         "unit_length": sentences.spec.has_unit_length,

@@ -74,41 +74,62 @@ class ServedEmbedder(ServedModel):
         asking: Asking,
         prompt: str | None = None,
         dimensions: int | None = None,
+        unit_length: bool | None = None,
     ) -> list[Result[np.ndarray]]:
         """Return a vector (E) for each text; the mean of its windows where it was cut into them.
 
-        Raises `ConfigError` for a prompt or dimensions that there are not, `TextError`, and what
-        `Batcher.ask` raises.
+        `unit_length` says that vectors shall have length 1, or that of no step behind the pooling;
+        without it they are as the model was trained. Raises `ConfigError` for a prompt or
+        dimensions that there are not, `TextError`, and what `Batcher.ask` raises.
         """
-        kept = self._kept(dimensions)
         prompts = self.reader.prompts
         before = prompts.named(prompt)
         uncounted = prompts.uncounted(before, self.reader.tokenizer)
-        operation = Operation("embed", (("uncounted", uncounted),))
         encoded = await self.reader.read(texts, cut=asking.cut, prompt=before)
-        answers = await self._ask(encoded, operation, asking)
+        return await self._embedded(encoded, asking, dimensions, unit_length, uncounted)
+
+    async def embed_ids(
+        self,
+        texts: Sequence[Sequence[int]],
+        asking: Asking,
+        dimensions: int | None = None,
+        unit_length: bool | None = None,
+    ) -> list[Result[np.ndarray]]:
+        """Return a vector (E) for each text that came as ids, special tokens and all."""
+        encoded = self.reader.of_ids(texts, asking.cut)
+        return await self._embedded(encoded, asking, dimensions, unit_length)
+
+    async def tokens(
+        self, texts: Sequence[str], asking: Asking, prompt: str | None = None
+    ) -> list[Result[Sequence[np.ndarray]]]:
+        """Return the vectors (T, D) of the tokens of each text, for each of its windows."""
+        before = self.reader.prompts.named(prompt)
+        encoded = await self.reader.read(texts, cut=asking.cut, prompt=before)
+        answers = await self._ask(encoded, Operation("tokens"), asking)
         return [
-            Result(self._vector(answer, one, kept), one.tokens, one.dropped)
+            Result(_arrays(answer), one.tokens, one.dropped)
             for answer, one in zip(answers, encoded, strict=True)
         ]
 
-    async def tokens(
-        self, texts: Sequence[str], asking: Asking
-    ) -> list[Result[Sequence[np.ndarray]]]:
-        """Return the vectors (T, D) of the tokens of each text, for each of its windows."""
-        encoded = await self.reader.read(texts, cut=asking.cut)
-        answers = await self._ask(encoded, Operation("tokens"), asking)
+    async def _embedded(
+        self,
+        encoded: Sequence[Encoded],
+        asking: Asking,
+        dimensions: int | None,
+        unit_length: bool | None,
+        uncounted: int = 0,
+    ) -> list[Result[np.ndarray]]:
+        kept = self._kept(dimensions)
+        is_unit = self.has_unit_length if unit_length is None else unit_length
+        settings = (("uncounted", uncounted), ("unit_length", is_unit))
+        answers = await self._ask(encoded, Operation("embed", settings), asking)
         return [
-            Result(
-                answer if isinstance(answer, ServiceError) else answer.arrays,
-                one.tokens,
-                one.dropped,
-            )
+            Result(self._vector(answer, one, kept, is_unit), one.tokens, one.dropped)
             for answer, one in zip(answers, encoded, strict=True)
         ]
 
     def _vector(
-        self, answer: Answer | ServiceError, encoded: Encoded, kept: int
+        self, answer: Answer | ServiceError, encoded: Encoded, kept: int, is_unit: bool
     ) -> np.ndarray | ServiceError:
         if isinstance(answer, ServiceError):
             return answer
@@ -116,8 +137,10 @@ class ServedEmbedder(ServedModel):
         vector = vectors_WE[0]
         if len(vectors_WE) > 1:
             tokens = np.array([len(piece.ids) for piece in encoded.pieces], np.float32)
-            vector = mean_of_windows(vectors_WE, tokens, self.has_unit_length)
-        return shortened(vector, kept, self.has_unit_length) if kept < self.dimensions else vector
+            vector = mean_of_windows(vectors_WE, tokens, is_unit)
+        if kept < self.dimensions or is_unit > self.has_unit_length:
+            return shortened(vector, kept, is_unit)
+        return vector
 
     def _kept(self, dimensions: int | None) -> int:
         if dimensions is None:
@@ -159,6 +182,17 @@ class ServedLabeller(ServedModel):
             Result(_prediction(answer), one.tokens, one.dropped)
             for answer, one in zip(answers, encoded, strict=True)
         ]
+
+    def scores(self, prediction: Prediction) -> np.ndarray:
+        """Return how well each label fits, from 0 to 1, (C)."""
+        if isinstance(prediction.said, dict):
+            by_label = prediction.said["probabilities"]
+            return np.array([by_label[label] for label in self.labels])
+        return 1 / (1 + np.exp(-prediction.outputs))
+
+
+def _arrays(answer: Answer | ServiceError) -> Sequence[np.ndarray] | ServiceError:
+    return answer if isinstance(answer, ServiceError) else answer.arrays
 
 
 def _prediction(answer: Answer | ServiceError) -> Prediction | ServiceError:

@@ -7,16 +7,18 @@ tokenizers library lets go of Python's lock while it works.
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any
 
-from manyheads.errors import TextError
+from manyheads.errors import TextError, TooLong
 from manyheads.text import (
     Cleaning,
     Encoded,
     Head,
+    Piece,
     Prompts,
     Tail,
     Tokenizer,
@@ -64,6 +66,8 @@ class TextReader:
         `cut` says what becomes of what is too long; without it, what the model's folder says.
         Raises `TextError` for what is no text, has no tokens, or is too long and not to be cut.
         """
+        if not len(texts):
+            return []
         loop = asyncio.get_running_loop()
         parts = [slice(start, start + _AT_ONCE) for start in range(0, len(texts), _AT_ONCE)]
         read = [
@@ -107,7 +111,61 @@ class TextReader:
             if not one.tokens:
                 raise TextError(f"text {number} has no tokens; leave it out")
             if cut is Cut.ERROR and one.dropped:
-                raise TextError(
+                raise TooLong(
                     f"text {number} has {one.tokens} tokens and the model reads {self.max_tokens}; "
                     "shorten it, or let it be cut (truncate)"
                 )
+
+    def of_ids(self, texts: Sequence[Sequence[int]], cut: Cut | None = None) -> list[Encoded]:
+        """Return texts that came as the ids of this vocabulary, special tokens and all.
+
+        Raises `TextError` for ids of another vocabulary, and what `read` raises.
+        """
+        encoded = [self._of_ids(ids, number, cut) for number, ids in enumerate(texts, 1)]
+        self._check(encoded, cut)
+        return encoded
+
+    def _of_ids(self, ids: Sequence[int], number: int, cut: Cut | None) -> Encoded:
+        size = self.tokenizer.vocabulary_size
+        wrong = next((one for one in ids if not 0 <= one < size), None)
+        if wrong is not None:
+            raise TextError(
+                f"text {number}: token {wrong} is outside the {size} tokens of this model; send "
+                "text, or the ids of its own tokenizer"
+            )
+        spans = [
+            slice(start, end)
+            for (((start, end),),) in self._truncation(cut).cuts([len(ids)], self.max_tokens)
+        ]
+        pieces = (array("i", ids[span]) for span in spans)
+        kept = sum(len(ids[span]) for span in spans)
+        return Encoded(
+            tuple(Piece(one, array("B", bytes(len(one))), None) for one in pieces),
+            len(ids),
+            max(0, len(ids) - kept),
+        )
+
+    def spells(self, ids: Sequence[int]) -> bool:
+        """Whether this tokenizer makes these ids, without special tokens, of what they spell."""
+        if any(not 0 <= one < self.tokenizer.vocabulary_size for one in ids):
+            return False
+        (again,) = self.tokenizer.encode([self.tokenizer.decode(ids)], frame=False)
+        plain = [one for one in ids if one not in self.tokenizer.special_ids]
+        return again.pieces[0].ids.tolist() == plain
+
+    def tokens(self, text: str, framed: bool) -> list[dict[str, Any]]:
+        """Return the tokens of a text: id, text, whether it is special, and its characters."""
+        (encoded,) = self.tokenizer.encode([text], offsets=True, frame=framed)
+        piece = encoded.pieces[0]
+        assert piece.offsets is not None
+        rows = zip(piece.ids, self.tokenizer.tokens(piece.ids), piece.offsets, strict=True)
+        return [
+            {
+                "id": number,
+                "text": token if number in self.tokenizer.special_ids else text[start:stop],
+                "special": number in self.tokenizer.special_ids,
+                "start": None if number in self.tokenizer.special_ids else start,
+                "stop": None if number in self.tokenizer.special_ids else stop,
+            }
+            for number, token, (start, stop) in rows
+        ]

@@ -1,0 +1,107 @@
+"""The wire of OpenAI: /v1/embeddings, /v1/models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from manyheads.errors import Overloaded, TextError, UnknownModel
+from manyheads.serve.http.native import Encoding, first_error, written
+from manyheads.serve.http.replies import Json, route_of, status_of, told
+from manyheads.serve.model import Asking, ServedEmbedder
+from manyheads.serve.reading import Cut
+from manyheads.serve.service import Service
+
+_OWNER = "manyheads"
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts, or texts as the ids of the model's own tokenizer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    input: str | list[str] | list[int] | list[list[int]]
+    model: str
+    encoding_format: Encoding = Encoding.FLOAT
+    dimensions: int | None = Field(None, ge=1)
+
+
+def router(service: Service) -> APIRouter:
+    """Return the routes of this wire."""
+    routes = APIRouter(route_class=route_of(_error), tags=["OpenAI"])
+
+    @routes.get("/v1/models")
+    async def models() -> Json:
+        """List the models that are served."""
+        return Json({"object": "list", "data": [_model(name) for name in service.models]})
+
+    @routes.get("/v1/models/{name:path}")
+    async def model(name: str) -> Json:
+        """Say what a model is."""
+        return Json(_model(service.model(name).name))
+
+    @routes.post("/v1/embeddings")
+    async def embeddings(asked: EmbeddingsRequest) -> Json:
+        """Make a vector of each input; one that is too long is refused."""
+        model = service.embedder(asked.model)
+        results = await _embedded(model, asked)
+        if (error := first_error(results)) is not None:
+            raise error
+        data = [
+            {
+                "object": "embedding",
+                "index": i,
+                "embedding": written(one.value, asked.encoding_format),
+            }
+            for i, one in enumerate(results)
+        ]
+        tokens = sum(one.tokens for one in results)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return Json({"object": "list", "data": data, "model": model.name, "usage": usage})
+
+    return routes
+
+
+async def _embedded(model: ServedEmbedder, asked: EmbeddingsRequest) -> Any:
+    given = asked.input
+    asking = Asking(Cut.ERROR)
+    if isinstance(given, str):
+        given = [given]
+    if not given:
+        raise TextError("input is empty; give at least one text")
+    if isinstance(given[0], int):
+        given = [given]  # type: ignore[list-item]
+    texts = [_text(model, one, number) for number, one in enumerate(given, 1)]
+    return await model.embed(texts, asking, dimensions=asked.dimensions)
+
+
+def _text(model: ServedEmbedder, given: Any, number: int) -> str:
+    """Return an input as text; raises `TextError` for ids that mean other words here.
+
+    Those are ids that this tokenizer does not make of the text that they spell. Clients that cut
+    texts by the tokenizer of another model send its ids: vectors of them would be wrong without
+    looking so.
+    """
+    if isinstance(given, str):
+        return given
+    if not model.reader.spells(given):
+        raise TextError(
+            f"input {number} comes as token ids that the tokenizer of {model.name} does not make; "
+            "send text (LangChain: check_embedding_ctx_length=False)"
+        )
+    return model.reader.tokenizer.decode(given)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": _OWNER}
+
+
+def _error(error: Exception) -> Json:
+    status = status_of(error)
+    kind = "rate_limit_error" if isinstance(error, Overloaded) else "invalid_request_error"
+    kind = "server_error" if status >= 500 else kind
+    code = "model_not_found" if isinstance(error, UnknownModel) else type(error).__name__
+    said = {"message": told(error), "type": kind, "param": None, "code": code}
+    return Json({"error": said}, 400 if status in (413, 422) else status)

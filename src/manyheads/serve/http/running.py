@@ -1,0 +1,77 @@
+"""Run an application until it is told to end; then answer what is there."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from manyheads.errors import ConfigError
+from manyheads.serve.service import Service
+
+_DRAINING = 30.0  # seconds that requests in work have when the service is to end
+
+
+def run(app: FastAPI, service: Service, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Open all models, answer at an address, and `say` it once that is so.
+
+    SIGTERM and Ctrl-C let what is there be answered first; a second one does not. Raises what a
+    model is refused for, `ConfigError` for an address that is taken.
+    """
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=round(_DRAINING),
+    )
+
+    async def serve() -> None:
+        sockets = [_bound(config)]
+        await service.start()
+        name, taken, *_ = sockets[0].getsockname()
+        shown = f"[{name}]" if ":" in name else name
+        server = _Server(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.handle_exit, number, None)
+        serving = asyncio.create_task(server.serve(sockets))
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            say(f"http://{shown}:{taken}")
+            await serving
+        finally:
+            await service.drain(_DRAINING)
+
+    asyncio.run(serve())
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs it: uvicorn would end the process before it is drained."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bound(config: uvicorn.Config) -> socket.socket:
+    """Return a socket at the address; uvicorn itself would end the process where it is taken."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    bound = socket.socket(family=family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((config.host, config.port))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"{config.host}:{config.port} cannot be had ({error.strerror}); choose another --port"
+        ) from error
+    return bound

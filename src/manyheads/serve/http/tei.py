@@ -1,0 +1,316 @@
+"""The wire of text-embeddings-inference: /embed, /embed_all, /predict, /rerank, /similarity, …
+
+Its requests name no model: vectors are made by the first model that makes them, labels said by the
+first that says them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from manyheads._version import __version__
+from manyheads.core.similarity import Similarity
+from manyheads.errors import (
+    Draining,
+    ManyHeadsError,
+    Overloaded,
+    ServiceError,
+    TextError,
+    TooLong,
+    WrongModel,
+)
+from manyheads.serve.http.native import first_error
+from manyheads.serve.http.replies import Json, route_of, told
+from manyheads.serve.model import Asking, Prediction, Result, ServedEmbedder, ServedLabeller
+from manyheads.serve.reading import Cut
+from manyheads.serve.service import Service
+
+Ids = list[Annotated[int, Field(ge=0)]]
+
+
+class Direction(StrEnum):
+    """From which end a text is cut."""
+
+    LEFT = "Left"
+    RIGHT = "Right"
+
+
+def _capital(value: object) -> object:
+    """Return a direction as it is written here: clients write it small, too."""
+    return value.capitalize() if isinstance(value, str) else value
+
+
+class Empty(TextError):  # noqa: N818 - reads as what is wrong
+    """A request without any text."""
+
+
+class Request(BaseModel):
+    """What all requests may say."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    truncate: bool | None = False
+    truncation_direction: Annotated[Direction, BeforeValidator(_capital)] = Direction.RIGHT
+
+    def asking(self) -> Asking:
+        """Return how this is asked of a model."""
+        if not self.truncate:
+            return Asking(Cut.ERROR)
+        return Asking(Cut.TAIL if self.truncation_direction is Direction.LEFT else Cut.HEAD)
+
+
+class EmbedRequest(Request):
+    """Texts to be made vectors of, or the ids of their tokens."""
+
+    inputs: str | Ids | list[str] | list[Ids] | list[str | Ids]
+    normalize: bool = True
+    prompt_name: str | None = None
+    dimensions: int | None = Field(None, ge=1)
+
+
+class EmbedAllRequest(Request):
+    """Texts of whose tokens vectors are wanted."""
+
+    inputs: str | list[str]
+    prompt_name: str | None = None
+
+
+class PredictRequest(Request):
+    """A text, a pair, or a batch of both in lists."""
+
+    inputs: str | list[str] | list[list[str]]
+    raw_scores: bool = False
+
+
+class RerankRequest(Request):
+    """Texts to be ordered by how well they answer a query."""
+
+    query: str
+    texts: list[str]
+    raw_scores: bool = False
+    return_text: bool = False
+
+
+class SimilarityInput(BaseModel):
+    """A text, and others to be compared with it."""
+
+    source_sentence: str
+    sentences: list[str]
+
+
+class SimilarityParameters(Request):
+    """How the texts are read."""
+
+    prompt_name: str | None = None
+
+
+class SimilarityRequest(BaseModel):
+    """Texts to be compared."""
+
+    inputs: SimilarityInput
+    parameters: SimilarityParameters | None = None
+
+
+class TokenizeRequest(BaseModel):
+    """Texts to be cut into tokens."""
+
+    inputs: str | list[str]
+    add_special_tokens: bool = True
+    prompt_name: str | None = None
+
+
+class DecodeRequest(BaseModel):
+    """Ids to be made text of."""
+
+    ids: Ids | list[Ids]
+    skip_special_tokens: bool = True
+
+
+def router(service: Service) -> APIRouter:
+    """Return the routes of this wire."""
+    routes = APIRouter(route_class=route_of(_error), tags=["text-embeddings-inference"])
+
+    @routes.post("/embed")
+    async def embed(asked: EmbedRequest) -> Json:
+        """Make a vector of each text."""
+        model = service.embedder(None)
+        results = await _embedded(model, asked)
+        return Json(_values(results))
+
+    @routes.post("/embed_all")
+    async def embed_all(asked: EmbedAllRequest) -> Json:
+        """Make a vector of each token of each text."""
+        model = service.embedder(None)
+        texts = _several(asked.inputs)
+        results = await model.tokens(texts, asked.asking(), asked.prompt_name)
+        return Json([vectors[0] for vectors in _values(results)])
+
+    @routes.post("/predict")
+    async def predict(asked: PredictRequest) -> Json:
+        """Say how well each label fits each text, the best one first."""
+        model = service.labeller(None)
+        # A list of strings is a pair; a batch is a list of lists.
+        single = isinstance(asked.inputs, str) or any(isinstance(one, str) for one in asked.inputs)
+        rows: Any = [asked.inputs] if single else asked.inputs
+        texts, pairs = _texts_and_pairs(rows)
+        found = _values(await model.predict(texts, asked.asking(), pairs))
+        ranked = [_scored(model, one, asked.raw_scores) for one in found]
+        return Json(ranked[0] if single else ranked)
+
+    @routes.post("/rerank")
+    async def rerank(asked: RerankRequest) -> Json:
+        """Order texts by how well they answer a query."""
+        model = service.labeller(None)
+        if len(model.labels) != 1:
+            raise WrongModel(
+                f"the model {model.name} has {len(model.labels)} labels, it does not rank"
+            )
+        texts = _several(asked.texts)
+        found = _values(await model.predict([asked.query] * len(texts), asked.asking(), texts))
+        scores = np.array([float(one.outputs[0]) for one in found])
+        scores = scores if asked.raw_scores else 1 / (1 + np.exp(-scores))
+        order = np.argsort(-scores, kind="stable").tolist()
+        ranks = [{"index": i, "score": float(scores[i])} for i in order]
+        if asked.return_text:
+            ranks = [rank | {"text": texts[i]} for rank, i in zip(ranks, order, strict=True)]
+        return Json(ranks)
+
+    @routes.post("/similarity")
+    async def similarity(asked: SimilarityRequest) -> Json:
+        """Say how near each text is to the first one, by the cosine of their vectors."""
+        model, how = service.embedder(None), asked.parameters or SimilarityParameters()
+        texts = [asked.inputs.source_sentence, *_several(asked.inputs.sentences)]
+        vectors = np.stack(_values(await model.embed(texts, how.asking(), how.prompt_name)))
+        return Json(Similarity.COSINE(vectors[:1], vectors[1:])[0].astype(np.float32))
+
+    @routes.post("/tokenize")
+    async def tokenize(asked: TokenizeRequest) -> Json:
+        """Cut texts into tokens."""
+        reader = service.model(None).reader
+        prompt = "" if asked.prompt_name is None else reader.prompts.named(asked.prompt_name)
+        return Json(
+            [
+                reader.tokens(prompt + text, framed=asked.add_special_tokens)
+                for text in _several(asked.inputs)
+            ]
+        )
+
+    @routes.post("/decode")
+    async def decode(asked: DecodeRequest) -> Json:
+        """Make text of ids."""
+        ids: Any = asked.ids if asked.ids and isinstance(asked.ids[0], list) else [asked.ids]
+        tokenizer = service.model(None).reader.tokenizer
+        return Json([tokenizer.decode(one, skip_special=asked.skip_special_tokens) for one in ids])
+
+    @routes.get("/info")
+    async def info() -> Json:
+        """Say what is served and how much of it at once."""
+        return Json(_info(service))
+
+    return routes
+
+
+async def _embedded(model: ServedEmbedder, asked: EmbedRequest) -> list[Result[np.ndarray]]:
+    """Return a vector for each input, text or ids, in their order."""
+    inputs: Any = asked.inputs
+    if isinstance(inputs, str) or (inputs and isinstance(inputs[0], int)):
+        inputs = [inputs]
+    if not inputs:
+        raise Empty("`inputs` cannot be empty")
+    texts = [one for one in inputs if isinstance(one, str)]
+    ids = [one for one in inputs if not isinstance(one, str)]
+    of_texts = iter(
+        await model.embed(
+            texts, asked.asking(), asked.prompt_name, asked.dimensions, asked.normalize
+        )
+    )
+    of_ids = iter(await model.embed_ids(ids, asked.asking(), asked.dimensions, asked.normalize))
+    return [next(of_texts if isinstance(one, str) else of_ids) for one in inputs]
+
+
+def _several(inputs: str | list[str]) -> list[str]:
+    if not inputs and not isinstance(inputs, str):
+        raise Empty("`inputs` cannot be empty")
+    return [inputs] if isinstance(inputs, str) else inputs
+
+
+def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
+    """Return first and second texts; raises `TextError` where some rows are pairs and some not."""
+    if not rows:
+        raise Empty("`inputs` cannot be empty")
+    parts = [[one] if isinstance(one, str) else one for one in rows]
+    sizes = {len(one) for one in parts}
+    if not sizes <= {1, 2} or len(sizes) > 1:
+        raise TextError("inputs must all be single texts, or all be pairs")
+    return [one[0] for one in parts], [one[1] for one in parts] if sizes == {2} else None
+
+
+def _values(results: list[Result[Any]]) -> list[Any]:
+    """Return what came of all texts; raises the error of the first that has one."""
+    if (error := first_error(results)) is not None:
+        raise error
+    return [one.value for one in results]
+
+
+def _scored(model: ServedLabeller, prediction: Prediction, raw: bool) -> list[dict[str, Any]]:
+    scores = prediction.outputs if raw else model.scores(prediction)
+    labels = model.labels or ["LABEL_0"]
+    ranked = sorted(zip(labels, scores.tolist(), strict=True), key=lambda one: -one[1])
+    return [{"score": score, "label": label} for label, score in ranked]
+
+
+def _info(service: Service) -> dict[str, Any]:
+    model = service.model(None)
+    limits = model.batcher.limits
+    labels = {str(i): name for i, name in enumerate(model.card.get("labels") or ())}
+    named = {"id2label": labels, "label2id": {name: int(i) for i, name in labels.items()}}
+    kind = "classifier" if len(labels) > 1 else "reranker"
+    pooling = "+".join(model.card.get("poolings") or ())
+    return {
+        "model_id": model.name,
+        "model_sha": None,
+        "model_dtype": "float32",
+        "served_model_name": model.name,
+        "model_type": {"embedding": {"pooling": pooling}} if pooling else {kind: named},
+        "max_concurrent_requests": limits.queue_tokens,
+        "max_input_length": model.reader.max_tokens,
+        "max_batch_tokens": limits.batch_tokens,
+        "max_batch_requests": None,
+        "max_client_batch_size": limits.queue_tokens,
+        "auto_truncate": False,
+        "tokenization_workers": 2,
+        "version": __version__,
+        "sha": None,
+        "docker_label": None,
+    }
+
+
+def _error(error: Exception) -> Json:
+    status, kind = _kind(error)
+    return Json({"error": told(error), "error_type": kind}, status)
+
+
+def _kind(error: Exception) -> tuple[int, str]:
+    """Return the status and the type that this wire gives an error."""
+    match error:
+        case Overloaded():
+            return 429, "Overloaded"
+        case Draining():
+            return 503, "Unhealthy"
+        case ServiceError():
+            return 424, "Backend"
+        case Empty():
+            return 400, "Empty"
+        case TooLong():
+            return 413, "Validation"
+        case TextError():
+            return 422, "Tokenizer"
+        case ManyHeadsError():
+            return 413, "Validation"
+        case _:
+            return 422, "Validation"

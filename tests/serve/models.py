@@ -1,0 +1,47 @@
+"""Small models to be served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests import tiny
+
+import manyheads as mh
+
+LINES = tiny.lines(60).train.columns["text"]
+TEXTS = [*LINES[:6], "今天去图书馆", " ".join(LINES[:30]), "Loud and Clear"]
+
+
+def embedder(folder: Path) -> Path:
+    """A body of random weights, with a prompt that is not pooled."""
+    from manyheads.core.vectors import UnitLength, VectorSpec
+    from manyheads.hub.sentences import Sentences
+    from manyheads.text import Prompts
+
+    sentences = Sentences(
+        VectorSpec((mh.Pooling.MEAN,), (UnitLength(),)),
+        prompts=Prompts({"query": "the old words: "}, counted=False),
+        max_tokens=24,
+    )
+    return mh.Embedder(tiny.SCRATCH.build(LINES), sentences).save(folder)
+
+
+def classifier(folder: Path, paired: bool = False) -> Path:
+    """A classifier of moods, of single texts or of pairs."""
+    columns = tiny.columns(tiny.mood_rows(40))
+    if paired:
+        columns["pair"] = columns["text"][::-1]
+    data = mh.read(columns, pair="pair") if paired else mh.read(columns)
+    learner = mh.Learner(tiny.SCRATCH, mh.Classification(), data)
+    learner.fit(epochs=1)
+    return learner.predictor().save(folder)
+
+
+def ranker(folder: Path) -> Path:
+    """A model of pairs with one number as its answer, as rerankers are published."""
+    columns = tiny.columns(tiny.mood_rows(40))
+    columns["pair"] = columns["text"][::-1]
+    columns["label"] = [float(number % 3) for number in range(40)]
+    learner = mh.Learner(tiny.SCRATCH, mh.Regression(), mh.read(columns, pair="pair"))
+    learner.fit(epochs=1)
+    return learner.predictor().save(folder)
