@@ -55,7 +55,7 @@ PEERS = (
 )
 # Modules that come with a declared dependency under other names, or that offer a convenience where
 # they happen to be installed.
-COMPANIONS = {"sklearn", "pydantic_core", "yaml"}
+COMPANIONS = {"sklearn", "zmq", "pydantic_core", "yaml"}
 # pydantic and typer pass fields and options as keywords, and refuse those that they do not know.
 STRICT_KEYWORDS = {("train/recipe.py", "__init__"), ("cli/unfold.py", "unfolding")}
 LONGEST_FILE = 400

@@ -18,6 +18,7 @@ from manyheads.core.layout import Layout
 from manyheads.core.vectors import text_vectors, token_vectors
 from manyheads.errors import ConfigError
 from manyheads.predict import Embedder, Predictor, load
+from manyheads.serve.encoding import Encoding
 from manyheads.serve.items import Answer
 from manyheads.tasks import Example
 from manyheads.text import Cleaning, Encoded, Truncation
@@ -43,8 +44,12 @@ class Desk:
         return self._operations[operation](texts, settings)
 
 
-def open_desk(reference: str, device: str = "cpu") -> Desk:
-    """Open a model; raises `ConfigError` for one that is of no use to a service."""
+def open_desk(reference: str, device: str = "cpu", encoding: dict[str, Any] | None = None) -> Desk:
+    """Open a model, or its layers with an `encoding`; raises `ConfigError` for one of no use."""
+    if encoding is not None:
+        from manyheads.serve.encoding_desk import encoding_desk
+
+        return encoding_desk(reference, Encoding.from_json(encoding), device)
     predictor = load(Path(reference) if Path(reference).exists() else reference, device=device)
     match predictor:
         case Embedder():
@@ -82,7 +87,7 @@ def embedding_desk(embedder: Embedder) -> Desk:
         "unit_length": sentences.spec.has_unit_length,
         "similarity": sentences.similarity.value,
         "prompts": sentences.prompts.to_json(),
-        **_reading(
+        **reading_card(
             embedder.tokenizer, Cleaning(unicode=False, controls=False), embedder.truncation
         ),
     }
@@ -103,12 +108,12 @@ def labelling_desk(predictor: Predictor) -> Desk:
     card = {
         "task": task.name,
         "labels": list(predictor.labels),
-        **_reading(reader.tokenizer, reader.cleaning, reader.truncation),
+        **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
     }
     return Desk("labelling", card, {"predict": predict})
 
 
-def _reading(tokenizer: Tokenizer, cleaning: Cleaning, truncation: Truncation) -> Card:
+def reading_card(tokenizer: Tokenizer, cleaning: Cleaning, truncation: Truncation) -> Card:
     """Return what the service needs to read texts as the model does."""
     return {
         "tokenizer": tokenizer.to_json(),

@@ -169,3 +169,18 @@ class TextReader:
             }
             for number, token, (start, stop) in rows
         ]
+
+    def of_tokens(self, tokens: Sequence[str]) -> Encoded:
+        """Return a text that came as tokens, framed and cut; what is none is the unknown one.
+
+        A model without an unknown token has its other tokens alone.
+        """
+        known = (self.tokenizer.id_of(token) for token in tokens)
+        ids = [self.tokenizer.unk_id if one is None else one for one in known]
+        before, behind = self.tokenizer.frame
+        room = self.max_tokens - len(before) - len(behind)
+        kept = [one for one in ids if one is not None][:room]
+        whole = array("i", [*before, *kept, *behind])
+        piece = Piece(whole, array("B", bytes(len(whole))), None)
+        dropped = len(tokens) - len(kept)
+        return Encoded((piece,), len(whole) + dropped, dropped)

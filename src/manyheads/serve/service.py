@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from manyheads.errors import ConfigError, UnknownModel, WrongModel, did_you_mean
 from manyheads.serve.batcher import Batcher, Limits
+from manyheads.serve.encoding import Encoding, ServedEncoder
 from manyheads.serve.model import ServedEmbedder, ServedLabeller, ServedModel, served
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.watch import Watch
@@ -30,6 +31,7 @@ class ModelSettings:
         limits: What it is allowed.
         memory: Megabytes that a worker may hold besides its files; None for no limit.
         device: Where it is computed.
+        encoding: How its layers are served, instead of what it says of texts.
     """
 
     reference: str
@@ -38,6 +40,7 @@ class ModelSettings:
     limits: Limits = field(default_factory=Limits)
     memory: int | None = None
     device: str = "cpu"
+    encoding: Encoding | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -70,6 +73,7 @@ class Service:
         self._watching = watching
         self._threads = ThreadPoolExecutor(_READERS, "reader")
         self._models: dict[str, ServedModel] = {}
+        self._encoders: dict[str, ServedEncoder] = {}
 
     async def start(self) -> None:
         """Open all models, at once; raises what one of them is refused for."""
@@ -80,11 +84,15 @@ class Service:
             await asyncio.gather(*(one.drain(timeout=0) for one in batchers))
             raise wrong
         for settings, batcher in zip(self._settings, batchers, strict=True):
-            self._models[settings.called] = served(settings.called, batcher, self._threads)
+            name, encoding = settings.called, settings.encoding
+            if encoding is None:
+                self._models[name] = served(name, batcher, self._threads)
+            else:
+                self._encoders[name] = ServedEncoder(batcher, encoding, self._threads)
 
     async def drain(self, timeout: float | None = None) -> None:
         """Take nothing new, answer what is there, and end all workers."""
-        await asyncio.gather(*(one.batcher.drain(timeout) for one in self._models.values()))
+        await asyncio.gather(*(one.drain(timeout) for one in self._batchers))
         self._threads.shutdown(wait=False)
 
     @property
@@ -95,16 +103,30 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether every model takes questions and makes progress."""
-        return bool(self._models) and all(one.batcher.is_ready for one in self._models.values())
+        return bool(self._batchers) and all(one.is_ready for one in self._batchers)
+
+    @property
+    def encoder(self) -> ServedEncoder:
+        """The model whose layers are served; raises `WrongModel` where there is none."""
+        found = next(iter(self._encoders.values()), None)
+        if found is None:
+            raise WrongModel("no layers of a model are served; start the service with --zmq-port")
+        return found
+
+    @property
+    def _batchers(self) -> list[Batcher]:
+        return [one.batcher for one in (*self._models.values(), *self._encoders.values())]
 
     def model(self, name: str | None) -> ServedModel:
         """Return a model by its name, the first one without; raises `UnknownModel`."""
-        if name is None:
+        if name is None and self._models:
             return next(iter(self._models.values()))
+        if name is None:
+            raise UnknownModel("only layers of a model are served; name a second model to serve")
         if name not in self._models:
             raise UnknownModel(
                 f"no model {name!r} is served.{did_you_mean(name, self._models)} There is "
-                f"{', '.join(self._models)}"
+                f"{', '.join(self._models) or 'none'}"
             )
         return self._models[name]
 
@@ -128,10 +150,12 @@ class Service:
         return model
 
     def _batcher(self, settings: ModelSettings) -> Batcher:
+        encoding = settings.encoding
         opened = {
             "reference": settings.reference,
             "device": settings.device,
             "memory": settings.memory,
+            "encoding": None if encoding is None else encoding.to_json(),
         }
         workers = [WorkerProcess(opened) for _ in range(settings.workers)]
         return Batcher(workers, settings.limits, self._watching(settings.called))

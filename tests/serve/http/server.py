@@ -15,9 +15,10 @@ from tests import tiny
 class Server:
     """`manyheads serve`, at an address of its own."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, said: list[str]) -> None:
         self.process = process
         self.url = url
+        self.said = said  # on stderr, before it answered
 
     def end(self) -> int:
         """End it as an operator does; return its exit code."""
@@ -41,7 +42,7 @@ def serving(*models: str | Path, options: Sequence[str] = ()) -> Iterator[Server
         for line in process.stderr:
             said.append(line)
             if line.startswith("answers at "):
-                yield Server(process, line.split()[-1])
+                yield Server(process, line.split()[-1], said)
                 return
         raise AssertionError("".join(said))
     finally:

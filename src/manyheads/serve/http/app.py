@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manyheads._version import __version__
-from manyheads.serve.http import native, openai, tei
+from manyheads.serve.http import bert, native, openai, tei
 from manyheads.serve.http.metrics import CONTENT_TYPE, Metrics
 from manyheads.serve.http.replies import Json
 from manyheads.serve.service import Service
@@ -19,7 +19,7 @@ def make_app(service: Service, metrics: Metrics, body_megabytes: int = 32) -> Fa
     """Return the application of a service, which somebody else starts and ends."""
 
     app = FastAPI(title="manyheads", version=__version__, default_response_class=Json)
-    for wire in (native, openai, tei):
+    for wire in (native, openai, tei, bert):
         app.include_router(wire.router(service))
     _add_health(app, service, metrics)
     app.add_middleware(_Counted, metrics=metrics)

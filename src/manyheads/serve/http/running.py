@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,8 +18,27 @@ from manyheads.serve.service import Service
 _DRAINING = 30.0  # seconds that requests in work have when the service is to end
 
 
-def run(app: FastAPI, service: Service, host: str, port: int, say: Callable[[str], None]) -> None:
+class Wire(Protocol):
+    """Another way to ask the service, besides HTTP."""
+
+    async def start(self) -> None:
+        """Begin to answer; the service has started."""
+
+    async def close(self) -> None:
+        """Answer what is there, and end."""
+
+
+def run(
+    app: FastAPI,
+    service: Service,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    wiring: Callable[[Callable[[], None]], Wire] | None = None,
+) -> None:
     """Open all models, answer at an address, and `say` it once that is so.
+
+    `wiring` makes another wire of what ends the service.
 
     SIGTERM and Ctrl-C let what is there be answered first; a second one does not. Raises what a
     model is refused for, `ConfigError` for an address that is taken.
@@ -42,13 +62,18 @@ def run(app: FastAPI, service: Service, host: str, port: int, say: Callable[[str
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
-        serving = asyncio.create_task(server.serve(sockets))
+        wire = None if wiring is None else wiring(lambda: server.handle_exit(signal.SIGTERM, None))
         try:
+            if wire is not None:
+                await wire.start()
+            serving = asyncio.create_task(server.serve(sockets))
             while not server.started and not serving.done():
                 await asyncio.sleep(0.01)
             say(f"http://{shown}:{taken}")
             await serving
         finally:
+            if wire is not None:
+                await wire.close()
             await service.drain(_DRAINING)
 
     asyncio.run(serve())
