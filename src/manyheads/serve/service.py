@@ -46,6 +46,13 @@ class ModelSettings:
         if self.workers < 1:
             raise ConfigError(f"workers={self.workers} answer nothing; choose at least 1")
 
+    def __str__(self) -> str:
+        limits = self.limits
+        return (
+            f"{self.workers} workers on {limits.threads} cores, batches of "
+            f"{limits.batch_tokens:,} tokens, {limits.queue_tokens:,} may wait"
+        )
+
     @property
     def called(self) -> str:
         """What clients call it: a folder by its name, a package or a Hub id as it is written."""

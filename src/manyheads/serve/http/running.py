@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -34,11 +34,11 @@ def run(
     host: str,
     port: int,
     say: Callable[[str], None],
-    wiring: Callable[[Callable[[], None]], Wire] | None = None,
+    wiring: Callable[[Callable[[], None]], Sequence[Wire]] = lambda _: (),
 ) -> None:
     """Open all models, answer at an address, and `say` it once that is so.
 
-    `wiring` makes another wire of what ends the service.
+    `wiring` makes other wires of what ends the service.
 
     SIGTERM and Ctrl-C let what is there be answered first; a second one does not. Raises what a
     model is refused for, `ConfigError` for an address that is taken.
@@ -62,9 +62,9 @@ def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
-        wire = None if wiring is None else wiring(lambda: server.handle_exit(signal.SIGTERM, None))
+        wires = wiring(lambda: server.handle_exit(signal.SIGTERM, None))
         try:
-            if wire is not None:
+            for wire in wires:
                 await wire.start()
             serving = asyncio.create_task(server.serve(sockets))
             while not server.started and not serving.done():
@@ -72,7 +72,7 @@ def run(
             say(f"http://{shown}:{taken}")
             await serving
         finally:
-            if wire is not None:
+            for wire in wires:
                 await wire.close()
             await service.drain(_DRAINING)
 

@@ -1,0 +1,160 @@
+"""Groups of options of `manyheads serve`: its workers, and the clients of bert-serving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from manyheads.cli import options
+from manyheads.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from manyheads.serve.encoding import Encoding
+    from manyheads.serve.service import ModelSettings, Service
+    from manyheads.serve.zeromq import ZeroMqWire
+
+
+class Pooling(StrEnum):
+    """How tokens become a vector for clients of bert-serving."""
+
+    NONE = "NONE"
+    REDUCE_MEAN = "REDUCE_MEAN"
+    REDUCE_MAX = "REDUCE_MAX"
+    REDUCE_MEAN_MAX = "REDUCE_MEAN_MAX"
+    CLS_TOKEN = "CLS_TOKEN"
+    FIRST_TOKEN = "FIRST_TOKEN"
+    SEP_TOKEN = "SEP_TOKEN"
+    LAST_TOKEN = "LAST_TOKEN"
+    CLS_POOLED = "CLS_POOLED"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who answers, and how much at once."""
+
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes for each model; one for each core.")
+    ] = None
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Cores of all workers of a model together; all.")
+    ] = None
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in a batch at most.")] = 1024
+    queue_tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens that may wait before clients are sent away.")
+    ] = 200_000
+    worker_memory: Annotated[
+        int | None, typer.Option(min=64, metavar="MB", help="Memory that a worker may take.")
+    ] = None
+    device: options.Device = None
+
+    def settings(self, models: Sequence[str], encoding: Encoding | None) -> list[ModelSettings]:
+        """Return what is served; an `encoding` is how the layers of the first model are."""
+        from manyheads.serve.batcher import Limits
+        from manyheads.serve.service import ModelSettings
+
+        cores = self.threads or len(os.sched_getaffinity(0))
+        limits = Limits(self.batch_tokens, self.queue_tokens, cores)
+        return [
+            ModelSettings(
+                reference,
+                name,
+                self.workers or cores,
+                limits,
+                self.worker_memory,
+                self.device or "cpu",
+                encoding if number == 0 else None,
+            )
+            for number, (name, reference) in enumerate(map(_named, models))
+        ]
+
+
+@dataclass(frozen=True)
+class BertServing:
+    """What clients of bert-serving get, if any."""
+
+    zmq_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Let clients of bert-serving ask the layers of the first model here.",
+        ),
+    ] = None
+    zmq_port_out: Annotated[int, typer.Option(min=0, max=65535, help="Where it answers.")] = 5556
+    pooling_layer: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="A layer for them, -1 is the last; several side by side."),
+    ] = None
+    pooling_strategy: Annotated[
+        Pooling, typer.Option(help="How tokens become a vector for them.")
+    ] = Pooling.REDUCE_MEAN
+    max_seq_len: Annotated[
+        str, typer.Option(metavar="N|NONE", help="Tokens of a text at most for them.")
+    ] = "25"
+    mask_cls_sep: Annotated[
+        bool, typer.Option("--mask-cls-sep", help="Leave [CLS] and [SEP] out for them.")
+    ] = False
+    show_tokens_to_client: Annotated[
+        bool, typer.Option("--show-tokens-to-client", help="Tell them the tokens.")
+    ] = False
+    fixed_embed_length: Annotated[
+        bool, typer.Option("--fixed-embed-length", help="Fill matrices up to --max-seq-len.")
+    ] = False
+    allow_terminate: Annotated[
+        bool, typer.Option("--allow-terminate", help="Let clients on this machine end the service.")
+    ] = False
+
+    def encoding(self) -> Encoding | None:
+        """Return how layers are served, None where nobody asked for them."""
+        from manyheads.serve.encoding import Encoding, Strategy
+
+        if self.zmq_port is None:
+            return None
+        return Encoding(
+            tuple(self.pooling_layer or (-2,)),
+            Strategy(self.pooling_strategy.value),
+            _length(self.max_seq_len),
+            self.mask_cls_sep,
+            self.show_tokens_to_client,
+            self.fixed_embed_length,
+        )
+
+    def wires(self, service: Service, host: str, end: Callable[[], None]) -> list[ZeroMqWire]:
+        """Return the wire of bert-serving, if it was asked for; `end` ends the service."""
+        from manyheads.serve.zeromq import ZeroMqWire
+
+        if self.zmq_port is None:
+            return []
+        may_end = end if self.allow_terminate else None
+        return [ZeroMqWire(service.encoder, host, self.zmq_port, self.zmq_port_out, may_end)]
+
+
+def require_extra() -> None:
+    """Raise `MissingExtra` where what serving needs is not installed."""
+    for package in ("fastapi", "uvicorn", "orjson", "prometheus_client", "zmq"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, "serve", "serving")
+
+
+def _length(value: str) -> int | None:
+    """Return a number of tokens, None for as many as the model reads."""
+    if value.upper() == "NONE":
+        return None
+    if not value.isdigit():
+        raise ConfigError(f"--max-seq-len {value!r} is no number; give one, or NONE")
+    return int(value)
+
+
+def _named(model: str) -> tuple[str, str]:
+    name, equals, reference = model.partition("=")
+    if not equals:
+        return "", model
+    if not name or not reference:
+        raise ConfigError(f"{model!r} names no model; write NAME=MODEL")
+    return name, reference
