@@ -23,3 +23,10 @@ def test_what_cannot_be_served(shell, trained, tmp_path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert_refused(shell("serve", trained, "--port", port), port, "--port")
+    assert_refused(shell("serve", trained, "--tls-cert", "cert.pem"), "both --tls-cert and")
+    assert_refused(
+        shell("serve", trained, "--tls-cert", trained / "config.json", "--tls-key", "no.pem"),
+        "--tls-cert",
+    )
+    assert_refused(shell("serve", trained, "--api-keys", tmp_path / "none"), "file of keys")
+    assert_refused(shell("serve", trained, "--zmq-port", "0", "--max-seq-len", "x"), "NONE")

@@ -9,7 +9,7 @@ import typer
 
 from manyheads.cli import options
 from manyheads.cli.output import notice
-from manyheads.cli.serving import BertServing, Workers, require_extra
+from manyheads.cli.serving import BertServing, Clients, Workers, require_extra
 from manyheads.cli.unfold import unfolded
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ Models = Annotated[
 def serve(
     context: typer.Context,
     workers: Workers,
+    clients: Clients,
     bert: BertServing,
     models: Models = None,
     host: Annotated[str, typer.Option(help="Address to answer at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
-    body_megabytes: Annotated[int, typer.Option(min=1, help="The largest request.")] = 32,
     quiet: options.Quiet = False,
 ) -> None:
     """Serve models over HTTP: its own wire, OpenAI's, and that of text-embeddings-inference.
@@ -56,7 +56,7 @@ def serve(
     require_extra()
     from manyheads.serve.http.app import make_app
     from manyheads.serve.http.metrics import Metrics
-    from manyheads.serve.http.running import run
+    from manyheads.serve.http.running import Address, run
     from manyheads.serve.service import Service
 
     settings = workers.settings(models, bert.encoding())
@@ -75,4 +75,5 @@ def serve(
             notice(f"bert-serving: port {wire.port}, port_out {wire.port_out}", quiet)
         notice(f"answers at {address}", quiet)
 
-    run(make_app(service, metrics, body_megabytes), service, host, port, say, wiring)
+    app = make_app(service, metrics, clients.access())
+    run(app, service, Address(host, port, clients.tls()), say, wiring)

@@ -1,4 +1,4 @@
-"""Groups of options of `manyheads serve`: its workers, and the clients of bert-serving."""
+"""Groups of options of `manyheads serve`: its workers, who may ask, clients of bert-serving."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,8 @@ from manyheads.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
     from manyheads.serve.encoding import Encoding
+    from manyheads.serve.http.app import Access
+    from manyheads.serve.http.running import Tls
     from manyheads.serve.service import ModelSettings, Service
     from manyheads.serve.zeromq import ZeroMqWire
 
@@ -72,6 +75,45 @@ class Workers:
             )
             for number, (name, reference) in enumerate(map(_named, models))
         ]
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Who may ask, and from where."""
+
+    api_keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keys, one in a line, that let clients in.")
+    ] = None
+    open_metrics: Annotated[
+        bool, typer.Option("--open-metrics", help="Let /metrics be read without a key.")
+    ] = False
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="A web page that browsers may ask from; * for all."),
+    ] = None
+    body_megabytes: Annotated[int, typer.Option(min=1, help="The largest request.")] = 32
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate, for https.")
+    ] = None
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key.")] = None
+
+    def access(self) -> Access:
+        """Return who is let in; raises `ConfigError` for a file of keys that is none."""
+        from manyheads.serve.http.app import Access
+        from manyheads.serve.http.guards import read_keys
+
+        keys = () if self.api_keys is None else tuple(read_keys(self.api_keys))
+        return Access(keys, self.open_metrics, tuple(self.cors or ()), self.body_megabytes)
+
+    def tls(self) -> Tls | None:
+        """Return what https needs, None for http; raises `ConfigError` for half of it."""
+        from manyheads.serve.http.running import Tls
+
+        if self.tls_cert is None and self.tls_key is None:
+            return None
+        if self.tls_cert is None or self.tls_key is None:
+            raise ConfigError("https needs both --tls-cert and --tls-key")
+        return Tls(self.tls_cert, self.tls_key)
 
 
 @dataclass(frozen=True)

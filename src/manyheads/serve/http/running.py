@@ -7,6 +7,8 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import uvicorn
@@ -28,11 +30,27 @@ class Wire(Protocol):
         """Answer what is there, and end."""
 
 
+@dataclass(frozen=True)
+class Tls:
+    """What https needs: a certificate, and its private key, as files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a service answers; port 0 is any that is free."""
+
+    host: str
+    port: int
+    tls: Tls | None = None
+
+
 def run(
     app: FastAPI,
     service: Service,
-    host: str,
-    port: int,
+    address: Address,
     say: Callable[[str], None],
     wiring: Callable[[Callable[[], None]], Sequence[Wire]] = lambda _: (),
 ) -> None:
@@ -45,13 +63,17 @@ def run(
     """
     config = uvicorn.Config(
         app,
-        host,
-        port,
+        address.host,
+        address.port,
         lifespan="off",
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=round(_DRAINING),
+        ssl_certfile=None if address.tls is None else address.tls.certificate,
+        ssl_keyfile=None if address.tls is None else address.tls.key,
     )
+
+    _load(config)
 
     async def serve() -> None:
         sockets = [_bound(config)]
@@ -69,7 +91,7 @@ def run(
             serving = asyncio.create_task(server.serve(sockets))
             while not server.started and not serving.done():
                 await asyncio.sleep(0.01)
-            say(f"http://{shown}:{taken}")
+            say(f"{'http' if address.tls is None else 'https'}://{shown}:{taken}")
             await serving
         finally:
             for wire in wires:
@@ -77,6 +99,14 @@ def run(
             await service.drain(_DRAINING)
 
     asyncio.run(serve())
+
+
+def _load(config: uvicorn.Config) -> None:
+    """Read what https needs; raises `ConfigError` where it cannot be."""
+    try:
+        config.load()
+    except OSError as error:  # also of what is no certificate
+        raise ConfigError(f"--tls-cert and --tls-key cannot be used ({error})") from error
 
 
 class _Server(uvicorn.Server):
