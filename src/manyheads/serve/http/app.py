@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 from manyheads._version import __version__
-from manyheads.serve.http import bert, native, openai, tei
+from manyheads.serve.http import bert, kserve, native, openai, tei
 from manyheads.serve.http.guards import Counted, Keyed, Limited
 from manyheads.serve.http.metrics import CONTENT_TYPE, Metrics
 from manyheads.serve.http.replies import Json
@@ -35,7 +35,7 @@ class Access:
 def make_app(service: Service, metrics: Metrics, access: Access) -> FastAPI:
     """Return the application of a service, which somebody else starts and ends."""
     app = FastAPI(title="manyheads", version=__version__, default_response_class=Json)
-    for wire in (native, openai, tei, bert):
+    for wire in (native, openai, tei, kserve, bert):
         app.include_router(wire.router(service))
     _add_health(app, service, metrics)
     # The last one stands before all others.
