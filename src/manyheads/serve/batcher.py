@@ -69,13 +69,11 @@ class Batcher:
 
     async def start(self) -> None:
         """Start all workers; raises what their model is refused for."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for worker in self.workers:
-                    group.create_task(worker.start())
-        except* ManyHeadsError as refused:
+        starts = (worker.start() for worker in self.workers)
+        found = await asyncio.gather(*starts, return_exceptions=True)
+        if (wrong := next((one for one in found if one is not None), None)) is not None:
             await self._kill()
-            raise refused.exceptions[0] from None
+            raise wrong
         self._tasks = [asyncio.create_task(self._serve(i)) for i in range(len(self.workers))]
 
     @property
