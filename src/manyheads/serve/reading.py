@@ -126,13 +126,7 @@ class TextReader:
         return encoded
 
     def _of_ids(self, ids: Sequence[int], number: int, cut: Cut | None) -> Encoded:
-        size = self.tokenizer.vocabulary_size
-        wrong = next((one for one in ids if not 0 <= one < size), None)
-        if wrong is not None:
-            raise TextError(
-                f"text {number}: token {wrong} is outside the {size} tokens of this model; send "
-                "text, or the ids of its own tokenizer"
-            )
+        self._require_own(ids, number)
         spans = [
             slice(start, end)
             for (((start, end),),) in self._truncation(cut).cuts([len(ids)], self.max_tokens)
@@ -144,6 +138,22 @@ class TextReader:
             len(ids),
             max(0, len(ids) - kept),
         )
+
+    def decode(self, texts: Sequence[Sequence[int]], skip_special: bool) -> list[str]:
+        """Return the text of ids of this vocabulary; raises `TextError` for others."""
+        for number, ids in enumerate(texts, 1):
+            self._require_own(ids, number)
+        return [self.tokenizer.decode(ids, skip_special=skip_special) for ids in texts]
+
+    def _require_own(self, ids: Sequence[int], number: int) -> None:
+        """Raise `TextError` for ids that this vocabulary has not."""
+        size = self.tokenizer.vocabulary_size
+        wrong = next((one for one in ids if not 0 <= one < size), None)
+        if wrong is not None:
+            raise TextError(
+                f"text {number}: token {wrong} is outside the {size} tokens of this model; send "
+                "text, or the ids of its own tokenizer"
+            )
 
     def spells(self, ids: Sequence[int]) -> bool:
         """Whether this tokenizer makes these ids, without special tokens, of what they spell."""

@@ -64,6 +64,7 @@ def test_labels_and_numbers(client: httpx.Client, folders: dict[str, Path]) -> N
         ("embed", {"inputs": "a", "dimensions": 99}, 400, "ConfigError", "dimensions=99"),
         ("embed", {"inputs": TEXTS, "truncate": "error"}, 413, "TooLong", "text 8 has"),
         ("embed", {"inputs": "a\ud800"}, 422, "TextError", "lone surrogate"),
+        ("embed", {"inputs": "a", "timeout": 1e-9}, 408, "DeadlineExceeded", "no answer came"),
         ("predict", {"inputs": ["a"], "pairs": ["b", "c"]}, 422, "TextError", "have 2 pairs"),
     ],
 )

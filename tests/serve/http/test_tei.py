@@ -121,6 +121,7 @@ def test_info(client: httpx.Client) -> None:
         ("embed", {"inputs": "a", "prompt_name": "ask"}, 413, "Validation"),
         ("embed", {}, 422, "Validation"),
         ("embed", {"inputs": [[9999]]}, 422, "Tokenizer"),
+        ("decode", {"ids": [[3, 2**70]]}, 422, "Tokenizer"),
         ("predict", {"inputs": [["a", "b", "c"]]}, 422, "Tokenizer"),
         ("predict", {"inputs": [["a", "b"], ["a"]]}, 422, "Tokenizer"),
         ("rerank", {"query": "a", "texts": []}, 424, "Backend"),

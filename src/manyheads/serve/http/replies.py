@@ -31,7 +31,7 @@ CLIENT_GONE = 499  # nobody reads it
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Overloaded, 429),
     (Draining, 503),
-    (DeadlineExceeded, 504),
+    (DeadlineExceeded, 408),
     (OutOfMemory, 413),
     (TooLong, 413),
     (TextError, 422),

@@ -112,8 +112,8 @@ def router(service: Service) -> APIRouter:
     async def decode(asked: DecodeRequest) -> Json:
         """Make text of ids."""
         ids: Any = asked.ids if asked.ids and isinstance(asked.ids[0], list) else [asked.ids]
-        tokenizer = service.model(None).reader.tokenizer
-        return Json([tokenizer.decode(one, skip_special=asked.skip_special_tokens) for one in ids])
+        reader = service.model(None).reader
+        return Json(reader.decode(ids, asked.skip_special_tokens))
 
     @routes.get("/info")
     async def info() -> Json:

@@ -1,0 +1,29 @@
+"""Whatever the schema allows, and whatever it does not, never fails the service itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .server import Server
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="schemathesis is not installed")
+def test_no_request_is_answered_by_a_server_error(server: Server) -> None:
+    done = subprocess.run(
+        (
+            *(SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--max-examples", "60"),
+            *("--checks", "not_a_server_error", "--phases", "examples,fuzzing", "--seed", "1"),
+        ),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "25 passed" in done.stdout  # all operations were reached
