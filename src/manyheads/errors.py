@@ -18,7 +18,8 @@
     │   ├── UnknownModel             a model that is not served
     │   ├── WrongModel               a model that does not do what is asked of it
     │   ├── WorkerLost               a text over which two workers died, or no worker starts
-    │   └── Draining                 the service is about to end and takes nothing new
+    │   ├── Draining                 the service is about to end and takes nothing new
+    │   └── Unreachable              nobody answers at the address of a service
     └── MissingExtra                 a feature whose optional dependency is not installed
 
 A message names the value, the limit and the remedy, in one line where it fits:
@@ -110,6 +111,10 @@ class WorkerLost(ServiceError):  # noqa: N818
 
 class Draining(ServiceError):  # noqa: N818
     """A service that is about to end and takes nothing new."""
+
+
+class Unreachable(ServiceError):  # noqa: N818
+    """A service at whose address nobody answers, or whose connection broke."""
 
 
 class MissingExtra(ManyHeadsError, ImportError):  # noqa: N818

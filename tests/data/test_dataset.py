@@ -25,6 +25,15 @@ def test_the_summary_can_be_printed():
     assert data.summary().encode()
 
 
+def test_shown_in_a_line_however_many_rows_there_are():
+    split = split_of(text=["secret"] * 3000, label=[1] * 3000)
+    data = Dataset(split, None, split_of(text=["secret"]), {"text": "review"})
+    assert repr(split) == "<Split train: 3,000 rows of x.csv (text, label)>"
+    assert repr(data.test) == "<Split train: 1 row of x.csv (text)>"
+    assert repr(data) == "<Dataset: train 3,000, train 1>"
+    assert str(data) == data.summary() and "secret" not in str(data)
+
+
 @pytest.mark.parametrize(
     ("labels", "described"),
     [

@@ -127,7 +127,7 @@ def test_empty_rows_of_labelled_text_are_dropped_when_told():
     assert len(read(columns, valid=0).train) == 3
     data = read(columns, valid=0, drop_empty=True)
     assert data.train.columns == {"text": ["a", "c"], "label": [0, 1]}
-    assert "train: 1 rows with an empty text dropped" in data.notes
+    assert "train: 1 row with an empty text dropped" in data.notes
 
 
 @pytest.mark.parametrize("packed", ["", ".gz"])

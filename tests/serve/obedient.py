@@ -11,15 +11,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from manyheads.errors import ConfigError, TextError
-from manyheads.serve.items import Answer
+from manyheads.serve.items import Answer, Question
 from manyheads.serve.worker import main
-from manyheads.text import Encoded
 
 ECHO, DIE, HANG, GREEDY, REFUSED, SLOW, LOSES_ONE, DIE_ONCE = range(8)
 
@@ -31,9 +30,8 @@ class ObedientDesk:
         self.card = {"kind": "obedient", "mark": mark}
         self._mark = Path(mark)
 
-    def answer(
-        self, operation: str, settings: dict[str, Any], texts: list[Encoded], threads: int
-    ) -> list[Answer]:
+    def answer(self, questions: Sequence[Question], threads: int) -> list[Answer]:
+        operation, texts = questions[0].operation.name, [one.encoded for one in questions]
         for text in texts:
             self._obey(text.pieces[0].ids[0], sum(len(piece.ids) for piece in text.pieces))
         answers = [

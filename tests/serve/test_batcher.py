@@ -23,11 +23,15 @@ from manyheads.errors import (
     OutOfMemory,
     Overloaded,
     ServiceError,
+    TextError,
     WorkerLost,
 )
-from manyheads.serve.batcher import Batcher, Limits
+from manyheads.serve.batcher import Batcher
+from manyheads.serve.crew import Crew
 from manyheads.serve.items import Answer, Lane, Operation, Question
 from manyheads.serve.process import WorkerProcess
+from manyheads.serve.reception import Limits
+from manyheads.serve.watch import Watch
 from manyheads.text import Encoded, Piece
 
 from .obedient import DIE, DIE_ONCE, ECHO, GREEDY, HANG, LOSES_ONE, REFUSED, SLOW
@@ -57,20 +61,21 @@ def run(
     work: Callable[[Batcher], Awaitable[Any]],
     workers: int = 1,
     settings: dict[str, Any] | None = None,
+    watch: Watch | None = None,
     **limits: Any,
 ) -> Any:
     """Run a test with a batcher that is started, and ended whatever happens."""
 
     async def main() -> Any:
-        crew = [WorkerProcess(settings or {}, COMMAND) for _ in range(workers)]
+        crew = Crew([WorkerProcess(settings or {}, COMMAND) for _ in range(workers)], watch)
+        await crew.start()
         batcher = Batcher(crew, Limits(**limits))
-        await batcher.start()
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 return await work(batcher)
         finally:
             await batcher.drain(timeout=0)
-            assert not any(worker.is_ready for worker in crew)
+            assert not any(worker.is_ready for worker in crew.workers)
 
     return asyncio.run(main())
 
@@ -146,12 +151,12 @@ def test_an_innocent_item_is_answered_after_all(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_between_batches_is_there_again() -> None:
     async def work(batcher: Batcher) -> None:
-        first = batcher.workers[0].pid
+        first = batcher.crew.workers[0].pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
         while batcher.watch.restarts == 0:
             await asyncio.sleep(0.01)
-        assert batcher.is_ready and batcher.workers[0].pid != first
+        assert batcher.is_ready and batcher.crew.workers[0].pid != first
         assert ids_of((await batcher.ask([question(ECHO, 1)]))[0]) == [ECHO, 1]
 
     run(work)
@@ -186,11 +191,25 @@ def test_an_item_that_the_model_refuses_does_not_take_others_with_it() -> None:
             [question(ECHO, 1), question(REFUSED), question(ECHO, 3)]
         )
         assert ids_of(first) == [ECHO, 1] and ids_of(last) == [ECHO, 3]
-        assert (
-            isinstance(refused, ServiceError) and str(refused) == "a text that this model refuses"
-        )
+        assert isinstance(refused, TextError) and str(refused) == "a text that this model refuses"
 
     run(work)
+
+
+def test_a_mistake_in_what_is_counted_lets_nobody_wait() -> None:
+    class Careless(Watch):
+        def done(self, items: int, tokens: int, seconds: float) -> None:
+            if tokens == 3:
+                raise ZeroDivisionError("a mistake")
+            super().done(items, tokens, seconds)
+
+    async def work(batcher: Batcher) -> None:
+        (lost,) = await batcher.ask([question(ECHO, 1, 2)])
+        assert isinstance(lost, WorkerLost) and "a mistake" in str(lost)
+        (found,) = await batcher.ask([question(ECHO, 1)])
+        assert ids_of(found) == [ECHO, 1]
+
+    run(work, watch=Careless())
 
 
 def test_answers_that_are_missing_are_nonsense() -> None:
@@ -292,7 +311,7 @@ def test_a_model_that_is_refused_is_refused_at_the_start() -> None:
 
 def test_where_no_worker_starts_any_more_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(batcher: Batcher) -> None:
-        worker = batcher.workers[0]
+        worker = batcher.crew.workers[0]
         worker._line = (*worker._line[:-1], '{"refuse": "the folder is gone"}')
         waiting = asyncio.create_task(batcher.ask([question(DIE)]))
         (answer,) = await waiting
@@ -336,9 +355,9 @@ def test_nothing_is_lost_doubled_or_mixed_up_while_workers_are_killed() -> None:
         async def killer() -> None:
             while True:
                 await asyncio.sleep(chance.uniform(0.05, 0.4))
-                alive = [worker for worker in batcher.workers if worker.is_ready]
-                if alive and (pid := chance.choice(alive).pid) is not None:
-                    os.kill(pid, signal.SIGKILL)
+                workers = batcher.crew.workers
+                if all(worker.is_ready for worker in workers):  # so that some work gets done
+                    os.kill(chance.choice(workers).pid, signal.SIGKILL)
 
         killing = asyncio.create_task(killer())
         await asyncio.gather(*(client(number) for number in range(24)))

@@ -31,7 +31,7 @@ def item(
 ) -> Item:
     piece = Piece(array("i", [0] * tokens), array("B", [0] * tokens), None)
     question = Question(operation, Encoded((piece,), tokens, 0))
-    return Item(question, lane, since, asyncio.get_event_loop().create_future())
+    return Item(lane, since, asyncio.get_event_loop().create_future(), question)
 
 
 def lanes(*items: Item) -> Lanes:

@@ -16,11 +16,13 @@ from tests import tiny
 
 import manyheads as mh
 from manyheads.errors import ConfigError, TextError
-from manyheads.serve.batcher import Batcher, Limits
+from manyheads.serve.crew import Crew
 from manyheads.serve.items import Lane
-from manyheads.serve.model import Asking, ServedEmbedder, ServedLabeller, ServedModel, served
+from manyheads.serve.model import Asking, ServedEmbedder, ServedLabeller, ServedModel
+from manyheads.serve.opening import served
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reading import Cut
+from manyheads.serve.reception import Limits
 
 from . import models
 from .models import TEXTS
@@ -34,13 +36,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def serving(reference: str | Path, work: Callable[[Any], Awaitable[Any]]) -> Any:
     async def main() -> Any:
-        batcher = Batcher([WorkerProcess({"reference": str(reference)})], Limits(batch_tokens=256))
-        await batcher.start()
-        try:
-            with ThreadPoolExecutor(1) as threads:
-                return await work(served("tiny", batcher, threads))
-        finally:
-            await batcher.drain(timeout=0)
+        crew = Crew([WorkerProcess({"reference": str(reference)})])
+        await crew.start()
+        with ThreadPoolExecutor(1) as threads:
+            model = served("tiny", crew, Limits(batch_tokens=256), threads)
+            try:
+                return await work(model)
+            finally:
+                await model.reception.drain(timeout=0)
 
     return asyncio.run(main())
 
@@ -129,8 +132,5 @@ def test_models_of_no_use_to_a_service_are_refused(tmp_path: Path) -> None:
 
 def test_the_service_itself_does_not_import_torch() -> None:
     """It starts at once, and holds little memory."""
-    program = (
-        "import sys, manyheads.serve.model, manyheads.serve.batcher\n"
-        "assert 'torch' not in sys.modules"
-    )
+    program = "import sys, manyheads.serve.service\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, env=tiny.ENVIRONMENT)

@@ -18,9 +18,11 @@ from tests import tiny
 
 import manyheads as mh
 from manyheads.errors import ConfigError
-from manyheads.serve.batcher import Batcher, Limits
+from manyheads.serve.batcher import Batcher
+from manyheads.serve.crew import Crew
 from manyheads.serve.encoding import Encoding, ServedEncoder, Strategy
 from manyheads.serve.process import WorkerProcess
+from manyheads.serve.reception import Limits
 
 pytest.importorskip("bert_serving.client")
 zmq = pytest.importorskip("zmq")
@@ -89,11 +91,12 @@ def serving(folder: Path, terminates: bool = False, **settings: Any) -> Iterator
 
     async def main() -> None:
         opened = {"reference": str(folder), "encoding": encoding.to_json()}
-        batcher = Batcher([WorkerProcess(opened)], Limits(batch_tokens=256))
+        crew = Crew([WorkerProcess(opened)])
         over = asyncio.Event()
         ending.extend((asyncio.get_running_loop(), over))
         try:
-            await batcher.start()
+            await crew.start()
+            batcher = Batcher(crew, Limits(batch_tokens=256))
             with ThreadPoolExecutor(1) as threads:
                 encoder = ServedEncoder(batcher, encoding, threads)
                 stop = over.set if terminates else None
@@ -106,7 +109,7 @@ def serving(folder: Path, terminates: bool = False, **settings: Any) -> Iterator
         except Exception as error:
             failed.append(error)
         finally:
-            await batcher.drain(timeout=0)
+            await crew.end()
             ready.set()
 
     thread = threading.Thread(target=lambda: asyncio.run(main()))
@@ -331,7 +334,7 @@ def test_termination_only_where_it_is_allowed(running: Running, bert: Path) -> N
     with serving(bert, terminates=True) as other:
         send(other.wire.port)
         deadline = time.monotonic() + 20
-        while any(worker.is_ready for worker in other.batcher.workers):
+        while any(worker.is_ready for worker in other.batcher.crew.workers):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 

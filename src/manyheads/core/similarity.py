@@ -6,6 +6,8 @@ from enum import Enum
 
 import numpy as np
 
+from manyheads.errors import ConfigError
+
 
 class Similarity(Enum):
     """How two vectors are compared: more is nearer."""
@@ -33,6 +35,18 @@ class Similarity(Enum):
 def unit_length(vectors: np.ndarray) -> np.ndarray:
     """Return vectors (N, E) divided by their lengths; those of no length stay as they are."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
+
+
+def kept_dimensions(wanted: int | None, there: int) -> int:
+    """Return how many of a vector's dimensions are kept: all, or as many as are wanted.
+
+    Raises `ConfigError` for a number that a vector has not.
+    """
+    if wanted is None:
+        return there
+    if not 1 <= wanted <= there:
+        raise ConfigError(f"dimensions={wanted} of vectors that have {there}; choose 1 to {there}")
+    return wanted
 
 
 def shortened(vectors: np.ndarray, dimensions: int, is_unit: bool) -> np.ndarray:

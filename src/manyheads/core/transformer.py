@@ -115,6 +115,11 @@ class Transformer(nn.Module):
         return next(self.parameters()).device
 
     @property
+    def can_write(self) -> bool:
+        """Whether it scores what comes next: it has a decoder, and an output for tokens."""
+        return self.decoder is not None and self.output is not None
+
+    @property
     def table(self) -> nn.Embedding:
         """The token vectors that `embed` looks up."""
         tokens = self.embed.tokens

@@ -10,7 +10,7 @@ from typing import Any
 _SHOWN_CLASSES = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """The rows of one split, column by column.
 
@@ -35,6 +35,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __repr__(self) -> str:
+        rows = f"{len(self):,} {self.unit if len(self) == 1 else f'{self.unit}s'}"
+        return printable(
+            f"<Split {self.name}: {rows} of {self.source} ({', '.join(self.columns)})>"
+        )
+
     def take(self, indices: Iterable[int]) -> Split:
         """Return the rows at these 0-based positions, in this order."""
         chosen = list(indices)
@@ -52,7 +58,7 @@ class Split:
         return f"{self.source}, {self.unit} {self.rows[index]}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """What a task learns from, is tuned on and is judged by.
 
@@ -66,6 +72,12 @@ class Dataset:
     test: Split | None
     names: Mapping[str, str]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Dataset: {', '.join(f'{split.name} {len(split):,}' for split in self.splits())}>"
+
+    def __str__(self) -> str:
+        return self.summary()
 
     def splits(self) -> list[Split]:
         """Return the splits that exist: train, valid, test."""

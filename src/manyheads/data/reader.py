@@ -197,7 +197,8 @@ def _without_empty(splits: Mapping[str, Split], notes: list[str]) -> dict[str, S
         if not len(kept[name]):
             raise DataError(f"{split.source}: every row has an empty text; none is left")
         if empty:
-            notes.append(f"{name}: {len(empty):,} rows with an empty text dropped")
+            rows = "1 row" if len(empty) == 1 else f"{len(empty):,} rows"
+            notes.append(f"{name}: {rows} with an empty text dropped")
     return kept
 
 

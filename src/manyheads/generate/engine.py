@@ -54,7 +54,7 @@ class Engine:
         if max_rows < 1:
             raise GenerationError(f"max_rows={max_rows} is below 1; choose at least 1")
         decoder = writer.transformer.decoder
-        if decoder is None or writer.transformer.output is None:
+        if decoder is None or not writer.transformer.can_write:
             raise GenerationError(
                 "this model has no decoder, so that it cannot write; choose a GPT, Llama, T5, BART"
             )

@@ -8,11 +8,11 @@ from __future__ import annotations
 from manyheads.predict.embedding import Embedded, Embedder
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
-from manyheads.predict.load import load, predictor_of, settings_of
+from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
 from manyheads.predict.running import BATCH_TOKENS, map_batches, run
 from manyheads.predict.sequence import Answer, Predictor
 from manyheads.predict.settings import Settings
-from manyheads.predict.writing import TextGenerator, TextWriter
+from manyheads.predict.writing import TextGenerator, TextWriter, WritingPredictor
 
 __all__ = [
     "BATCH_TOKENS",
@@ -28,9 +28,12 @@ __all__ = [
     "Settings",
     "TextGenerator",
     "TextWriter",
+    "WritingPredictor",
+    "is_embedder",
     "load",
     "map_batches",
     "predictor_of",
     "run",
     "settings_of",
+    "task_of",
 ]

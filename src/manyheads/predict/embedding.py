@@ -14,7 +14,7 @@ from torch import Tensor
 
 from manyheads.core.layout import Layout
 from manyheads.core.packed import pack
-from manyheads.core.similarity import mean_of_windows, shortened
+from manyheads.core.similarity import kept_dimensions, mean_of_windows, shortened
 from manyheads.core.spec import Pooling
 from manyheads.core.vectors import VectorHead, VectorSpec, text_vectors, token_vectors
 from manyheads.errors import ConfigError, TextError
@@ -26,6 +26,7 @@ from manyheads.hub.sentences import (
     read_sentences,
     write_sentences,
 )
+from manyheads.predict.fidelity import write_check
 from manyheads.predict.folder import replace_folder
 from manyheads.predict.running import in_batches
 from manyheads.text import Encoded, Head, Truncation
@@ -126,16 +127,18 @@ class Embedder:
         *,
         prompt: str | None = None,
         dimensions: int | None = None,
+        batch_tokens: int = _BATCH_TOKENS,
         progress: Callable[[int], None] = lambda _: None,
     ) -> Embedded:
         """Return the vectors of texts with what was read of them.
 
         `progress` is told of every finished batch's number of texts, or windows of texts.
         """
-        prompts, kept = self.sentences.prompts, self._kept(dimensions)
+        prompts, kept = self.sentences.prompts, kept_dimensions(dimensions, self.dimensions)
         before = prompts.named(prompt)
         encoded = self._read(texts, before)
-        vectors_NE = self._vectors(encoded, prompts.uncounted(before, self.tokenizer), progress)
+        uncounted = prompts.uncounted(before, self.tokenizer)
+        vectors_NE = self._vectors(encoded, uncounted, progress, batch_tokens)
         if kept < self.dimensions:
             vectors_NE = shortened(vectors_NE, kept, self.sentences.spec.has_unit_length)
         return Embedded(
@@ -163,6 +166,10 @@ class Embedder:
             found |= dict(zip(rows, parts, strict=True))
         return [found[row] for row in range(len(texts))]
 
+    def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what is compared when the model is opened again: vectors (N, E), no prompt."""
+        return self._vectors(self._read(texts, ""), 0, lambda _: None)
+
     def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return how near each vector of `a` (M, E) is to each of `b` (N, E), (M, N).
 
@@ -180,18 +187,9 @@ class Embedder:
             save_model(fresh, self.pretrained)
             sentences = replace(self.sentences, max_tokens=self.truncation.max_tokens, body="")
             write_sentences(fresh, sentences, self.transformer.spec.width)
+            write_check(fresh, self.check_vectors)
 
         return replace_folder(Path(folder), write, last=MODULES)
-
-    def _kept(self, dimensions: int | None) -> int:
-        if dimensions is None:
-            return self.dimensions
-        if not 1 <= dimensions <= self.dimensions:
-            raise ConfigError(
-                f"dimensions={dimensions} of vectors that have {self.dimensions}; choose 1 to "
-                f"{self.dimensions}"
-            )
-        return dimensions
 
     def _read(self, texts: Sequence[str], prompt: str) -> list[Encoded]:
         """Return the tokens of each text behind the prompt."""
@@ -205,7 +203,11 @@ class Embedder:
         return encoded
 
     def _vectors(
-        self, encoded: Sequence[Encoded], uncounted: int, progress: Callable[[int], None]
+        self,
+        encoded: Sequence[Encoded],
+        uncounted: int,
+        progress: Callable[[int], None],
+        batch_tokens: int = _BATCH_TOKENS,
     ) -> np.ndarray:
         """Return the vector of each text, (N, E): of several windows, their mean by tokens."""
         pieces = [piece.ids for one in encoded for piece in one.pieces]
@@ -221,7 +223,7 @@ class Embedder:
             work,
             sizes,
             device=self.transformer.device,
-            batch_tokens=_BATCH_TOKENS,
+            batch_tokens=batch_tokens,
             progress=progress,
         ):
             vectors_PE[list(rows)] = vectors.numpy()

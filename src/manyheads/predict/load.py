@@ -29,6 +29,7 @@ from manyheads.tasks import (
     task_type,
 )
 from manyheads.text import Cleaning, Head, truncation_from_json
+from manyheads.writer import Generator
 
 # Which predictor answers for which tasks.
 _PREDICTORS: dict[type, Any] = {
@@ -37,6 +38,17 @@ _PREDICTORS: dict[type, Any] = {
     LanguageModel: TextGenerator,
     MaskedLanguageModel: MaskFiller,
 }
+
+
+def task_of(opened: Any) -> str:
+    """Return what a model that `load` opened is for, in a few words."""
+    match opened:
+        case Embedder():
+            return "vectors of texts"
+        case Generator():
+            return "writing"
+    name: str = opened.task.name
+    return name
 
 
 def predictor_of(task: Task, model: Any, reader: Any, pretrained: Pretrained) -> Any:
@@ -49,26 +61,34 @@ def _predictor_type(task: Task) -> Any:
 
 
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
-    """Open a saved predictor, or a published model that classifies, embeds, or fills in masks.
+    """Open a saved predictor, or a published model that classifies, embeds, fills masks, or writes.
 
     What comes back depends on the task: a `Predictor` for labels and numbers, a
     `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a
-    `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers.
+    `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers, a
+    `Generator` for a published model that writes.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)
-    if read_manifest(folder) is None and makes_vectors(folder):
+    if is_embedder(folder):
         return Embedder.open(folder, device=device)
     pretrained = load_model(folder, device=device)
     settings = settings_of(folder, pretrained)
     if settings is None:
+        if pretrained.transformer.can_write:
+            return Generator(pretrained, device=device)
         raise ConfigError(
             f"{folder} is a model without a task ({MANIFEST} is missing, and so are a published "
-            "classifier, a published output for masked tokens, and what sentence-transformers "
-            "writes); train one with `manyheads train` first, give the folder that training wrote, "
-            "or make vectors with mh.Embedder.open"
+            "classifier, a published output for masked tokens, what sentence-transformers writes, "
+            "and a decoder); train one with `manyheads train` first, give the folder that training "
+            "wrote, or make vectors with mh.Embedder.open"
         )
     return _predictor_type(settings.task).opened(settings, pretrained, device, folder)
+
+
+def is_embedder(folder: Path) -> bool:
+    """Whether `load` opens a folder as an `Embedder`; raises `ConfigError` as `load` does."""
+    return read_manifest(folder) is None and makes_vectors(folder)
 
 
 def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from manyheads.core.packed import pack
 from manyheads.hub import Pretrained, save_with_sequence_head
 from manyheads.hub.load import fill
+from manyheads.predict.fidelity import write_check
 from manyheads.predict.folder import save_folder
 from manyheads.predict.running import run
 from manyheads.predict.settings import Settings
@@ -111,6 +112,10 @@ class Predictor:
         """Return the raw outputs (N, C)."""
         return run(self.model, self.task, self._examples(inputs, pairs))
 
+    def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what is compared when the model is opened again: its outputs (N, C)."""
+        return self.outputs(texts).numpy()
+
     def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
         encoded = self.reader.read(inputs, pairs)
         return [Example(row, one) for row, one in enumerate(encoded)]
@@ -129,4 +134,5 @@ class Predictor:
             self.model.head.state_dict(),
             self.task.hub_settings(),
         )
+        write_check(folder, self.check_vectors)
         return Settings(self.task, self.reader.cleaning, self.reader.truncation).to_json()

@@ -42,10 +42,10 @@ class WritingPredictor(PlainPredictor):
         """Return what is written for one text, or for each of a list."""
         if isinstance(texts, str):
             return self([texts], wording)[0]
-        return self.generator([self._cleaned(text) for text in texts], wording or self.wording)
+        return self.generator([self.cleaned(text) for text in texts], wording or self.wording)
 
     @abstractmethod
-    def _cleaned(self, text: str) -> str:
+    def cleaned(self, text: str) -> str:
         """Return a text as training saw it."""
 
 
@@ -78,7 +78,8 @@ class TextWriter(WritingPredictor):
         if self.search is not None:
             write_generation(folder, pretrained, self.search)
 
-    def _cleaned(self, text: str) -> str:
+    def cleaned(self, text: str) -> str:
+        """Return a text as training saw it."""
         cleaned: str = self.reader.source.cleaning(text)
         return cleaned
 
@@ -97,7 +98,8 @@ class TextWriter(WritingPredictor):
 class TextGenerator(WritingPredictor):
     """A trained decoder: it goes on writing a text."""
 
-    def _cleaned(self, text: str) -> str:
+    def cleaned(self, text: str) -> str:
+        """Return a text as training saw it."""
         cleaned: str = self.reader.cleaning(text)
         return cleaned
 

@@ -11,110 +11,58 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from manyheads.errors import (
-    DeadlineExceeded,
-    Draining,
-    ManyHeadsError,
-    OutOfMemory,
-    Overloaded,
-    ServiceError,
-    WorkerLost,
-)
+from manyheads.errors import DeadlineExceeded, ManyHeadsError, OutOfMemory, WorkerLost
+from manyheads.serve.cache import AnswerCache
+from manyheads.serve.crew import Crew
 from manyheads.serve.items import Answer, Item, Lane, Question
 from manyheads.serve.lanes import Lanes
 from manyheads.serve.process import WorkerProcess
-from manyheads.serve.watch import Watch
-
-_STARTS = 3  # in vain, one after the other: then there is no hope for those that wait
-_LONGEST_PAUSE = 30.0  # seconds between two starts of a worker that does not start
+from manyheads.serve.reception import Limits, Reception
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a service allows itself.
-
-    Attributes:
-        batch_tokens: Tokens in a batch, unless one text has more.
-        queue_tokens: Tokens that may wait before further questions are sent away.
-        threads: Cores of all workers together.
-        patience: Seconds that a batch may take before its worker counts as hung, at least.
-    """
-
-    batch_tokens: int = 1024
-    queue_tokens: int = 200_000
-    threads: int = 1
-    patience: float = 60.0
-
-
-class Batcher:
+class Batcher(Reception[Item]):
     """Answers questions by workers that all hold the same model."""
 
-    def __init__(
-        self, workers: Sequence[WorkerProcess], limits: Limits, watch: Watch | None = None
-    ) -> None:
-        self.workers = list(workers)
-        self.limits = limits
-        self.watch = watch or Watch()
+    def __init__(self, crew: Crew, limits: Limits) -> None:
         self._lanes = Lanes()
-        self._arrived = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._failures = dict.fromkeys(range(len(self.workers)), 0)
-        self._open: set[Item] = set()
+        self._cache = AnswerCache(limits.cache)
         self._busy = 0
-        self._drains = False
-        self._broken: ManyHeadsError | None = None
-        self._progress = 0.0  # when a batch was last answered, by the loop's clock
-
-    async def start(self) -> None:
-        """Start all workers; raises what their model is refused for."""
-        starts = (worker.start() for worker in self.workers)
-        found = await asyncio.gather(*starts, return_exceptions=True)
-        if (wrong := next((one for one in found if one is not None), None)) is not None:
-            await self._kill()
-            raise wrong
-        self._tasks = [asyncio.create_task(self._serve(i)) for i in range(len(self.workers))]
+        super().__init__(crew, limits)
 
     @property
-    def card(self) -> dict[str, object]:
-        """What the workers say of their model."""
-        return self.workers[0].card
+    def cache_hits(self) -> int:
+        """How many questions were answered from what is remembered."""
+        return self._cache.hits
 
     @property
     def queued_tokens(self) -> int:
         """How many tokens wait."""
         return self._lanes.tokens
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether questions are taken, some worker can answer them, and work makes progress."""
-        able = not self._drains and any(worker.is_ready for worker in self.workers)
-        oldest = min((item.since for item in self._open), default=None)
-        if oldest is None or not able:
-            return able
-        stands_since = max(oldest, self._progress)
-        return asyncio.get_running_loop().time() - stands_since < self.limits.patience
-
     async def ask(
         self,
         questions: Sequence[Question],
         lane: Lane = Lane.INTERACTIVE,
         timeout: float | None = None,
-    ) -> list[Answer | ServiceError]:
+    ) -> list[Answer | ManyHeadsError]:
         """Return an answer, or a typed error, for each question, in their order.
 
         Raises `Overloaded` where too much waits already, `Draining`, `WorkerLost` where no worker
         starts any more. After `timeout` seconds what is not answered ends as `DeadlineExceeded`.
         Who is cancelled while waiting is forgotten.
         """
+        known = [self._cache.get(one) for one in questions]
+        if all(one is not None for one in known):
+            return [one for one in known if one is not None]
         self._admit()
-        if not questions:
-            return []
         loop = asyncio.get_running_loop()
-        items = [Item(one, lane, loop.time(), loop.create_future()) for one in questions]
-        for item in items:
-            self._lanes.add(item)
+        items = [Item(lane, loop.time(), loop.create_future(), one) for one in questions]
+        for item, answer in zip(items, known, strict=True):
+            if answer is None:
+                self._lanes.add(item)
+            else:
+                item.answer.set_result(answer)
         self._open.update(items)
         self._arrived.set()
         try:
@@ -127,60 +75,23 @@ class Batcher:
                 item.answer.cancel()
             self._open.difference_update(items)
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """Take nothing new, answer what is there, and end the workers."""
-        self._drains = True
-        if open_answers := [item.answer for item in self._open]:
-            await asyncio.wait(open_answers, timeout=timeout)
-        self._fail_all(Draining("the service ended before there was an answer"))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._kill()
+    async def _work(self, worker: WorkerProcess) -> None:
+        """Let a worker answer a batch."""
+        batch = self._lanes.take(self.limits.batch_tokens)
+        if not batch:
+            await self._something_new(worker)
+            return
+        self._busy += 1
+        try:
+            await self._answer(worker, batch)
+        except Exception as error:  # nobody may wait for ever, whatever went wrong
+            await worker.kill()
+            self._blame(batch, WorkerLost(f"a worker answered nonsense ({error})"))
+        finally:
+            self._busy -= 1
 
-    def _admit(self) -> None:
-        """Raise where nothing new is taken now."""
-        if self._drains:
-            raise Draining("the service is about to end; ask another one")
-        if self._broken is not None:
-            raise WorkerLost(f"no worker starts ({self._broken}); mend it, it is tried again")
-        waiting, limit = self._lanes.tokens, self.limits.queue_tokens
-        if waiting >= limit:
-            seconds = max(1.0, waiting * self.watch.seconds_a_token / len(self.workers))
-            error = Overloaded(
-                f"{waiting:,} tokens wait, and the limit is {limit:,}; come back in "
-                f"{seconds:.0f} s, or with less at once",
-                retry_after=seconds,
-            )
-            self.watch.failed(error)
-            raise error
-
-    async def _serve(self, number: int) -> None:
-        """Let a worker answer batch after batch, and start it again where it ended."""
-        worker = self.workers[number]
-        while True:
-            if not worker.is_ready and not await self._revived(number):
-                continue
-            if batch := await self._next(worker):
-                self._busy += 1
-                try:
-                    await self._answer(worker, batch)
-                finally:
-                    self._busy -= 1
-
-    async def _next(self, worker: WorkerProcess) -> list[Item]:
-        """Wait for the next batch; an empty one says that the worker ended meanwhile."""
-        while worker.is_ready:
-            if batch := self._lanes.take(self.limits.batch_tokens):
-                return batch
-            self._arrived.clear()
-            waits = {asyncio.create_task(one) for one in (self._arrived.wait(), worker.ended())}
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-        return []
+    def _forget_waiting(self) -> None:
+        self._lanes.drain()
 
     async def _answer(self, worker: WorkerProcess, batch: list[Item]) -> None:
         tokens = sum(item.tokens for item in batch)
@@ -190,6 +101,7 @@ class Batcher:
         begun = loop.time()
         for item in batch:
             self.watch.began(begun - item.since)
+            item.notes.has_waited(begun - item.since)
         try:
             answers = await worker.answer([item.question for item in batch], threads, patience)
             paired = list(zip(batch, answers, strict=True))
@@ -197,15 +109,15 @@ class Batcher:
             self._halve(batch, error)
         except WorkerLost as error:
             self._blame(batch, error)
-        except ServiceError as error:
+        except ManyHeadsError as error:
             self._one_by_one(batch, error)
-        except Exception as error:  # what it said makes no sense: nobody may wait for it for ever
-            await worker.kill()
-            self._blame(batch, WorkerLost(f"a worker answered nonsense ({error})"))
         else:
             self._progress = loop.time()
-            self.watch.done(len(batch), tokens, self._progress - begun)
+            took = self._progress - begun
+            self.watch.done(len(batch), tokens, took)
             for item, answer in paired:
+                item.notes.has_worked(took)
+                self._cache.put(item.question, answer)
                 if item.is_wanted:
                     item.answer.set_result(answer)
 
@@ -225,7 +137,7 @@ class Batcher:
                 self._end(item, WorkerLost(f"{error} twice over this text; leave it out"))
         self._again([[item] for item in batch if item.is_wanted])
 
-    def _one_by_one(self, batch: list[Item], error: ServiceError) -> None:
+    def _one_by_one(self, batch: list[Item], error: ManyHeadsError) -> None:
         """Find out which item it is that a batch went wrong over."""
         if len(batch) == 1:
             self._end(batch[0], error)
@@ -237,41 +149,10 @@ class Batcher:
             self._lanes.seal(batch)
         self._arrived.set()
 
-    def _end(self, item: Item, error: ServiceError) -> None:
-        if item.is_wanted:
-            item.answer.set_exception(error)
-            self.watch.failed(error)
 
-    async def _revived(self, number: int) -> bool:
-        """Start a worker again; where it does not start, wait longer each time."""
-        failures = self._failures[number]
-        if failures:
-            await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2**failures))
-        try:
-            await self.workers[number].start()
-        except (ManyHeadsError, OSError) as error:
-            self._failures[number] += 1
-            if min(self._failures.values()) >= _STARTS:
-                self._broken = WorkerLost(str(error))
-                self._fail_all(WorkerLost(f"no worker starts ({error})"))
-            return False
-        self._failures[number] = 0
-        self._broken = None
-        self.watch.restarted()
-        return True
-
-    def _fail_all(self, error: ServiceError) -> None:
-        self._lanes.drain()
-        for item in self._open:
-            self._end(item, error)
-
-    async def _kill(self) -> None:
-        await asyncio.gather(*(worker.kill() for worker in self.workers))
-
-
-def _outcome(item: Item) -> Answer | ServiceError:
+def _outcome(item: Item) -> Answer | ManyHeadsError:
     error = item.answer.exception()
     if error is None:
         return item.answer.result()
-    assert isinstance(error, ServiceError)
+    assert isinstance(error, ManyHeadsError)
     return error

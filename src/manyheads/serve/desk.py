@@ -6,9 +6,9 @@ texts for it: the service itself never opens a model, and never imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,26 @@ import torch
 from manyheads.core.layout import Layout
 from manyheads.core.vectors import text_vectors, token_vectors
 from manyheads.errors import ConfigError
-from manyheads.predict import Embedder, Predictor, load
+from manyheads.hub import locate
+from manyheads.predict import (
+    Embedder,
+    MaskFiller,
+    Predictor,
+    WritingPredictor,
+    load,
+    task_of,
+)
+from manyheads.predict.fidelity import require_fidelity
 from manyheads.serve.encoding import Encoding
-from manyheads.serve.items import Answer
+from manyheads.serve.items import Answer, Question
+from manyheads.serve.writing_desk import WritingDesk
 from manyheads.tasks import Example
-from manyheads.text import Cleaning, Encoded, Truncation
+from manyheads.text import Cleaning, Head, Truncation
 from manyheads.text.tokenizer import Tokenizer
+from manyheads.writer import Generator
 
 Card = dict[str, Any]
-Work = Callable[[Sequence[Encoded], dict[str, Any]], list[Answer]]
+Work = Callable[[Sequence[Question], dict[str, Any]], list[Answer]]
 
 
 class Desk:
@@ -36,56 +47,68 @@ class Desk:
         self._operations = operations
 
     @torch.inference_mode()
-    def answer(
-        self, operation: str, settings: dict[str, Any], texts: Sequence[Encoded], threads: int
-    ) -> list[Answer]:
-        """Return an answer for each text, by so many threads."""
+    def answer(self, questions: Sequence[Question], threads: int) -> list[Answer]:
+        """Return an answer to each question of one operation, by so many threads."""
         torch.set_num_threads(threads)
-        return self._operations[operation](texts, settings)
+        operation = questions[0].operation
+        return self._operations[operation.name](questions, dict(operation.settings))
 
 
-def open_desk(reference: str, device: str = "cpu", encoding: dict[str, Any] | None = None) -> Desk:
+def open_desk(
+    reference: str, device: str = "cpu", encoding: dict[str, Any] | None = None
+) -> Desk | WritingDesk:
     """Open a model, or its layers with an `encoding`; raises `ConfigError` for one of no use."""
     if encoding is not None:
         from manyheads.serve.encoding_desk import encoding_desk
 
         return encoding_desk(reference, Encoding.from_json(encoding), device)
-    predictor = load(Path(reference) if Path(reference).exists() else reference, device=device)
+    predictor = load(reference, device=device)
+    if isinstance(predictor, Embedder | Predictor):
+        require_fidelity(locate(reference), predictor.check_vectors)
     match predictor:
         case Embedder():
             return embedding_desk(predictor)
         case Predictor():
             return labelling_desk(predictor)
-    raise ConfigError(f"{reference} is a model for {predictor.task.name}, which is not served yet")
+        case MaskFiller():
+            return filling_desk(predictor)
+        case Generator():
+            return writing_desk(predictor)
+        case WritingPredictor():
+            usual = {"truncate": predictor.wording.truncate}
+            return writing_desk(predictor.generator, predictor.cleaned, usual)
+    raise ConfigError(f"{reference} is a model for {task_of(predictor)}, which is not served")
 
 
 def embedding_desk(embedder: Embedder) -> Desk:
     """Return the desk of a model that makes vectors."""
 
-    def batch(texts: Sequence[Encoded]) -> tuple[torch.Tensor, Layout]:
-        pieces = [piece.ids for one in texts for piece in one.pieces]
+    def batch(questions: Sequence[Question]) -> tuple[torch.Tensor, Layout]:
+        pieces = [piece.ids for one in questions for piece in one.encoded.pieces]
         return Layout.flatten(pieces, embedder.transformer.device)
 
-    def embed(texts: Sequence[Encoded], settings: dict[str, Any]) -> list[Answer]:
-        ids_T, layout = batch(texts)
+    def embed(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
+        ids_T, layout = batch(questions)
         head = embedder.head if settings["unit_length"] else raw
         vectors = text_vectors(embedder.transformer, head, ids_T, layout, settings["uncounted"])
         found = iter(vectors.float().cpu().numpy())
-        return [Answer(None, [np.stack([next(found) for _ in one.pieces])]) for one in texts]
+        return [
+            Answer(None, [np.stack([next(found) for _ in one.encoded.pieces])]) for one in questions
+        ]
 
-    def tokens(texts: Sequence[Encoded], settings: dict[str, Any]) -> list[Answer]:
-        ids_T, layout = batch(texts)
+    def tokens(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
+        ids_T, layout = batch(questions)
         hidden_TD = token_vectors(embedder.transformer, ids_T, layout).float().cpu()
         found = iter(hidden_TD.split(layout.lengths))
-        return [Answer(None, [next(found).numpy() for _ in one.pieces]) for one in texts]
+        return [
+            Answer(None, [next(found).numpy() for _ in one.encoded.pieces]) for one in questions
+        ]
 
     raw, sentences = embedder.head.without_unit_length(), embedder.sentences
     card = {
         "poolings": [pooling.value for pooling in sentences.spec.poolings],
         "dimensions": embedder.dimensions,
-        "width": embedder.transformer.spec.width,
         "unit_length": sentences.spec.has_unit_length,
-        "similarity": sentences.similarity.value,
         "prompts": sentences.prompts.to_json(),
         **reading_card(
             embedder.tokenizer, Cleaning(unicode=False, controls=False), embedder.truncation
@@ -98,8 +121,8 @@ def labelling_desk(predictor: Predictor) -> Desk:
     """Return the desk of a model that says labels or numbers."""
     task, reader = predictor.task, predictor.reader
 
-    def predict(texts: Sequence[Encoded], settings: dict[str, Any]) -> list[Answer]:
-        examples = [Example(row, one) for row, one in enumerate(texts)]
+    def predict(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
+        examples = [Example(row, one.encoded) for row, one in enumerate(questions)]
         outputs_NC = predictor.model(task.collate(examples).to(predictor.model.transformer.device))
         outputs_NC = outputs_NC.float().cpu()
         rows = zip(task.predict(outputs_NC), outputs_NC.numpy(), strict=True)
@@ -111,6 +134,43 @@ def labelling_desk(predictor: Predictor) -> Desk:
         **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
     }
     return Desk("labelling", card, {"predict": predict})
+
+
+def filling_desk(filler: MaskFiller) -> Desk:
+    """Return the desk of a model that fills in masks; it reads the texts itself."""
+
+    def fill(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
+        texts = [one.text or "" for one in questions]
+        return [Answer(asdict(one)) for one in filler.fill(texts, settings["top"])]
+
+    reader = filler.reader.reader
+    card = {
+        "mask": filler.mask,
+        **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
+    }
+    return Desk("filling", card, {"fill": fill})
+
+
+def writing_desk(
+    generator: Generator,
+    clean: Callable[[str], str] = str,
+    usual: Mapping[str, Any] = MappingProxyType({}),
+) -> WritingDesk:
+    """Return the desk of a model that writes: of texts cleaned, and as is usual, if not told."""
+    card = {
+        "kind": "writing",
+        "reads": generator.reads,
+        "chats": generator.chats,
+        "tasks": list(generator.tasks),
+        "languages": sorted(generator.languages.framing),
+        "max_tokens": generator.settings().max_tokens,
+        **reading_card(
+            generator.model.require_tokenizer(),
+            Cleaning(unicode=False, controls=False),
+            Head(generator.longest),
+        ),
+    }
+    return WritingDesk(generator, card, clean, usual)
 
 
 def reading_card(tokenizer: Tokenizer, cleaning: Cleaning, truncation: Truncation) -> Card:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.errors import ConfigError, ServiceError, TextError
+from manyheads.errors import ConfigError, ManyHeadsError, TextError
 from manyheads.serve.batcher import Batcher
 from manyheads.serve.items import Answer, Lane, Operation, Question
+from manyheads.serve.notes import notes
 from manyheads.serve.reading import TextReader
 from manyheads.text import Encoded, Head
 
@@ -96,7 +97,7 @@ class ServedEncoder:
     """A model whose layers are served."""
 
     def __init__(self, batcher: Batcher, encoding: Encoding, threads: ThreadPoolExecutor) -> None:
-        self.batcher = batcher
+        self.reception = batcher
         self.encoding = encoding
         self.reader = TextReader(batcher.card, threads)
         self.width: int = batcher.card["width"]
@@ -110,8 +111,9 @@ class ServedEncoder:
         """
         read = await self._read(texts)
         good = [one for one in read if isinstance(one, Encoded)]
-        operation = Operation("encode")
-        answers = iter(await self.batcher.ask([Question(operation, one) for one in good], lane))
+        questions = [Question(Operation("encode"), one) for one in good]
+        notes().asks(len(questions), sum(one.tokens for one in questions))
+        answers = iter(await self.reception.ask(questions, lane))
         outcomes = [next(answers) if isinstance(one, Encoded) else one for one in read]
         errors = {row: str(one) for row, one in enumerate(outcomes) if not isinstance(one, Answer)}
         tokens = [
@@ -152,7 +154,7 @@ class ServedEncoder:
                 return [str(error)]
             return [one for part in parts for one in await self._read_alike([part])]
 
-    def _laid_out(self, outcomes: Sequence[Answer | ServiceError | str]) -> np.ndarray:
+    def _laid_out(self, outcomes: Sequence[Answer | ManyHeadsError | str]) -> np.ndarray:
         """Return one row for each text; matrices of different lengths end in zeros."""
         found = [one.arrays[0] if isinstance(one, Answer) else None for one in outcomes]
         if self.encoding.strategy is not Strategy.NONE:

@@ -16,8 +16,8 @@ from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model
 from manyheads.serve.desk import Desk, reading_card
 from manyheads.serve.encoding import Encoding, Strategy
-from manyheads.serve.items import Answer
-from manyheads.text import Cleaning, Encoded, Head
+from manyheads.serve.items import Answer, Question
+from manyheads.text import Cleaning, Head
 
 
 def encoding_desk(reference: str, encoding: Encoding, device: str = "cpu") -> Desk:
@@ -35,8 +35,8 @@ def encoding_desk(reference: str, encoding: Encoding, device: str = "cpu") -> De
     pooler = _pooler(pretrained, reference) if encoding.strategy is Strategy.CLS_POOLED else None
     pack(transformer)
 
-    def encode(texts: Sequence[Encoded], settings: dict[str, Any]) -> list[Answer]:
-        pieces = [one.pieces[0] for one in texts]
+    def encode(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
+        pieces = [one.encoded.pieces[0] for one in questions]
         ids_T, layout = Layout.flatten([piece.ids for piece in pieces], transformer.device)
         segments_T = torch.tensor([one for piece in pieces for one in piece.segments])
         layers = (-1,) if pooler is not None else encoding.layers

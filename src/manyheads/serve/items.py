@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from manyheads.serve.notes import Notes, notes
 from manyheads.text import Encoded
+
+Outcome = TypeVar("Outcome")
 
 
 class Lane(Enum):
@@ -33,10 +36,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class Question:
-    """One text as tokens, and what to do with it."""
+    """One text as tokens, and what to do with it; `text` is for who needs its characters too."""
 
     operation: Operation
     encoded: Encoded
+    text: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -53,24 +57,32 @@ class Answer:
 
 
 @dataclass(eq=False)
-class Item:
-    """A question that waits, or is in work.
+class Waiting(Generic[Outcome]):
+    """What waits for an answer, or is in work.
 
-    `since` is when it came, by the loop's clock; `crashes` counts the workers that died over it.
+    `since` is when it came, by the loop's clock; `crashes` counts the workers that died over it;
+    `notes` are those of the request that it is a part of.
     """
 
-    question: Question
     lane: Lane
     since: float
-    answer: asyncio.Future[Answer] = field(repr=False)
-    crashes: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens a worker reads of it."""
-        return self.question.tokens
+    answer: asyncio.Future[Outcome] = field(repr=False)
+    crashes: int = field(default=0, kw_only=True)
+    notes: Notes = field(default_factory=notes, kw_only=True, repr=False)
 
     @property
     def is_wanted(self) -> bool:
         """Whether somebody still waits for its answer."""
         return not self.answer.done()
+
+
+@dataclass(eq=False)
+class Item(Waiting[Answer]):
+    """A question that waits, or is in work."""
+
+    question: Question
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens a worker reads of it."""
+        return self.question.tokens

@@ -17,13 +17,29 @@ _TURNS = 4  # of so many batches, one belongs to programs
 _NEIGHBOURS = 256  # items among which similar lengths are looked for
 
 
+class Turns:
+    """Whose turn it is: people before programs, but now and then programs first."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def order(self) -> list[Lane]:
+        """Return the lanes in the order in which the next ones are looked for."""
+        lanes = list(Lane)
+        return lanes[::-1] if self._turn == _TURNS - 1 else lanes
+
+    def taken(self) -> None:
+        """Let it be the next one's turn."""
+        self._turn = (self._turn + 1) % _TURNS
+
+
 class Lanes:
     """Items that wait."""
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, dict[Operation, deque[Item]]] = {lane: {} for lane in Lane}
         self._sealed: deque[list[Item]] = deque()
-        self._turn = 0
+        self._turns = Turns()
         self.tokens = 0
 
     def __len__(self) -> int:
@@ -54,9 +70,9 @@ class Lanes:
             self.tokens -= sum(item.tokens for item in sealed)
             if wanted := [item for item in sealed if item.is_wanted]:
                 return wanted
-        for lane in self._order():
+        for lane in self._turns.order():
             if batch := self._take_of(self._lanes[lane], budget):
-                self._turn = (self._turn + 1) % _TURNS
+                self._turns.taken()
                 return batch
         return []
 
@@ -75,10 +91,6 @@ class Lanes:
         for lane in self._lanes.values():
             for waiting in lane.values():
                 yield from waiting
-
-    def _order(self) -> list[Lane]:
-        lanes = list(Lane)
-        return lanes[::-1] if self._turn == _TURNS - 1 else lanes
 
     def _take_of(self, lane: dict[Operation, deque[Item]], budget: int) -> list[Item]:
         """Return items of one operation: the oldest of the lane, and others about as long."""

@@ -2,7 +2,7 @@
 
 service → worker    a batch of questions of one operation
 worker → service    "ready" with its card, "refused"; then for each batch "done" with answers,
-                    or what went wrong with it as a whole: "no memory", "refused", "failed"
+                    or what went wrong with it as a whole: "no memory", "failed"
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from manyheads import errors
+from manyheads.errors import ManyHeadsError, ServiceError
 from manyheads.serve.frames import Frame
-from manyheads.serve.items import Answer, Question
+from manyheads.serve.items import Answer, Operation, Question
 from manyheads.text import Encoded, Piece
 
 
@@ -27,12 +29,21 @@ def batch_frame(questions: Sequence[Question], threads: int) -> Frame:
         np.concatenate([np.asarray(piece.ids, np.int32) for piece in pieces]),
         np.concatenate([np.asarray(piece.segments, np.uint8) for piece in pieces]),
     ]
-    settings = dict(operation.settings)
-    return Frame({"do": operation.name, "settings": settings, "threads": threads}, arrays)
+    said = {"do": operation.name, "settings": dict(operation.settings), "threads": threads}
+    if questions[0].text is not None:
+        said["texts"] = [one.text for one in questions]
+    return Frame(said, arrays)
 
 
-def encoded_of(frame: Frame) -> list[Encoded]:
-    """Return the texts of a batch, as tokens."""
+def questions_of(frame: Frame) -> list[Question]:
+    """Return the questions of a batch."""
+    head = frame.head
+    operation = Operation(head["do"], tuple(head["settings"].items()))
+    texts = head.get("texts") or [None] * len(frame.arrays[0])
+    return [Question(operation, *one) for one in zip(_encoded_of(frame), texts, strict=True)]
+
+
+def _encoded_of(frame: Frame) -> list[Encoded]:
     pieces_of, lengths, ids, segments = frame.arrays
     ends = np.cumsum(lengths).tolist()
     spans = [slice(end - size, end) for size, end in zip(lengths.tolist(), ends, strict=True)]
@@ -51,6 +62,13 @@ def answers_frame(answers: Sequence[Answer]) -> Frame:
     return Frame(
         {"say": "done", "answers": said}, [one for answer in answers for one in answer.arrays]
     )
+
+
+def error_of(kind: str, why: str) -> ManyHeadsError:
+    """Return the error that a worker tells by its name."""
+    found = getattr(errors, kind, ServiceError)
+    error: ManyHeadsError = found(why)
+    return error
 
 
 def answers_of(frame: Frame) -> list[Answer]:

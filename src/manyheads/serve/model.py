@@ -1,25 +1,30 @@
-"""A model that is served: texts in, vectors or labels out, by its batcher.
+"""A model that is served: texts in, vectors, labels or filled masks out, by its batcher.
 
 texts ─ read ─→ questions ─ ask ─→ answers ─→ results, one for each text, in their order
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
-from manyheads.core.similarity import Similarity, mean_of_windows, shortened
-from manyheads.errors import ConfigError, ServiceError
+from manyheads.core.similarity import kept_dimensions, mean_of_windows, shortened
+from manyheads.errors import ManyHeadsError, TextError
 from manyheads.serve.batcher import Batcher
 from manyheads.serve.items import Answer, Lane, Operation, Question
+from manyheads.serve.notes import notes
 from manyheads.serve.reading import Cut, TextReader
+from manyheads.serve.reception import Reception
 from manyheads.text import Encoded
 
 Value = TypeVar("Value")
+Params = ParamSpec("Params")
+Self_ = TypeVar("Self_", bound="ServedModel")
 
 
 @dataclass(frozen=True)
@@ -38,36 +43,74 @@ class Result(Generic[Value]):
     `tokens` are those of the text as it is, `dropped` those that the model did not see.
     """
 
-    value: Value | ServiceError
+    value: Value | ManyHeadsError
     tokens: int
     dropped: int
 
 
-class ServedModel:
-    """What all kinds of models have in common."""
+def values_of(results: Sequence[Result[Value]]) -> list[Value]:
+    """Return what came of all texts; raises the error of the first that has one."""
+    values = []
+    for one in results:
+        if isinstance(one.value, ManyHeadsError):
+            raise one.value
+        values.append(one.value)
+    return values
 
-    def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
+
+class ServedModel:
+    """What all kinds of models have in common: who lets clients in, and who reads their texts."""
+
+    def __init__(self, name: str, reception: Reception[Any], threads: ThreadPoolExecutor) -> None:
         self.name = name
-        self.batcher = batcher
-        self.card = batcher.card
+        self.reception = reception
+        self.card = reception.card
         self.reader = TextReader(self.card, threads)
 
+
+def visiting(
+    method: Callable[Concatenate[Self_, Params], Coroutine[Any, Any, Value]],
+) -> Callable[Concatenate[Self_, Params], Coroutine[Any, Any, Value]]:
+    """Let a model not retire while it is asked something, which is noted."""
+
+    @wraps(method)
+    async def visit(self: Self_, /, *given: Params.args, **named: Params.kwargs) -> Value:
+        notes().model = self.name
+        with self.reception.visited():
+            return await method(self, *given, **named)
+
+    return visit
+
+
+class AskedModel(ServedModel):
+    """A model that answers questions in batches."""
+
+    def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
+        super().__init__(name, batcher, threads)
+        self._batcher = batcher
+
     async def _ask(
-        self, encoded: Sequence[Encoded], operation: Operation, asking: Asking
-    ) -> list[Answer | ServiceError]:
-        questions = [Question(operation, one) for one in encoded]
-        return await self.batcher.ask(questions, asking.lane, asking.timeout)
+        self,
+        encoded: Sequence[Encoded],
+        operation: Operation,
+        asking: Asking,
+        texts: Sequence[str | None] = (),
+    ) -> list[Answer | ManyHeadsError]:
+        texts = texts or [None] * len(encoded)
+        questions = [Question(operation, *one) for one in zip(encoded, texts, strict=True)]
+        notes().asks(len(questions), sum(one.tokens for one in questions))
+        return await self._batcher.ask(questions, asking.lane, asking.timeout)
 
 
-class ServedEmbedder(ServedModel):
+class ServedEmbedder(AskedModel):
     """A model that makes vectors of texts."""
 
     def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
         super().__init__(name, batcher, threads)
         self.dimensions: int = self.card["dimensions"]
         self.has_unit_length: bool = self.card["unit_length"]
-        self.similarity = Similarity(self.card["similarity"])
 
+    @visiting
     async def embed(
         self,
         texts: Sequence[str],
@@ -88,6 +131,7 @@ class ServedEmbedder(ServedModel):
         encoded = await self.reader.read(texts, cut=asking.cut, prompt=before)
         return await self._embedded(encoded, asking, dimensions, unit_length, uncounted)
 
+    @visiting
     async def embed_ids(
         self,
         texts: Sequence[Sequence[int]],
@@ -99,6 +143,7 @@ class ServedEmbedder(ServedModel):
         encoded = self.reader.of_ids(texts, asking.cut)
         return await self._embedded(encoded, asking, dimensions, unit_length)
 
+    @visiting
     async def tokens(
         self, texts: Sequence[str], asking: Asking, prompt: str | None = None
     ) -> list[Result[Sequence[np.ndarray]]]:
@@ -119,7 +164,7 @@ class ServedEmbedder(ServedModel):
         unit_length: bool | None,
         uncounted: int = 0,
     ) -> list[Result[np.ndarray]]:
-        kept = self._kept(dimensions)
+        kept = kept_dimensions(dimensions, self.dimensions)
         is_unit = self.has_unit_length if unit_length is None else unit_length
         settings = (("uncounted", uncounted), ("unit_length", is_unit))
         answers = await self._ask(encoded, Operation("embed", settings), asking)
@@ -129,9 +174,9 @@ class ServedEmbedder(ServedModel):
         ]
 
     def _vector(
-        self, answer: Answer | ServiceError, encoded: Encoded, kept: int, is_unit: bool
-    ) -> np.ndarray | ServiceError:
-        if isinstance(answer, ServiceError):
+        self, answer: Answer | ManyHeadsError, encoded: Encoded, kept: int, is_unit: bool
+    ) -> np.ndarray | ManyHeadsError:
+        if isinstance(answer, ManyHeadsError):
             return answer
         (vectors_WE,) = answer.arrays
         vector = vectors_WE[0]
@@ -142,16 +187,6 @@ class ServedEmbedder(ServedModel):
             return shortened(vector, kept, is_unit)
         return vector
 
-    def _kept(self, dimensions: int | None) -> int:
-        if dimensions is None:
-            return self.dimensions
-        if not 1 <= dimensions <= self.dimensions:
-            raise ConfigError(
-                f"dimensions={dimensions} of vectors that have {self.dimensions}; choose 1 to "
-                f"{self.dimensions}"
-            )
-        return dimensions
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -161,7 +196,7 @@ class Prediction:
     outputs: np.ndarray
 
 
-class ServedLabeller(ServedModel):
+class ServedLabeller(AskedModel):
     """A model that says labels or numbers."""
 
     def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
@@ -169,13 +204,16 @@ class ServedLabeller(ServedModel):
         self.task: str = self.card["task"]
         self.labels: list[str] = self.card["labels"]
 
+    @visiting
     async def predict(
         self, texts: Sequence[str], asking: Asking, pairs: Sequence[str] | None = None
     ) -> list[Result[Prediction]]:
         """Return what the model says of each text, or of each pair.
 
-        Raises `TextError`, and what `Batcher.ask` raises.
+        Raises `TextError`, also where there are not as many pairs, and what `Batcher.ask` raises.
         """
+        if pairs is not None and len(pairs) != len(texts):
+            raise TextError(f"{len(texts)} texts have {len(pairs)} pairs; give one for each")
         encoded = await self.reader.read(texts, pairs, asking.cut)
         answers = await self._ask(encoded, Operation("predict"), asking)
         return [
@@ -191,20 +229,42 @@ class ServedLabeller(ServedModel):
         return 1 / (1 + np.exp(-prediction.outputs))
 
 
-def _arrays(answer: Answer | ServiceError) -> Sequence[np.ndarray] | ServiceError:
-    return answer if isinstance(answer, ServiceError) else answer.arrays
+class ServedFiller(AskedModel):
+    """A model that fills in masks."""
+
+    def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
+        super().__init__(name, batcher, threads)
+        self.mask: str = self.card["mask"]
+
+    @visiting
+    async def fill(self, texts: Sequence[str], asking: Asking, top: int = 5) -> list[Result[Any]]:
+        """Return each text with the `top` best tokens for each of its masks.
+
+        Raises `TextError` for texts without any, and what `Batcher.ask` raises.
+        """
+        encoded = await self.reader.read(texts, cut=asking.cut)
+        for number, text in enumerate(texts, 1):
+            if self.mask not in text:
+                raise TextError(
+                    f"text {number} has no mask; write {self.mask} in the place of a token"
+                )
+        answers = await self._ask(encoded, Operation("fill", (("top", top),)), asking, texts)
+        return [
+            Result(
+                answer if isinstance(answer, ManyHeadsError) else answer.said,
+                one.tokens,
+                one.dropped,
+            )
+            for answer, one in zip(answers, encoded, strict=True)
+        ]
 
 
-def _prediction(answer: Answer | ServiceError) -> Prediction | ServiceError:
-    if isinstance(answer, ServiceError):
+def _arrays(answer: Answer | ManyHeadsError) -> Sequence[np.ndarray] | ManyHeadsError:
+    return answer if isinstance(answer, ManyHeadsError) else answer.arrays
+
+
+def _prediction(answer: Answer | ManyHeadsError) -> Prediction | ManyHeadsError:
+    if isinstance(answer, ManyHeadsError):
         return answer
     (outputs_C,) = answer.arrays
     return Prediction(answer.said, outputs_C)
-
-
-_KINDS = {"embedding": ServedEmbedder, "labelling": ServedLabeller}
-
-
-def served(name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> ServedModel:
-    """Return the model that a batcher's workers have opened."""
-    return _KINDS[batcher.card["kind"]](name, batcher, threads)

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from manyheads import errors
-from manyheads.errors import ManyHeadsError, OutOfMemory, ServiceError, WorkerLost
+from manyheads.errors import OutOfMemory, WorkerLost
 from manyheads.serve.frames import Frame, next_frame
 from manyheads.serve.items import Answer, Question
-from manyheads.serve.messages import answers_of, batch_frame
+from manyheads.serve.messages import answers_of, batch_frame, error_of
 
 COMMAND = (sys.executable, "-m", "manyheads.serve.worker")
 _STARTING = 300.0  # seconds: large models come from slow disks
@@ -62,8 +61,7 @@ class WorkerProcess:
             raise
         if head["say"] != "ready":
             await self.kill()
-            kind = getattr(errors, head["error"], ManyHeadsError)
-            raise kind(head["why"])
+            raise error_of(head["error"], head["why"])
         self.card = head["card"]
         self._opened = True
 
@@ -72,8 +70,8 @@ class WorkerProcess:
     ) -> list[Answer]:
         """Return the answers to questions of one operation.
 
-        Raises `OutOfMemory`, `ServiceError` for what went wrong with the batch as a whole, and
-        `WorkerLost` where the worker ended, or did not answer in `patience` seconds and was ended.
+        Raises `OutOfMemory`, what else went wrong with the batch as a whole, and `WorkerLost` where
+        the worker ended, or did not answer in `patience` seconds and was ended.
         """
         assert self._process is not None and self._process.stdin is not None
         try:
@@ -90,7 +88,16 @@ class WorkerProcess:
                 return answers_of(frame)
             case "no memory":
                 raise OutOfMemory(frame.head["why"])
-        raise ServiceError(frame.head["why"])
+        raise error_of(frame.head["error"], frame.head["why"])
+
+    def tell(self, frame: Frame) -> None:
+        """Say something that no single answer is waited for."""
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(frame.to_bytes())
+
+    async def hear(self) -> Frame:
+        """Wait for what it says next; raises `WorkerLost` where the worker ended."""
+        return await self._next()
 
     async def ended(self) -> None:
         """Wait until its process is gone."""
@@ -109,6 +116,7 @@ class WorkerProcess:
         assert self._process is not None and self._process.stdout is not None
         frame = await next_frame(self._process.stdout)
         if frame is None:
+            self._opened = False  # the system may say only later that it has ended
             code = await self._process.wait()
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise WorkerLost(f"a worker {how}")

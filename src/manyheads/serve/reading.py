@@ -1,7 +1,7 @@
 """From texts to questions, in the service itself: the tokenizer of its model, and no model.
 
-Reading is done in threads, a thousand texts at a time, so that the service goes on answering; the
-tokenizers library lets go of Python's lock while it works.
+Much is read in threads, a thousand texts at a time, so that the service goes on answering; the
+tokenizers library lets go of Python's lock while it works. A question of a person is read at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from manyheads.errors import TextError, TooLong
+from manyheads.serve.notes import notes
 from manyheads.text import (
     Cleaning,
     Encoded,
@@ -28,6 +29,7 @@ from manyheads.text import (
 )
 
 _AT_ONCE = 1_000  # texts
+_AT_HAND = 1_000  # characters: to ask a thread for so few takes longer than to read them
 
 
 class Cut(Enum):
@@ -68,6 +70,18 @@ class TextReader:
         """
         if not len(texts):
             return []
+        given = (*texts, *(pairs or ()))
+        with notes().reading():
+            if sum(len(text) for text in given if isinstance(text, str)) < _AT_HAND:
+                encoded = self._read(texts, pairs, cut, prompt)
+            else:
+                encoded = await self._read_in_threads(texts, pairs, cut, prompt)
+        self._check(encoded, cut)
+        return encoded
+
+    async def _read_in_threads(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, cut: Cut | None, prompt: str
+    ) -> list[Encoded]:
         loop = asyncio.get_running_loop()
         parts = [slice(start, start + _AT_ONCE) for start in range(0, len(texts), _AT_ONCE)]
         read = [
@@ -81,9 +95,14 @@ class TextReader:
             )
             for part in parts
         ]
-        encoded = [one for some in await asyncio.gather(*read) for one in some]
-        self._check(encoded, cut)
-        return encoded
+        return [one for some in await asyncio.gather(*read) for one in some]
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has; raises `TextError` for what is no text."""
+        loop = asyncio.get_running_loop()
+        with notes().reading():
+            encoded = await loop.run_in_executor(self._threads, self.tokenizer.encode, list(texts))
+        return [one.tokens for one in encoded]
 
     def _read(
         self, texts: Sequence[str], pairs: Sequence[str] | None, cut: Cut | None, prompt: str

@@ -19,11 +19,16 @@ class Watch:
     def began(self, waited: float) -> None:
         """An item left its lane after so many seconds."""
 
+    def first(self, waited: float) -> None:
+        """The first piece of a text was there after so many seconds."""
+
     def done(self, items: int, tokens: int, seconds: float) -> None:
         """A batch was answered."""
         self.batches += 1
         self.items += items
         self.tokens += tokens
+        if not tokens:
+            return
         last, known = seconds / tokens, self.seconds_a_token
         self.seconds_a_token = last if not known else 0.9 * known + 0.1 * last
 

@@ -13,16 +13,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
-from manyheads.errors import ManyHeadsError
+from manyheads.errors import ManyHeadsError, ServiceError
 from manyheads.serve.frames import Frame, read_frame
-from manyheads.serve.items import Answer
-from manyheads.serve.messages import answers_frame, encoded_of
-from manyheads.text import Encoded
+from manyheads.serve.items import Answer, Question
+from manyheads.serve.messages import answers_frame, questions_of
 
 # What torch says, in no type of its own, where memory runs out.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
@@ -33,10 +32,34 @@ class Desk(Protocol):
 
     card: dict[str, Any]
 
-    def answer(
-        self, operation: str, settings: dict[str, Any], texts: list[Encoded], threads: int
-    ) -> list[Answer]:
-        """Return an answer for each text, by so many threads."""
+
+@runtime_checkable
+class AnsweringDesk(Desk, Protocol):
+    """A model that answers batch after batch."""
+
+    def answer(self, questions: Sequence[Question], threads: int) -> list[Answer]:
+        """Return an answer to each question of one operation, by so many threads."""
+
+
+@runtime_checkable
+class SteppingDesk(Desk, Protocol):
+    """A model that goes on step by step with all orders that it has taken."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to write, or to tell."""
+
+    def take(self, order: Mapping[str, Any]) -> None:
+        """Begin with an order."""
+
+    def forget(self, number: int) -> None:
+        """Let an order be."""
+
+    def clear(self) -> None:
+        """Let all orders be."""
+
+    def step(self) -> tuple[list[Any], int]:
+        """Go on; return the news, and how many tokens were written."""
 
 
 def main(open_desk: Callable[..., Desk] | None = None) -> None:
@@ -54,28 +77,49 @@ def main(open_desk: Callable[..., Desk] | None = None) -> None:
         _send(target, Frame({"say": "refused", "error": type(error).__name__, "why": str(error)}))
         return
     _send(target, Frame({"say": "ready", "card": desk.card}))
-    while True:
-        _send(target, _answered(desk, frames.get()))
+    match desk:
+        case AnsweringDesk():
+            while True:
+                _send(target, _answered(desk, frames.get()))
+        case SteppingDesk():
+            while True:
+                _send(target, _stepped(desk, frames))
+
+
+def _stepped(desk: SteppingDesk, frames: SimpleQueue[Frame]) -> Frame:
+    """Return what one step brought, behind all orders that have come; wait where there are none."""
+    try:
+        while not desk.is_busy or not frames.empty():
+            order = frames.get().head
+            if order["do"] == "forget":
+                desk.forget(order["job"])
+            else:
+                desk.take(order)
+        news, tokens = desk.step()
+    except Exception as error:
+        desk.clear()
+        return _failure(error)
+    return Frame({"say": "news", "news": news, "tokens": tokens})
 
 
 def _answered(desk: Desk, frame: Frame) -> Frame:
     """Return the answers to a batch, or what went wrong with it as a whole."""
-    head = frame.head
     try:
-        texts = encoded_of(frame)
-        return answers_frame(desk.answer(head["do"], head["settings"], texts, head["threads"]))
+        return answers_frame(desk.answer(questions_of(frame), frame.head["threads"]))
     except Exception as error:
-        return Frame({"say": _kind(error), "why": _told(error)})
+        return _failure(error)
 
 
-def _kind(error: Exception) -> str:
+def _failure(error: Exception) -> Frame:
+    """Return what went wrong with a whole batch, or with all orders."""
+    if isinstance(error, ManyHeadsError):
+        said = {"say": "failed", "error": type(error).__name__, "why": str(error)}
+    else:
+        why = f"{type(error).__name__}: {error}"
+        said = {"say": "failed", "error": ServiceError.__name__, "why": why}
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-        return "no memory"
-    return "refused" if isinstance(error, ManyHeadsError) else "failed"
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, ManyHeadsError) else f"{type(error).__name__}: {error}"
+        said["say"] = "no memory"
+    return Frame(said)
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -103,12 +103,12 @@ class ZeroMqWire:
             "mask_cls_sep": encoding.without_frame,
             "show_tokens_to_client": encoding.shows_tokens,
             "fixed_embed_length": encoding.fixed_length,
-            "num_worker": len(self._encoder.batcher.workers),
+            "num_worker": len(self._encoder.reception.crew.workers),
         }
 
     def status(self) -> dict[str, Any]:
         """Return the same, with what has happened so far."""
-        watch = self._encoder.batcher.watch
+        watch = self._encoder.reception.watch
         statistic = {
             **{f"num_{name}": count for name, count in self._counts.items()},
             "num_batches": watch.batches,

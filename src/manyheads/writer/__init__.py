@@ -5,6 +5,7 @@ phrases    phrases as the tokens that may spell them
 settle     from wording to what the engine keeps to
 results    what a generator answers
 generator  texts in, texts out
+given      outputs that are there already, as tokens behind their texts
 documents  what is longer than a model reads: sentence by sentence, summary by summary
 """
 

@@ -2,10 +2,13 @@
 
 translate   sentences ─→ translations ─→ put together with the white space between them
 summarize   parts that fit ─→ summaries, joined ─→ the same again while they are too long
+
+Both are plans that say what they need written next, whoever writes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator as Coroutine
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -14,6 +17,9 @@ from manyheads.text.sentences import joined, packed, sentences
 from manyheads.writer.generator import USUAL, Generator
 from manyheads.writer.results import Document, Written
 from manyheads.writer.wording import Wording
+
+# How a document comes about: texts to be written, what was written for them, and in the end it.
+Plan = Coroutine[list[str], list[Written], Document]
 
 _SUMMARIZATION = "summarization"  # as folders name it
 _SUMMARIZE = "Summarize the following text."
@@ -35,23 +41,8 @@ def translate(
     Raises `GenerationError` before anything is written.
     """
     wording = translating(generator, wording)
-    names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
-    cut = [[text] if whole else sentences(text) for text in texts]
-    pieces = [
-        (piece.strip(), name)
-        for one, name in zip(cut, names, strict=True)
-        for piece in one
-        if piece.strip()
-    ]
-    written = generator.in_turn([one for one, _ in pieces], wording, [name for _, name in pieces])
-
-    def documents() -> Iterator[Document]:
-        for one in cut:
-            parts = [next(written)[0] if piece.strip() else None for piece in one]
-            text = joined(one, ["" if part is None else part.text for part in parts])
-            yield Document(text, tuple(part for part in parts if part is not None))
-
-    return documents()
+    plans = [translation([text] if whole else sentences(text)) for text in texts]
+    return _carried_out(generator, plans, wording, _named(texts, names))
 
 
 def summarize(
@@ -69,26 +60,25 @@ def summarize(
     Raises `GenerationError` before anything is written, or where that does not end.
     """
     wording = summarizing(generator, wording)
-    names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
-    cut = [_parts(generator, *one, wording) for one in zip(texts, names, strict=True)]
-    owners = [name for parts, name in zip(cut, names, strict=True) for _ in parts]
-    written = generator.in_turn([part for parts in cut for part in parts], wording, owners)
-
-    def documents() -> Iterator[Document]:
-        for text, parts, name in zip(texts, cut, names, strict=True):
-            first = [next(written)[0] for _ in parts]
-            yield _shortened(generator, text, first, wording, name)
-
-    return documents()
+    names = _named(texts, names)
+    plans = [summary(generator, *one, wording) for one in zip(texts, names, strict=True)]
+    return _carried_out(generator, plans, wording, names)
 
 
-def _shortened(
-    generator: Generator, text: str, written: Sequence[Written], wording: Wording, name: str
-) -> Document:
-    """Summarise the summaries of a text's parts until they are as short as one may be."""
-    limit = generator.settings(wording).max_tokens
-    found = list(written)
+def translation(pieces: Sequence[str]) -> Plan:
+    """Translate the pieces of a text, and put them together with their white space."""
+    written = yield [piece.strip() for piece in pieces if piece.strip()]
+    found = iter(written)
+    texts = [next(found).text if piece.strip() else "" for piece in pieces]
+    return Document(joined(pieces, texts), tuple(written))
+
+
+def summary(generator: Generator, text: str, name: str, wording: Wording) -> Plan:
+    """Summarise a text, then the summaries of its parts until they are as short as one may be."""
+    limit, found = generator.settings(wording).max_tokens, list[Written]()
     while True:
+        written = yield _parts(generator, text, name, wording)
+        found += written
         short = "\n".join(one.text.strip() for one in written)
         if len(written) == 1 or generator.tokens(short) <= limit:
             return Document(short, tuple(found))
@@ -97,9 +87,34 @@ def _shortened(
                 f"{name}: the summaries of {len(written)} parts are not shorter than the text; "
                 f"choose a smaller max_tokens than {limit}"
             )
-        text, parts = short, _parts(generator, short, name, wording)
-        written = [outputs[0] for outputs in generator.in_turn(parts, wording, [name] * len(parts))]
-        found += written
+        text = short
+
+
+def _carried_out(
+    generator: Generator, plans: Sequence[Plan], wording: Wording, names: Sequence[str]
+) -> Iterator[Document]:
+    """Yield what comes of each plan, in their order; what all need first is written together."""
+    needed = [next(plan) for plan in plans]
+    owners = [name for parts, name in zip(needed, names, strict=True) for _ in parts]
+    written = generator.in_turn([part for parts in needed for part in parts], wording, owners)
+
+    def documents() -> Iterator[Document]:
+        for plan, parts, name in zip(plans, needed, names, strict=True):
+            outputs = [next(written)[0] for _ in parts]
+            while True:
+                try:
+                    again = plan.send(outputs)
+                except StopIteration as over:
+                    yield over.value
+                    break
+                turns = generator.in_turn(again, wording, [name] * len(again))
+                outputs = [some[0] for some in turns]
+
+    return documents()
+
+
+def _named(texts: Sequence[str], names: Sequence[str]) -> Sequence[str]:
+    return names or [f"text {number}" for number in range(1, len(texts) + 1)]
 
 
 def _parts(generator: Generator, text: str, name: str, wording: Wording) -> list[str]:

@@ -19,7 +19,6 @@ from manyheads.errors import GenerationError
 from manyheads.generate import (
     Draft,
     Engine,
-    Given,
     Hypothesis,
     Lookup,
     News,
@@ -36,6 +35,7 @@ from manyheads.hub import Pretrained, load_model
 from manyheads.hub.generation import Writing, writing_of
 from manyheads.text import Message
 from manyheads.text.languages import Languages
+from manyheads.writer.given import given_alone, given_outputs
 from manyheads.writer.results import Alignment, Scored, Stream, Written
 from manyheads.writer.settle import Asked, Settler
 from manyheads.writer.wording import Wording
@@ -77,7 +77,7 @@ class Generator:
         self.writing()
         pack(self.model.transformer.eval())
         self._draft = self._guessing(draft)
-        self._engine(USUAL)
+        self.engine()
 
     @property
     def reads(self) -> bool:
@@ -117,8 +117,8 @@ class Generator:
         Raises `GenerationError` before anything is written, for whatever cannot be met; and in the
         turn of a text whose writing ends with an error, when those before it are there.
         """
-        asked = self._settler(wording).texts(texts, names)
-        engine = self._engine(wording)
+        asked = self.requests(texts, wording, names)
+        engine = self.engine(wording)
         tickets = [engine.add(one.request) for one in asked]
 
         def written() -> Iterator[list[Written]]:
@@ -127,13 +127,13 @@ class Generator:
                 while ticket not in last:
                     last |= {news.ticket: news for news in engine.step() if news.is_last}
                 hypotheses = last.pop(ticket).result().hypotheses
-                yield [self._written(one, hypothesis) for hypothesis in hypotheses]
+                yield [self.written(one, hypothesis) for hypothesis in hypotheses]
 
         return written()
 
     def stream(self, text: str, wording: Wording = USUAL) -> Stream:
         """Yield the output piece by piece as it becomes certain; the generator returns it whole."""
-        (asked,) = self._settler(wording).texts([text])
+        (asked,) = self.requests([text], wording)
         return self._stream(asked, wording)
 
     def chat(self, messages: Sequence[Message], wording: Wording = USUAL) -> str:
@@ -147,7 +147,17 @@ class Generator:
 
     def stream_chat(self, messages: Sequence[Message], wording: Wording = USUAL) -> Stream:
         """Yield the reply to a dialogue piece by piece; raises what `chat` does."""
-        return self._stream(self._settler(wording).dialogue(messages), wording)
+        return self._stream(self.reply_request(messages, wording), wording)
+
+    def requests(
+        self, texts: Sequence[str], wording: Wording = USUAL, names: Sequence[str] = ()
+    ) -> list[Asked]:
+        """Return what an engine is asked for each text; raises `GenerationError`."""
+        return self._settler(wording).texts(texts, names)
+
+    def reply_request(self, messages: Sequence[Message], wording: Wording = USUAL) -> Asked:
+        """Return what an engine is asked for the reply to a dialogue; raises what `chat` does."""
+        return self._settler(wording).dialogue(messages)
 
     def score(
         self,
@@ -164,7 +174,12 @@ class Generator:
         Raises `GenerationError` where outputs are missing or as many as there are not texts.
         """
         names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
-        given = self._given(texts, outputs, wording, names)
+        settler = self._settler(wording)
+        given = (
+            given_alone(settler, texts)
+            if outputs is None
+            else given_outputs(settler, texts, outputs, names)
+        )
         for one, name in zip(given, names, strict=True):
             self._require_positions(len(one.prompt) + len(one.output) - 1, name)
         scorable = [one for one in given if one.output]
@@ -180,7 +195,7 @@ class Generator:
 
         Raises `GenerationError` for a model that reads no source.
         """
-        (given,) = self._given([text], [output], wording, ["the text"])
+        (given,) = given_outputs(self._settler(wording), [text], [output], ["the text"])
         (weights_TS,) = align(self._writer(wording), [given])
         source = self.model.require_tokenizer().tokens(given.source or ())
         return Alignment(tuple(source), self._spelled(given.output), weights_TS)
@@ -215,7 +230,8 @@ class Generator:
         tokenizer = self.model.writing_tokenizer
         return Writer(self.model.transformer, self.writing(wording).ends, tokenizer.decode)
 
-    def _engine(self, wording: Wording) -> Engine:
+    def engine(self, wording: Wording = USUAL) -> Engine:
+        """Return what writes, with nothing in work."""
         return Engine(self._writer(wording), self.max_rows, self.batch_tokens, self._draft)
 
     def _guessing(self, draft: Generator | Rounded | Lookup | None) -> Draft | Lookup | None:
@@ -245,11 +261,11 @@ class Generator:
             raise GenerationError(
                 f"n_best={wording.n_best}, but only one output can be shown as it is written"
             )
-        engine = self._engine(wording)
+        engine = self.engine(wording)
         engine.add(asked.request)
 
         def pieces() -> Stream:
-            stream = TextStream(self._spell(asked), asked.request.settings.stop)
+            stream = self.text_stream(asked)
             last = None
             while engine.busy:
                 for last in engine.step():
@@ -259,7 +275,7 @@ class Generator:
             output = last.result()
             if piece := stream.end():
                 yield piece
-            return self._written(asked, output.best)
+            return self.written(asked, output.best)
 
         return pieces()
 
@@ -272,7 +288,12 @@ class Generator:
         before = len(decode(last))
         return lambda tokens: decode([*last, *tokens])[before:]
 
-    def _written(self, asked: Asked, found: Hypothesis) -> Written:
+    def text_stream(self, asked: Asked) -> TextStream:
+        """Return what turns the tokens of a request's output into its text, as they come."""
+        return TextStream(self._spell(asked), asked.request.settings.stop)
+
+    def written(self, asked: Asked, found: Hypothesis) -> Written:
+        """Return an output of a request as text."""
         return Written(
             text=cut_at(self._spell(asked)(found.tokens), asked.request.settings.stop),
             tokens=self._spelled(found.tokens),
@@ -292,58 +313,3 @@ class Generator:
 
     def _spelled(self, tokens: Sequence[int]) -> tuple[str, ...]:
         return tuple(self.model.writing_tokenizer.tokens(tokens))
-
-    def _given(
-        self,
-        texts: Sequence[str],
-        outputs: Sequence[str] | None,
-        wording: Wording,
-        names: Sequence[str],
-    ) -> list[Given]:
-        """Return texts and outputs as tokens; an output of none where there is nothing to score."""
-        tokenizer = self.model.require_tokenizer()
-        if outputs is not None and len(outputs) != len(texts):
-            raise GenerationError(
-                f"{len(texts)} texts stand beside {len(outputs)} outputs; give one each"
-            )
-        if outputs is None:
-            if self.reads:
-                raise GenerationError(
-                    "a model that reads a source scores outputs for their sources; give both"
-                )
-            return [_itself(list(one.pieces[0].ids)) for one in tokenizer.encode(texts)]
-        prompts = self._settler(wording).prompts(texts, names)
-        if not self.reads:
-            wholes = tokenizer.encode([a + b for a, b in zip(texts, outputs, strict=True)])
-            parts = tokenizer.encode(outputs, frame=False)
-            return [
-                Given(one.tokens, _behind(one.tokens, whole.pieces[0].ids, part.pieces[0].ids))
-                for one, whole, part in zip(prompts, wholes, parts, strict=True)
-            ]
-        return [
-            Given(one.tokens, self._target(list(target.pieces[0].ids), wording), one.source)
-            for one, target in zip(
-                prompts, self.model.writing_tokenizer.encode(outputs), strict=True
-            )
-        ]
-
-    def _target(self, ids: list[int], wording: Wording) -> list[int]:
-        """Return a framed output as the model would have written it."""
-        settler = self._settler(wording)
-        if self.languages.begins((*settler.starts, *settler.begun)):
-            ids = [*settler.begun, *self.languages.written(ids)]
-        ends = self.writing(wording).ends
-        return ids if not ends or (ids and ids[-1] in ends) else [*ids, min(ends)]
-
-
-def _itself(ids: list[int]) -> Given:
-    return Given(ids[:1], ids[1:])
-
-
-def _behind(prompt: Sequence[int], whole: Sequence[int], alone: Sequence[int]) -> list[int]:
-    """Return the tokens of an output behind its prompt: as both are split together, if that can be.
-
-    A token that reached over the border would belong to neither.
-    """
-    together = list(whole[: len(prompt)]) == list(prompt)
-    return list(whole[len(prompt) :]) if together else list(alone)

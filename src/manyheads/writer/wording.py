@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from manyheads.errors import GenerationError
-from manyheads.generate.settings import Strategy
+from manyheads.generate.settings import Beam, Greedy, Sample, Strategy
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,31 @@ class Wording:
                         f"{phrase!r} is required and holds {ban!r}, which is banned; leave one of "
                         "them out"
                     )
+
+    @classmethod
+    def of_fields(cls, said: Mapping[str, Any]) -> Wording:
+        """Return a wording of its fields by name, and those of its strategy beside them.
+
+        A temperature of 0 is greedy search. Raises `GenerationError` for fields of two strategies.
+        """
+        own = {one.name for one in fields(cls)} - {"strategy"}
+        chosen = {name: value for name, value in said.items() if name not in own}
+        rest = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in said.items()
+            if name in own
+        }
+        return cls(_strategy(chosen), **rest)
+
+
+def _strategy(chosen: Mapping[str, Any]) -> Strategy | None:
+    """Return the strategy whose fields were chosen, None for none."""
+    if not chosen:
+        return None
+    for kind in (Beam, Sample):
+        if chosen.keys() <= {one.name for one in fields(kind)}:
+            return Greedy() if chosen.get("temperature") == 0 else kind(**chosen)
+    *some, last = sorted(chosen)
+    raise GenerationError(
+        f"{', '.join(some)} and {last} are of different searches; choose one of them"
+    )

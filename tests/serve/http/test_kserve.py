@@ -74,6 +74,13 @@ def test_what_is_there(client: httpx.Client) -> None:
         ("vectors", b'{"inputs": []}', {}, 400, "no input 'text'"),
         (
             "vectors",
+            b'{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [0], "data": []}]}',
+            {},
+            400,
+            "no input 'text'",
+        ),
+        (
+            "vectors",
             b'{"inputs": [{"name": "text", "datatype": "FP32", "shape": [1], "data": [1]}]}',
             {},
             400,

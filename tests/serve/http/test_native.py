@@ -115,12 +115,15 @@ def test_many_clients_at_once_get_their_own(server: Server, folders: dict[str, P
 
 
 def test_a_client_that_vanishes_is_forgotten(server: Server, client: httpx.Client) -> None:
-    asked = {"inputs": TEXTS * 2000, "lane": "bulk"}
+    asked = {"inputs": TEXTS * 5000, "lane": "bulk"}
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{server.url}/v1/embed", json=asked, timeout=httpx.Timeout(30, read=1.0))
     begun = time.perf_counter()
-    client.post("/v1/embed", json={"inputs": "a"}).raise_for_status()
-    assert time.perf_counter() - begun < 10
+    # Until the service sees that nobody waits any more, others may be sent away.
+    while (answer := client.post("/v1/embed", json={"inputs": "a"})).status_code == 429:
+        assert time.perf_counter() - begun < 20
+        time.sleep(0.1)
+    answer.raise_for_status()
     deadline = time.monotonic() + 30
     while 'manyheads_queue_tokens{model="vectors"} 0.0' not in client.get("/metrics").text:
         assert time.monotonic() < deadline
@@ -151,7 +154,7 @@ def test_sigterm_answers_what_is_there(folders: dict[str, Path]) -> None:
         found: list[int] = []
 
         def ask() -> None:
-            asked = {"inputs": TEXTS * 600}
+            asked = {"inputs": TEXTS * 200}
             answer = httpx.post(f"{server.url}/v1/embed", json=asked, timeout=60)
             found.append(len(answer.raise_for_status().json()["items"]))
 
@@ -163,5 +166,5 @@ def test_sigterm_answers_what_is_there(folders: dict[str, Path]) -> None:
         server.process.send_signal(signal.SIGTERM)
         for one in clients:
             one.join()
-        assert found == [len(TEXTS) * 600] * 4
+        assert found == [len(TEXTS) * 200] * 4
         assert server.process.wait(30) == 0

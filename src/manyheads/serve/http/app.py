@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 
 from manyheads._version import __version__
-from manyheads.serve.http import bert, kserve, native, openai, tei
-from manyheads.serve.http.guards import Counted, Keyed, Limited
+from manyheads.serve.http import (
+    admin,
+    bert,
+    completions,
+    dashboard,
+    kserve,
+    native,
+    openai,
+    tei,
+    writing,
+)
+from manyheads.serve.http.guards import Keyed, Limited
 from manyheads.serve.http.metrics import CONTENT_TYPE, Metrics
+from manyheads.serve.http.noting import REQUEST_ID, Noted, Recorder
 from manyheads.serve.http.replies import Json
 from manyheads.serve.service import Service
 
@@ -21,32 +33,48 @@ class Access:
 
     Attributes:
         keys: What clients must send one of; none lets everybody in.
+        operators: What operators must send one of; none: there are no routes for them.
         metrics_are_open: Whether /metrics needs no key.
         origins: Web pages that browsers may ask from; "*" for all.
         body_megabytes: The largest request.
     """
 
     keys: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
     metrics_are_open: bool = False
     origins: tuple[str, ...] = ()
     body_megabytes: int = 32
 
 
-def make_app(service: Service, metrics: Metrics, access: Access) -> FastAPI:
-    """Return the application of a service, which somebody else starts and ends."""
+def make_app(
+    service: Service, metrics: Metrics, access: Access, recorders: Sequence[Recorder] = ()
+) -> FastAPI:
+    """Return the application of a service, which somebody else starts and ends.
+
+    Recorders are told of every request; who made them closes them.
+    """
     app = FastAPI(title="manyheads", version=__version__, default_response_class=Json)
-    for wire in (native, openai, tei, kserve, bert):
+    for wire in (native, writing, openai, completions, tei, kserve, bert):
         app.include_router(wire.router(service))
+    if access.operators:
+        app.include_router(admin.router(service))
+    app.include_router(dashboard.router(service, metrics))
     _add_health(app, service, metrics)
     # The last one stands before all others.
-    if access.keys:
-        keys, are_open = list(access.keys), access.metrics_are_open
-        app.add_middleware(Keyed, keys=keys, metrics_are_open=are_open)
+    app.add_middleware(
+        Keyed,
+        keys=access.keys,
+        operators=access.operators,
+        metrics_are_open=access.metrics_are_open,
+    )
     app.add_middleware(Limited, limit=access.body_megabytes << 20)
     if access.origins:
         everything = {"allow_methods": ["*"], "allow_headers": ["*"]}
-        app.add_middleware(CORSMiddleware, allow_origins=list(access.origins), **everything)
-    app.add_middleware(Counted, metrics=metrics)
+        shown = {"expose_headers": [REQUEST_ID, "Retry-After"]}
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(access.origins), **everything, **shown
+        )
+    app.add_middleware(Noted, metrics=metrics, recorders=recorders)
     return app
 
 

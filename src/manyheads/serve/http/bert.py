@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from manyheads.errors import TextError
 from manyheads.serve.http.replies import Json, route_of, status_of, told
+from manyheads.serve.notes import notes
 from manyheads.serve.service import Service
 
 
@@ -41,14 +42,14 @@ def router(service: Service) -> APIRouter:
     async def status() -> Json:
         """Say how the model is served, and what has happened so far."""
         encoder = service.encoder
-        encoding, watch = encoder.encoding, encoder.batcher.watch
+        encoding, watch = encoder.encoding, encoder.reception.watch
         return Json(
             {
                 "pooling_layer": list(encoding.layers),
                 "pooling_strategy": encoding.strategy.value,
                 "max_seq_len": encoding.max_tokens,
                 "mask_cls_sep": encoding.without_frame,
-                "num_worker": len(encoder.batcher.workers),
+                "num_worker": len(encoder.reception.crew.workers),
                 "statistic": {"num_texts": watch.items, "num_batches": watch.batches},
                 "status": 200,
             }
@@ -59,6 +60,5 @@ def router(service: Service) -> APIRouter:
 
 def _error(error: Exception) -> Json:
     status = status_of(error)
-    return Json(
-        {"type": type(error).__name__, "description": told(error), "status": status}, status
-    )
+    said = {"type": type(error).__name__, "description": told(error), "status": status}
+    return Json(said | {"request_id": notes().request_id}, status)

@@ -1,9 +1,9 @@
-"""What stands before all routes: limits of bodies, keys of clients, counts of requests."""
+"""What stands before all routes: limits of bodies, keys of clients."""
 
 from __future__ import annotations
 
 import hmac
-import time
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manyheads.errors import ConfigError
-from manyheads.serve.http.metrics import Metrics
 from manyheads.serve.http.replies import Json
+from manyheads.serve.notes import notes
 
-OPEN = ("/livez", "/readyz", "/health")  # what those may ask who have no key
+OPERATORS = "/admin"
+# What those may ask who have no key; the page of the dashboard holds nothing and asks for one.
+OPEN = ("/", "/livez", "/readyz", "/health")
 
 
 def read_keys(path: Path) -> list[str]:
@@ -33,18 +35,28 @@ def read_keys(path: Path) -> list[str]:
 
 
 class Keyed:
-    """Lets only those in who send a key, as a bearer token or as `X-API-Key`."""
+    """Lets only those in who send a key, as a bearer token or as `X-API-Key`.
 
-    def __init__(self, app: ASGIApp, keys: list[str], metrics_are_open: bool) -> None:
+    What is for operators needs one of theirs; all else one of the clients', if there are any.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Sequence[str],
+        operators: Sequence[str],
+        metrics_are_open: bool,
+    ) -> None:
         self._app = app
-        self._digests = [sha256(key.encode()).digest() for key in keys]
+        self._clients = _digests(keys)
+        self._operators = _digests(operators)
         self._open = {*OPEN, "/metrics"} if metrics_are_open else set(OPEN)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in self._open and not self._fits(scope):
+        if scope["type"] == "http" and not self._fits(scope):
             message = "no valid key; send one as `Authorization: Bearer KEY`"
-            error = {"type": "invalid_api_key", "message": message, "code": "invalid_api_key"}
-            document = {"error": error, "error_type": "Unauthorized"}
+            kind = {"type": "invalid_api_key", "code": "invalid_api_key"}
+            document = _refusal(kind, message, "Unauthorized")
             reply = Json(document, 401, headers={"WWW-Authenticate": "Bearer"})
             await reply(scope, receive, send)
             return
@@ -52,41 +64,20 @@ class Keyed:
 
     def _fits(self, scope: Scope) -> bool:
         """Whether a request brings a key; how long that takes says nothing about the keys."""
+        is_operators = scope["path"].startswith(OPERATORS)
+        digests = self._operators if is_operators else self._clients
+        if not is_operators and (not digests or scope["path"] in self._open):
+            return True
         headers = dict(scope["headers"])
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer":
             given = headers.get(b"x-api-key", b"")
         digest = sha256(given.strip()).digest()
-        return any([hmac.compare_digest(digest, one) for one in self._digests])  # noqa: C419
+        return any([hmac.compare_digest(digest, one) for one in digests])  # noqa: C419
 
 
-class Counted:
-    """Counts requests by their route, and how long they take."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun, status = time.perf_counter(), 500
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            with self._metrics.in_work.track_inprogress():
-                await self._app(scope, receive, sending)
-        finally:
-            # Paths that are no route are not told apart: strangers choose them.
-            route = getattr(scope.get("route"), "path", "none")
-            self._metrics.requests.labels(route, status).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - begun)
+def _digests(keys: Sequence[str]) -> list[bytes]:
+    return [sha256(key.encode()).digest() for key in keys]
 
 
 class Limited:
@@ -102,7 +93,7 @@ class Limited:
             return
         said = dict(scope["headers"]).get(b"content-length", b"0")
         if not said.isdigit() or int(said) > self._limit:
-            await self._refusal(f"a body of {said.decode('latin-1')} bytes")(scope, receive, send)
+            await self._too_large(f"a body of {said.decode('latin-1')} bytes")(scope, receive, send)
             return
         got = 0
 
@@ -117,14 +108,21 @@ class Limited:
         try:
             await self._app(scope, counting, send)
         except _TooLarge:
-            await self._refusal("a body of unknown length")(scope, receive, send)
+            await self._too_large("a body of unknown length")(scope, receive, send)
 
-    def _refusal(self, what: str) -> Json:
+    def _too_large(self, what: str) -> Json:
         message = f"{what} exceeds the limit of {self._limit:,}; send less at once"
-        error: dict[str, Any] = {"type": "TooLarge", "message": message}
         # What else is sent is not read, so that nothing can follow on this connection.
         close = {"Connection": "close"}
-        return Json({"error": error, "error_type": "Validation"}, 413, headers=close)
+        return Json(_refusal({"type": "TooLarge"}, message, "Validation"), 413, headers=close)
+
+
+def _refusal(kind: dict[str, str], message: str, error_type: str) -> dict[str, Any]:
+    """Return a document of which each wire finds what it looks for."""
+    noted = notes()
+    noted.error = kind["type"]
+    error = {**kind, "message": message, "request_id": noted.request_id}
+    return {"error": error, "error_type": error_type}
 
 
 class _TooLarge(Exception):  # noqa: N818 - reads as what happened

@@ -1,7 +1,8 @@
 """The open inference protocol, version 2, of KServe and Triton: /v2/…
 
 A model has the input `text`, and `pair` where it is asked about pairs; its outputs are `embedding`,
-or `probabilities` and `label`, or `value`.
+or `probabilities` and `label`, or `value`; of a model that fills masks or writes, `text`. How that
+one writes, the parameters of a request say, by the names of /v1/generate.
 """
 
 from __future__ import annotations
@@ -14,11 +15,20 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from manyheads._version import __version__
-from manyheads.errors import ServiceError, TextError
-from manyheads.serve.http.native import first_error
+from manyheads.errors import TextError
 from manyheads.serve.http.replies import Json, route_of, status_of, told
 from manyheads.serve.http.tensors import HEADER, Asked, read_request, written
-from manyheads.serve.model import Asking, Prediction, ServedEmbedder, ServedLabeller, ServedModel
+from manyheads.serve.http.writing import search_of
+from manyheads.serve.model import (
+    Asking,
+    ServedEmbedder,
+    ServedFiller,
+    ServedLabeller,
+    ServedModel,
+    values_of,
+)
+from manyheads.serve.orders import Writing
+from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.service import Service
 
 _EXTENSIONS = ["binary_tensor_data"]
@@ -46,7 +56,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/v2/models/{name:path}/ready")
     async def model_ready(name: str) -> Json:
         """Say whether a model takes questions."""
-        is_ready = service.model(name).batcher.is_ready
+        is_ready = service.model(name).reception.is_ready
         return Json({"name": name, "ready": is_ready}, 200 if is_ready else 503)
 
     @routes.post("/v2/models/{name:path}/infer")
@@ -75,19 +85,19 @@ def router(service: Service) -> APIRouter:
 async def _outputs(model: ServedModel, asked: Asked) -> Mapping[str, np.ndarray | list[str]]:
     """Return the outputs of a model, by name; raises the first error of a text."""
     texts = asked.texts.get("text")
-    if texts is None:
-        raise TextError(f"there is no input 'text', but {', '.join(asked.texts) or 'none'}")
+    if not texts:
+        named = ", ".join(asked.texts) or "none"
+        raise TextError(f"there is no input 'text' that holds a text, but {named}")
     if isinstance(model, ServedEmbedder):
-        vectors = await model.embed(texts, Asking())
-        _raise(first_error(vectors))
-        return {"embedding": np.stack([_value(one.value) for one in vectors])}
+        return {"embedding": np.stack(values_of(await model.embed(texts, Asking())))}
+    if isinstance(model, ServedFiller):
+        return {"text": [one["text"] for one in values_of(await model.fill(texts, Asking(), 1))]}
+    if isinstance(model, ServedWriter):
+        wording = search_of(asked.parameters).wording()
+        found = values_of(await model.write(Writing.OUTPUT, texts, wording))
+        return {"text": [one["outputs"][0]["text"] for one in found]}
     assert isinstance(model, ServedLabeller)
-    pairs = asked.texts.get("pair")
-    if pairs is not None and len(pairs) != len(texts):
-        raise TextError(f"{len(texts)} texts have {len(pairs)} pairs; give one for each")
-    results = await model.predict(texts, Asking(), pairs)
-    _raise(first_error(results))
-    found: list[Prediction] = [_value(one.value) for one in results]
+    found = values_of(await model.predict(texts, Asking(), asked.texts.get("pair")))
     if len(model.labels) < 2:
         return {"value": np.stack([one.outputs for one in found])}
     scores = np.stack([model.scores(one) for one in found])
@@ -100,6 +110,8 @@ def _metadata(model: ServedModel) -> dict[str, Any]:
     inputs = [{"name": "text", **text}]
     if isinstance(model, ServedEmbedder):
         outputs = [{"name": "embedding", "datatype": "FP32", "shape": [-1, model.dimensions]}]
+    elif isinstance(model, ServedFiller | ServedWriter):
+        outputs = [{"name": "text", **text}]
     else:
         assert isinstance(model, ServedLabeller)
         inputs.append({"name": "pair", **text})
@@ -117,16 +129,6 @@ def _metadata(model: ServedModel) -> dict[str, Any]:
         "inputs": inputs,
         "outputs": outputs,
     }
-
-
-def _raise(error: ServiceError | None) -> None:
-    if error is not None:
-        raise error
-
-
-def _value(value: Any) -> Any:
-    assert not isinstance(value, ServiceError)
-    return value
 
 
 def _error(error: Exception) -> Json:

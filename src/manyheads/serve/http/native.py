@@ -1,4 +1,4 @@
-"""The service's own wire: /v1/embed, /v1/predict.
+"""The service's own wire: /v1/embed, /v1/predict, /v1/fill-mask.
 
 Every item says how many tokens it has, and how many of them the model did not see. What goes wrong
 with one of several items stands in its place; the others are answered.
@@ -7,7 +7,7 @@ with one of several items stands in its place; the others are answered.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -15,10 +15,11 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from manyheads.errors import ServiceError, TextError
+from manyheads.errors import ManyHeadsError, TextError
 from manyheads.serve.http.replies import Json, route_of, status_of, told
 from manyheads.serve.items import Lane
-from manyheads.serve.model import Asking, Prediction, Result
+from manyheads.serve.model import Asking, Prediction, Result, values_of
+from manyheads.serve.notes import notes
 from manyheads.serve.reading import Cut
 from manyheads.serve.service import Service
 
@@ -61,20 +62,28 @@ class PredictRequest(Asked):
     pairs: str | list[str] | None = Field(None, description="A second text for each of the inputs.")
 
 
+class FillMaskRequest(Asked):
+    """One text or several with masks, to be filled in."""
+
+    inputs: str | list[str]
+    top: int = Field(5, ge=1, description="How many tokens for each mask.")
+
+
 def router(service: Service) -> APIRouter:
     """Return the routes of the service's own wire."""
-    routes = APIRouter(route_class=route_of(_error), tags=["manyheads"])
+    routes = APIRouter(route_class=route_of(refusal), tags=["manyheads"])
 
     @routes.post("/v1/embed")
     async def embed(asked: EmbedRequest) -> Json:
         """Make a vector of each text."""
         model = service.embedder(asked.model)
         results = await model.embed(
-            _several(asked.inputs), asked.asking(), asked.prompt, asked.dimensions
+            several(asked.inputs), asked.asking(), asked.prompt, asked.dimensions
         )
-        _raise_if_alone(results)
+        raise_if_alone(results)
         items = [
-            _item(one, lambda value: {"vector": written(value, asked.encoding)}) for one in results
+            item_of(one, lambda value: {"vector": written(value, asked.encoding)})
+            for one in results
         ]
         return Json(
             {
@@ -88,14 +97,21 @@ def router(service: Service) -> APIRouter:
     async def predict(asked: PredictRequest) -> Json:
         """Say what the model says of each text, or of each pair."""
         model = service.labeller(asked.model)
-        texts = _several(asked.inputs)
-        pairs = None if asked.pairs is None else _several(asked.pairs)
-        if pairs is not None and len(pairs) != len(texts):
-            raise TextError(f"{len(texts)} inputs have {len(pairs)} pairs; give one for each")
+        texts = several(asked.inputs)
+        pairs = None if asked.pairs is None else several(asked.pairs)
         results = await model.predict(texts, asked.asking(), pairs)
-        _raise_if_alone(results)
-        items = [_item(one, _prediction) for one in results]
+        raise_if_alone(results)
+        items = [item_of(one, _prediction) for one in results]
         return Json({"model": model.name, "task": model.task, "items": items})
+
+    @routes.post("/v1/fill-mask")
+    async def fill_mask(asked: FillMaskRequest) -> Json:
+        """Say what may stand behind each mask of each text."""
+        model = service.filler(asked.model)
+        results = await model.fill(several(asked.inputs), asked.asking(), asked.top)
+        raise_if_alone(results)
+        items = [item_of(one, _filled) for one in results]
+        return Json({"model": model.name, "mask": model.mask, "items": items})
 
     return routes
 
@@ -107,21 +123,17 @@ def written(vector: np.ndarray, encoding: Encoding) -> np.ndarray | str:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
 
-def first_error(results: Sequence[Result[Any]]) -> ServiceError | None:
-    """Return what went wrong first, if anything did."""
-    return next((one.value for one in results if isinstance(one.value, ServiceError)), None)
-
-
-def _raise_if_alone(results: Sequence[Result[Any]]) -> None:
+def raise_if_alone(results: Sequence[Result[Any]]) -> None:
     """Raise the error of a single item: there is nothing else to answer."""
-    if len(results) == 1 and (error := first_error(results)) is not None:
-        raise error
+    if len(results) == 1:
+        values_of(results)
 
 
-def _item(result: Result[Any], said: Any) -> dict[str, Any]:
+def item_of(result: Result[Any], said: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """Return what came of one text: `said` of its value, or the error in its place."""
     counted = {"tokens": result.tokens, "truncated": result.dropped}
-    if isinstance(result.value, ServiceError):
-        return counted | {"error": _said_of(result.value)}
+    if isinstance(result.value, ManyHeadsError):
+        return counted | {"error": said_of(result.value)}
     return counted | said(result.value)
 
 
@@ -130,13 +142,23 @@ def _prediction(prediction: Prediction) -> dict[str, Any]:
     return said if isinstance(said, dict) else {"value": said}
 
 
-def _several(inputs: str | list[str]) -> list[str]:
+def _filled(said: dict[str, Any]) -> dict[str, Any]:
+    return {"text": said["text"], "masks": said["candidates"]}
+
+
+def several(inputs: str | list[str], alone: str = "") -> list[str]:
+    """Return inputs as a list; raises `TextError` for several where one is to be `alone`."""
+    if alone and not isinstance(inputs, str) and len(inputs) != 1:
+        raise TextError(f"{alone} is of a single text, and there are {len(inputs)}; ask for each")
     return [inputs] if isinstance(inputs, str) else inputs
 
 
-def _said_of(error: Exception) -> dict[str, str]:
+def said_of(error: Exception) -> dict[str, str]:
+    """Return an error as this wire has it, inside an answer."""
     return {"type": type(error).__name__, "message": told(error)}
 
 
-def _error(error: Exception) -> Json:
-    return Json({"error": _said_of(error)}, status_of(error))
+def refusal(error: Exception) -> Json:
+    """Return an error as this wire has it."""
+    said = said_of(error) | {"request_id": notes().request_id}
+    return Json({"error": said}, status_of(error))

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from manyheads.errors import Overloaded, TextError, UnknownModel
-from manyheads.serve.http.native import Encoding, first_error, written
+from manyheads.serve.http.native import Encoding, written
 from manyheads.serve.http.replies import Json, route_of, status_of, told
-from manyheads.serve.model import Asking, ServedEmbedder
+from manyheads.serve.model import Asking, ServedEmbedder, ServedModel, values_of
 from manyheads.serve.reading import Cut
 from manyheads.serve.service import Service
 
@@ -30,12 +30,17 @@ class EmbeddingsRequest(BaseModel):
 
 def router(service: Service) -> APIRouter:
     """Return the routes of this wire."""
-    routes = APIRouter(route_class=route_of(_error), tags=["OpenAI"])
+    routes = APIRouter(route_class=route_of(refusal), tags=["OpenAI"])
 
     @routes.get("/v1/models")
     async def models() -> Json:
         """List the models that are served."""
-        return Json({"object": "list", "data": [_model(name) for name in service.models]})
+        return Json(
+            {
+                "object": "list",
+                "data": [_model(name) for name in (*service.models, *service.aliases)],
+            }
+        )
 
     @routes.get("/v1/models/{name:path}")
     async def model(name: str) -> Json:
@@ -47,15 +52,14 @@ def router(service: Service) -> APIRouter:
         """Make a vector of each input; one that is too long is refused."""
         model = service.embedder(asked.model)
         results = await _embedded(model, asked)
-        if (error := first_error(results)) is not None:
-            raise error
+        vectors = values_of(results)
         data = [
             {
                 "object": "embedding",
                 "index": i,
-                "embedding": written(one.value, asked.encoding_format),
+                "embedding": written(one, asked.encoding_format),
             }
-            for i, one in enumerate(results)
+            for i, one in enumerate(vectors)
         ]
         tokens = sum(one.tokens for one in results)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -73,11 +77,11 @@ async def _embedded(model: ServedEmbedder, asked: EmbeddingsRequest) -> Any:
         raise TextError("input is empty; give at least one text")
     if isinstance(given[0], int):
         given = [given]  # type: ignore[list-item]
-    texts = [_text(model, one, number) for number, one in enumerate(given, 1)]
+    texts = [text_of(model, one, number) for number, one in enumerate(given, 1)]
     return await model.embed(texts, asking, dimensions=asked.dimensions)
 
 
-def _text(model: ServedEmbedder, given: Any, number: int) -> str:
+def text_of(model: ServedModel, given: Any, number: int) -> str:
     """Return an input as text; raises `TextError` for ids that mean other words here.
 
     Those are ids that this tokenizer does not make of the text that they spell. Clients that cut
@@ -98,10 +102,17 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": _OWNER}
 
 
-def _error(error: Exception) -> Json:
+def refusal(error: Exception) -> Json:
+    """Return an error as this wire has it."""
+    status = status_of(error)
+    return Json(said_of(error), 400 if status in (413, 422) else status)
+
+
+def said_of(error: Exception) -> dict[str, Any]:
+    """Return an error as this wire says it."""
     status = status_of(error)
     kind = "rate_limit_error" if isinstance(error, Overloaded) else "invalid_request_error"
     kind = "server_error" if status >= 500 else kind
     code = "model_not_found" if isinstance(error, UnknownModel) else type(error).__name__
     said = {"message": told(error), "type": kind, "param": None, "code": code}
-    return Json({"error": said}, 400 if status in (413, 422) else status)
+    return {"error": said}

@@ -24,6 +24,7 @@ from manyheads.errors import (
     WorkerLost,
     WrongModel,
 )
+from manyheads.serve.notes import notes
 
 CLIENT_GONE = 499  # nobody reads it
 
@@ -86,6 +87,7 @@ def route_of(reply: Callable[[Exception], Json]) -> type[APIRoute]:
                 try:
                     return await _while_there(request, handle(request))
                 except (ManyHeadsError, RequestValidationError) as error:
+                    notes().failed(error)
                     response = reply(error)
                     if isinstance(error, Overloaded):
                         response.headers["Retry-After"] = str(round(error.retry_after))

@@ -22,7 +22,6 @@ from manyheads.errors import (
     TooLong,
     WrongModel,
 )
-from manyheads.serve.http.native import first_error
 from manyheads.serve.http.replies import Json, route_of, told
 from manyheads.serve.http.tei_requests import (
     DecodeRequest,
@@ -35,7 +34,14 @@ from manyheads.serve.http.tei_requests import (
     SimilarityRequest,
     TokenizeRequest,
 )
-from manyheads.serve.model import Prediction, Result, ServedEmbedder, ServedLabeller
+from manyheads.serve.model import (
+    Prediction,
+    Result,
+    ServedEmbedder,
+    ServedLabeller,
+    ServedModel,
+    values_of,
+)
 from manyheads.serve.service import Service
 
 
@@ -48,7 +54,7 @@ def router(service: Service) -> APIRouter:
         """Make a vector of each text."""
         model = service.embedder(None)
         results = await _embedded(model, asked)
-        return Json(_values(results))
+        return Json(values_of(results))
 
     @routes.post("/embed_all")
     async def embed_all(asked: EmbedAllRequest) -> Json:
@@ -56,7 +62,7 @@ def router(service: Service) -> APIRouter:
         model = service.embedder(None)
         texts = _several(asked.inputs)
         results = await model.tokens(texts, asked.asking(), asked.prompt_name)
-        return Json([vectors[0] for vectors in _values(results)])
+        return Json([vectors[0] for vectors in values_of(results)])
 
     @routes.post("/predict")
     async def predict(asked: PredictRequest) -> Json:
@@ -66,7 +72,7 @@ def router(service: Service) -> APIRouter:
         single = isinstance(asked.inputs, str) or any(isinstance(one, str) for one in asked.inputs)
         rows: Any = [asked.inputs] if single else asked.inputs
         texts, pairs = _texts_and_pairs(rows)
-        found = _values(await model.predict(texts, asked.asking(), pairs))
+        found = values_of(await model.predict(texts, asked.asking(), pairs))
         ranked = [_scored(model, one, asked.raw_scores) for one in found]
         return Json(ranked[0] if single else ranked)
 
@@ -79,7 +85,7 @@ def router(service: Service) -> APIRouter:
                 f"the model {model.name} has {len(model.labels)} labels, it does not rank"
             )
         texts = _several(asked.texts)
-        found = _values(await model.predict([asked.query] * len(texts), asked.asking(), texts))
+        found = values_of(await model.predict([asked.query] * len(texts), asked.asking(), texts))
         scores = np.array([float(one.outputs[0]) for one in found])
         scores = scores if asked.raw_scores else 1 / (1 + np.exp(-scores))
         order = np.argsort(-scores, kind="stable").tolist()
@@ -93,7 +99,7 @@ def router(service: Service) -> APIRouter:
         """Say how near each text is to the first one, by the cosine of their vectors."""
         model, how = service.embedder(None), asked.parameters or SimilarityParameters()
         texts = [asked.inputs.source_sentence, *_several(asked.inputs.sentences)]
-        vectors = np.stack(_values(await model.embed(texts, how.asking(), how.prompt_name)))
+        vectors = np.stack(values_of(await model.embed(texts, how.asking(), how.prompt_name)))
         return Json(Similarity.COSINE(vectors[:1], vectors[1:])[0].astype(np.float32))
 
     @routes.post("/tokenize")
@@ -158,13 +164,6 @@ def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
     return [one[0] for one in parts], [one[1] for one in parts] if sizes == {2} else None
 
 
-def _values(results: list[Result[Any]]) -> list[Any]:
-    """Return what came of all texts; raises the error of the first that has one."""
-    if (error := first_error(results)) is not None:
-        raise error
-    return [one.value for one in results]
-
-
 def _scored(model: ServedLabeller, prediction: Prediction, raw: bool) -> list[dict[str, Any]]:
     scores = prediction.outputs if raw else model.scores(prediction)
     labels = model.labels or ["LABEL_0"]
@@ -174,17 +173,13 @@ def _scored(model: ServedLabeller, prediction: Prediction, raw: bool) -> list[di
 
 def _info(service: Service) -> dict[str, Any]:
     model = service.model(None)
-    limits = model.batcher.limits
-    labels = {str(i): name for i, name in enumerate(model.card.get("labels") or ())}
-    named = {"id2label": labels, "label2id": {name: int(i) for i, name in labels.items()}}
-    kind = "classifier" if len(labels) > 1 else "reranker"
-    pooling = "+".join(model.card.get("poolings") or ())
+    limits = model.reception.limits
     return {
         "model_id": model.name,
         "model_sha": None,
         "model_dtype": "float32",
         "served_model_name": model.name,
-        "model_type": {"embedding": {"pooling": pooling}} if pooling else {kind: named},
+        "model_type": _model_type(model),
         "max_concurrent_requests": limits.queue_tokens,
         "max_input_length": model.reader.max_tokens,
         "max_batch_tokens": limits.batch_tokens,
@@ -196,6 +191,19 @@ def _info(service: Service) -> dict[str, Any]:
         "sha": None,
         "docker_label": None,
     }
+
+
+def _model_type(model: ServedModel) -> dict[str, Any]:
+    """Return what a model is, in the words of this wire where it has any."""
+    match model:
+        case ServedEmbedder():
+            return {"embedding": {"pooling": "+".join(model.card["poolings"])}}
+        case ServedLabeller():
+            kind = "classifier" if len(model.labels) > 1 else "reranker"
+            labels = {str(i): name for i, name in enumerate(model.labels)}
+            named = {name: int(i) for i, name in labels.items()}
+            return {kind: {"id2label": labels, "label2id": named}}
+    return {model.card["kind"]: {}}
 
 
 def _error(error: Exception) -> Json:

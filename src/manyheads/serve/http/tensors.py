@@ -18,6 +18,7 @@ import orjson
 from manyheads.errors import TextError
 
 HEADER = "Inference-Header-Content-Length"
+_BINARY = "binary_data_output"
 _LENGTH = struct.Struct("<I")
 
 
@@ -28,10 +29,16 @@ class Asked:
     said: Mapping[str, Any]
     texts: Mapping[str, list[str]]
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is said of the whole request, besides how it is to be answered."""
+        said = self.said.get("parameters") or {}
+        return {name: one for name, one in said.items() if name != _BINARY}
+
     def wants_bytes(self, output: str) -> bool:
         """Whether an output shall stand behind the JSON."""
         own = next((one for one in self.said.get("outputs") or () if one["name"] == output), {})
-        everywhere = (self.said.get("parameters") or {}).get("binary_data_output", False)
+        everywhere = (self.said.get("parameters") or {}).get(_BINARY, False)
         return bool((own.get("parameters") or {}).get("binary_data", everywhere))
 
     def wants(self, output: str) -> bool:
