@@ -19,6 +19,7 @@ from manyheads._lazy import lazy
 from manyheads._version import __version__
 
 if TYPE_CHECKING:
+    from manyheads.client import AsyncClient, Client
     from manyheads.core.spec import Pooling
     from manyheads.data import Dataset, check, read
     from manyheads.errors import ManyHeadsError
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "manyheads.client": ("AsyncClient", "Client"),
         "manyheads.core.spec": ("Pooling",),
         "manyheads.data": ("Dataset", "check", "read"),
         "manyheads.errors": ("ManyHeadsError",),

@@ -67,4 +67,4 @@ def test_parallel_text_in_a_folder_of_aligned_files(shell, tmp_path):
     assert shell("check", tmp_path, *sides, "--strict").returncode == 1
     dropped = shell("check", tmp_path, *sides, "--strict", "--drop-empty")
     assert dropped.returncode == 0
-    assert "1 rows with an empty text dropped" in dropped.stdout
+    assert "1 row with an empty text dropped" in dropped.stdout

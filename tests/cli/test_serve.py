@@ -30,3 +30,10 @@ def test_what_cannot_be_served(shell, trained, tmp_path) -> None:
     )
     assert_refused(shell("serve", trained, "--api-keys", tmp_path / "none"), "file of keys")
     assert_refused(shell("serve", trained, "--zmq-port", "0", "--max-seq-len", "x"), "NONE")
+
+
+def test_records_that_cannot_be_kept(shell, trained, tmp_path) -> None:
+    assert_refused(shell("serve", trained, "--log", tmp_path), "--log", "cannot be written")
+    assert_refused(
+        shell("serve", trained, "--log", tmp_path / "no" / "log"), "--log", "- for stderr"
+    )

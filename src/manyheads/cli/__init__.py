@@ -13,8 +13,11 @@ from typing import Annotated
 import typer
 
 from manyheads._version import __version__
+from manyheads.cli.bench import bench
 from manyheads.cli.chat import chat
 from manyheads.cli.check import check
+from manyheads.cli.encode import EXAMPLES as ENCODE_EXAMPLES
+from manyheads.cli.encode import encode
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.fill_mask import fill_mask
 from manyheads.cli.find_lr import find_lr
@@ -52,7 +55,9 @@ for command in (
     *(info, version),
 ):
     app.command()(command)
+app.command(epilog=ENCODE_EXAMPLES)(encode)
 app.command(epilog=SERVE_EXAMPLES)(serve)
+app.add_typer(bench, name="bench")
 
 
 def _say_version(wanted: bool) -> None:

@@ -32,9 +32,10 @@ Reference = Annotated[
 def info(reference: Reference, as_json: options.Json = False) -> None:
     """Say what a model or a saved predictor is."""
     from manyheads.hub import load_model, locate
+    from manyheads.predict import is_embedder
 
     folder = locate(reference)
-    facts = _of_embedder(folder) if _embeds(folder) else facts_of(folder, load_model(folder))
+    facts = _of_embedder(folder) if is_embedder(folder) else facts_of(folder, load_model(folder))
     facts["files"] = _files(folder)
     show(_lines(facts), facts, as_json)
 
@@ -67,13 +68,6 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
         "cleaning": settings.cleaning.to_json(),
         "truncation": settings.truncation.to_json(),
     }
-
-
-def _embeds(folder: Path) -> bool:
-    from manyheads.hub.sentences import makes_vectors
-    from manyheads.predict.folder import read_manifest
-
-    return read_manifest(folder) is None and makes_vectors(folder)
 
 
 def _of_embedder(folder: Path) -> dict[str, Any]:

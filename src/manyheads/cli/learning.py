@@ -212,12 +212,11 @@ def opened_as(kind: type[Opened], reference: str, device: str | None, otherwise:
 
     Raises `ConfigError` for one that answers something else; `otherwise` says what it does not.
     """
-    from manyheads.predict import Embedder, load
+    from manyheads.predict import load, task_of
 
     opened = load(reference, device=device_of(device))
     if not isinstance(opened, kind):
-        task = "vectors of texts" if isinstance(opened, Embedder) else opened.task.name
-        raise ConfigError(f"{reference} is a model for {task}, which {otherwise}")
+        raise ConfigError(f"{reference} is a model for {task_of(opened)}, which {otherwise}")
     return opened
 
 

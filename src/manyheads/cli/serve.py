@@ -9,7 +9,7 @@ import typer
 
 from manyheads.cli import options
 from manyheads.cli.output import notice
-from manyheads.cli.serving import BertServing, Clients, Workers, require_extra
+from manyheads.cli.serving import BertServing, Clients, Records, Workers, named, require_extra
 from manyheads.cli.unfold import unfolded
 
 if TYPE_CHECKING:
@@ -39,8 +39,13 @@ def serve(
     context: typer.Context,
     workers: Workers,
     clients: Clients,
+    records: Records,
     bert: BertServing,
     models: Models = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=MODEL", help="Another name for a model. Repeatable."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to answer at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
     quiet: options.Quiet = False,
@@ -61,7 +66,7 @@ def serve(
 
     settings = workers.settings(models, bert.encoding())
     metrics = Metrics()
-    service = Service(settings, metrics.watching)
+    service = Service(settings, metrics.watching, dict(map(named, alias or ())))
     wires: list[ZeroMqWire] = []
 
     def wiring(end: Callable[[], None]) -> list[ZeroMqWire]:
@@ -69,11 +74,12 @@ def serve(
         return wires
 
     def say(address: str) -> None:
-        for one in settings:
-            notice(f"{one.called}: {one}", quiet)
+        for name, one in service.opened.items():
+            notice(f"{name}: {one}", quiet)
         for wire in wires:
             notice(f"bert-serving: port {wire.port}, port_out {wire.port_out}", quiet)
         notice(f"answers at {address}", quiet)
 
-    app = make_app(service, metrics, clients.access())
-    run(app, service, Address(host, port, clients.tls()), say, wiring)
+    with records.recorders() as recorders:
+        app = make_app(service, metrics, clients.access(), recorders)
+        run(app, service, Address(host, port, clients.tls()), say, wiring)

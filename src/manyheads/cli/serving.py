@@ -1,9 +1,9 @@
-"""Groups of options of `manyheads serve`: its workers, who may ask, clients of bert-serving."""
+"""Groups of options of `manyheads serve`: workers, clients, records, clients of bert-serving."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
@@ -18,8 +18,10 @@ from manyheads.errors import ConfigError, MissingExtra
 if TYPE_CHECKING:
     from manyheads.serve.encoding import Encoding
     from manyheads.serve.http.app import Access
+    from manyheads.serve.http.noting import Recorder
     from manyheads.serve.http.running import Tls
-    from manyheads.serve.service import ModelSettings, Service
+    from manyheads.serve.service import Service
+    from manyheads.serve.settings import ModelSettings
     from manyheads.serve.zeromq import ZeroMqWire
 
 
@@ -42,33 +44,45 @@ class Workers:
     """Who answers, and how much at once."""
 
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes for each model; one for each core.")
+        int | None,
+        typer.Option(
+            min=1, help="Processes for each model; as many as there are cores and memory for."
+        ),
     ] = None
     threads: Annotated[
         int | None, typer.Option(min=1, help="Cores of all workers of a model together; all.")
     ] = None
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in a batch at most.")] = 1024
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens in a batch at most; measured at the start.")
+    ] = None
     queue_tokens: Annotated[
         int, typer.Option(min=1, help="Tokens that may wait before clients are sent away.")
     ] = 200_000
+    rows: Annotated[
+        int, typer.Option(min=1, help="Texts that a worker writes at once, beams counted.")
+    ] = 64
     worker_memory: Annotated[
         int | None, typer.Option(min=64, metavar="MB", help="Memory that a worker may take.")
     ] = None
+    cache_megabytes: Annotated[
+        int, typer.Option(min=0, help="Answers that are remembered for each model; 0 for none.")
+    ] = 0
     device: options.Device = None
 
     def settings(self, models: Sequence[str], encoding: Encoding | None) -> list[ModelSettings]:
         """Return what is served; an `encoding` is how the layers of the first model are."""
-        from manyheads.serve.batcher import Limits
-        from manyheads.serve.service import ModelSettings
+        from manyheads.serve.settings import ModelSettings
 
-        cores = self.threads or len(os.sched_getaffinity(0))
-        limits = Limits(self.batch_tokens, self.queue_tokens, cores)
         return [
             ModelSettings(
                 reference,
                 name,
-                self.workers or cores,
-                limits,
+                self.workers,
+                self.threads,
+                self.batch_tokens,
+                self.queue_tokens,
+                self.rows,
+                self.cache_megabytes,
                 self.worker_memory,
                 self.device or "cpu",
                 encoding if number == 0 else None,
@@ -83,6 +97,12 @@ class Clients:
 
     api_keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keys, one in a line, that let clients in.")
+    ] = None
+    admin_keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keys that let operators in: /admin/models, /admin/aliases."
+        ),
     ] = None
     open_metrics: Annotated[
         bool, typer.Option("--open-metrics", help="Let /metrics be read without a key.")
@@ -103,7 +123,10 @@ class Clients:
         from manyheads.serve.http.guards import read_keys
 
         keys = () if self.api_keys is None else tuple(read_keys(self.api_keys))
-        return Access(keys, self.open_metrics, tuple(self.cors or ()), self.body_megabytes)
+        operators = () if self.admin_keys is None else tuple(read_keys(self.admin_keys))
+        return Access(
+            keys, operators, self.open_metrics, tuple(self.cors or ()), self.body_megabytes
+        )
 
     def tls(self) -> Tls | None:
         """Return what https needs, None for http; raises `ConfigError` for half of it."""
@@ -114,6 +137,39 @@ class Clients:
         if self.tls_cert is None or self.tls_key is None:
             raise ConfigError("https needs both --tls-cert and --tls-key")
         return Tls(self.tls_cert, self.tls_key)
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is kept of requests, and where: never their texts."""
+
+    log: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a line of JSON for each request; - for stderr."),
+    ] = None
+    telemetry: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send a span of each request there, by OTLP over HTTP."),
+    ] = None
+
+    @contextmanager
+    def recorders(self) -> Iterator[list[Recorder]]:
+        """Open what was asked for, and close it at the end.
+
+        Raises `ConfigError` for what cannot be opened, `MissingExtra` without OpenTelemetry.
+        """
+        from manyheads.serve.http.log import Log
+
+        opened: list[Recorder] = []
+        if self.log is not None:
+            opened.append(Log(self.log))
+        if self.telemetry is not None:
+            opened.append(_telemetry(self.telemetry))
+        try:
+            yield opened
+        finally:
+            for one in opened:
+                one.close()
 
 
 @dataclass(frozen=True)
@@ -184,6 +240,15 @@ def require_extra() -> None:
             raise MissingExtra(package, "serve", "serving")
 
 
+def _telemetry(url: str) -> Recorder:
+    try:
+        from manyheads.serve.http.telemetry import Telemetry
+    except ImportError as error:
+        package = "opentelemetry-exporter-otlp-proto-http"
+        raise MissingExtra(package, "telemetry", "--telemetry") from error
+    return Telemetry(url)
+
+
 def _length(value: str) -> int | None:
     """Return a number of tokens, None for as many as the model reads."""
     if value.upper() == "NONE":
@@ -193,10 +258,13 @@ def _length(value: str) -> int | None:
     return int(value)
 
 
-def _named(model: str) -> tuple[str, str]:
-    name, equals, reference = model.partition("=")
-    if not equals:
-        return "", model
+def named(model: str) -> tuple[str, str]:
+    """Return what stands before and behind the =; raises `ConfigError` where something lacks."""
+    name, _, reference = model.partition("=")
     if not name or not reference:
         raise ConfigError(f"{model!r} names no model; write NAME=MODEL")
     return name, reference
+
+
+def _named(model: str) -> tuple[str, str]:
+    return named(model) if "=" in model else ("", model)

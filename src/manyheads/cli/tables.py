@@ -14,6 +14,8 @@ from manyheads.cli.output import plain, write
 from manyheads.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from manyheads.data import Table
 
 PIPE = "-"
@@ -56,10 +58,10 @@ def read_lines() -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def texts_of(table: Table, column: str | None) -> list[str]:
-    """Return a column of texts, absent ones as empty; raises `DataError` for what is no text.
+def text_column(table: Table, column: str | None) -> str:
+    """Return the name of a column: without one the only column, or the one called text.
 
-    Without a name it is the only column, or the one called text.
+    Raises `DataError` where there is no such column.
     """
     known = list(table.columns)
     if column is None:
@@ -69,6 +71,15 @@ def texts_of(table: Table, column: str | None) -> list[str]:
             f"{table.source}: has no column {column!r}; its columns are "
             f"{', '.join(map(repr, known))}.{did_you_mean(column, known)}"
         )
+    return column
+
+
+def texts_of(table: Table, column: str | None) -> list[str]:
+    """Return a column of texts, absent ones as empty; raises `DataError` for what is no text.
+
+    Without a name it is that of `text_column`.
+    """
+    column = text_column(table, column)
     texts = []
     for row, value in zip(table.rows, table.columns[column], strict=True):
         absent = value is None or value != value  # NaN is how dataframes write an absent text
@@ -83,18 +94,22 @@ def texts_of(table: Table, column: str | None) -> list[str]:
 
 def require_writable(out: str) -> None:
     """Raise `DataError` before any work is done, where a table cannot be written to `out`."""
-    path = Path(out)
     if out == PIPE:
         return
-    if path.suffix.lower() not in _WRITERS:
+    if Path(out).suffix.lower() not in _WRITERS:
         raise DataError(
             f"--out {out}: tables are written as {', '.join(_WRITERS)}, or as JSON Lines to "
             f"stdout for {PIPE}"
         )
-    if path.is_dir():
+    require_place(Path(out))
+
+
+def require_place(out: Path) -> None:
+    """Raise `DataError` where no file can be `out`: a folder, or in one that does not exist."""
+    if out.is_dir():
         raise DataError(f"--out {out} is a folder; name a file")
-    if not path.parent.is_dir():
-        raise DataError(f"--out {out}: the folder {path.parent} does not exist; make it first")
+    if not out.parent.is_dir():
+        raise DataError(f"--out {out}: the folder {out.parent} does not exist; make it first")
 
 
 def write_any(columns: Columns, out: str) -> None:
@@ -143,18 +158,27 @@ def _json_lines(columns: Columns) -> bytes:
 
 
 def _parquet(columns: Columns) -> bytes:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
+    pq.write_table(to_arrow(columns), buffer)
+    return buffer.getvalue()
+
+
+def to_arrow(columns: Columns) -> pa.Table:
+    """Return a table as Arrow has it; raises `DataError` for one that Parquet cannot hold."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), buffer)
+        table = pa.table({name: list(values) for name, values in columns.items()})
+        pq.write_table(table.slice(0, 0), io.BytesIO())  # it has types that Arrow alone has
+        return table
     except (pa.ArrowException, UnicodeError) as error:
         raise DataError(
             f"the table does not fit into Parquet ({error}); give each column one type, or write "
             "it as .jsonl"
         ) from None
-    return buffer.getvalue()
 
 
 _WRITERS: dict[str, Callable[[Columns], bytes]] = {
