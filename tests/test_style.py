@@ -23,11 +23,12 @@ def test_opening_the_package_imports_nothing_slow(statement: str) -> None:
     assert not modules_after(statement) & set(SLOW)
 
 
-def test_text_needs_no_torch() -> None:
-    assert "torch" not in modules_after("import manyheads.text")
+@pytest.mark.parametrize("package", ["text", "client", "client.synchronous", "bulk"])
+def test_what_needs_no_torch(package: str) -> None:
+    assert "torch" not in modules_after(f"import manyheads.{package}")
 
 
 def test_the_lower_floors_import_no_extra_and_no_peer() -> None:
-    found = modules_after("import manyheads.hub")
+    found = modules_after("from manyheads.hub import load_model")
     assert {"torch", "tokenizers"} <= found
     assert not found & {"sklearn", "matplotlib", "jieba", "pandas", "pyarrow", "transformers"}
