@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Protocol
 
 from manyheads.bench.http import Address, Client
@@ -54,7 +55,7 @@ class Load(Protocol):
     """Who asks when."""
 
     async def run(self, ask: Ask, until: float) -> None:
-        """Ask, saying when each request was due by the loop's clock, and wait for all answers."""
+        """Ask, saying when each request was due by the monotonic clock, and wait for all answers."""
 
     def __str__(self) -> str:
         """What kind of load this is, in a few words."""
@@ -79,11 +80,10 @@ class OpenLoop:
 
     async def run(self, ask: Ask, until: float) -> None:
         """Ask when the process says so, however many answers are still to come."""
-        loop, chance = asyncio.get_running_loop(), random.Random(self.seed)
-        due = loop.time()
+        due, chance = monotonic(), random.Random(self.seed)
         async with asyncio.TaskGroup() as requests:
             while (due := due + chance.expovariate(self.rate)) < until:
-                await asyncio.sleep(due - loop.time())
+                await asyncio.sleep(due - monotonic())
                 requests.create_task(ask(due))
 
 
@@ -102,10 +102,9 @@ class ClosedLoop:
 
     async def run(self, ask: Ask, until: float) -> None:
         """Ask until the time is over."""
-        loop = asyncio.get_running_loop()
 
         async def client() -> None:
-            while (now := loop.time()) < until:
+            while (now := monotonic()) < until:
                 await ask(now)
 
         async with asyncio.TaskGroup() as clients:
@@ -126,7 +125,7 @@ async def measure(
     asking = _Asking(target, texts)
     try:
         await asking.require_answer()
-        begin = asyncio.get_running_loop().time() + warmup
+        begin = monotonic() + warmup
         await load.run(asking.ask, begin + seconds)
     finally:
         asking.close()
@@ -144,26 +143,25 @@ class _Asking:
         self._client = Client(address, target.route, target.api_key, target.connections)
 
     async def ask(self, due: float) -> None:
-        """Send the next texts; they were due at a time of the loop's clock."""
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
+        """Send the next texts; they were due at a time of the monotonic clock."""
+        begun = monotonic()
         body = self._body()
         try:
-            async with asyncio.timeout_at(due + self._target.timeout):
+            async with asyncio.timeout(due + self._target.timeout - begun):
                 reply = await self._client.ask(body)
         except (OSError, EOFError, ValueError) as error:  # of a time that ran out, too
             kind = "TimeoutError" if isinstance(error, TimeoutError) else "connection"
             answered, said = Answered(0, None, (kind,)), str(error)
-            done = loop.time()
+            done = monotonic()
         else:
-            done = loop.time()
+            done = monotonic()
             answered, said = _answered(self._target.route, reply.status, reply.body)
         said = " ".join(said.split())[:_SHOWN]
         self.samples.append(Sample(due, begun, done, answered, said))
 
     async def require_answer(self) -> None:
         """Raise `ServiceError` where a request is not answered."""
-        await self.ask(asyncio.get_running_loop().time())
+        await self.ask(monotonic())
         first = self.samples.pop()
         if first.answered.errors:
             what = f"{first.answered.errors[0]}: {first.said}".strip(": ")

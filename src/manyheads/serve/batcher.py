@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
 from manyheads.errors import DeadlineExceeded, ManyHeadsError, OutOfMemory, WorkerLost
 from manyheads.serve.cache import AnswerCache
@@ -57,7 +58,7 @@ class Batcher(Reception[Item]):
             return [one for one in known if one is not None]
         self._admit()
         loop = asyncio.get_running_loop()
-        items = [Item(lane, loop.time(), loop.create_future(), one) for one in questions]
+        items = [Item(lane, monotonic(), loop.create_future(), one) for one in questions]
         for item, answer in zip(items, known, strict=True):
             if answer is None:
                 self._lanes.add(item)
@@ -97,8 +98,7 @@ class Batcher(Reception[Item]):
         tokens = sum(item.tokens for item in batch)
         patience = max(self.limits.patience, 20 * tokens * self.watch.seconds_a_token)
         threads = max(1, self.limits.threads // self._busy)
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun = monotonic()
         for item in batch:
             self.watch.began(begun - item.since)
             item.notes.has_waited(begun - item.since)
@@ -112,7 +112,7 @@ class Batcher(Reception[Item]):
         except ManyHeadsError as error:
             self._one_by_one(batch, error)
         else:
-            self._progress = loop.time()
+            self._progress = monotonic()
             took = self._progress - begun
             self.watch.done(len(batch), tokens, took)
             for item, answer in paired:

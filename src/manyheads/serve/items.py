@@ -60,8 +60,9 @@ class Answer:
 class Waiting(Generic[Outcome]):
     """What waits for an answer, or is in work.
 
-    `since` is when it came, by the loop's clock; `crashes` counts the workers that died over it;
-    `notes` are those of the request that it is a part of.
+    `since` is when it came, by the monotonic clock (the loop's own may stand still for a whole
+    millisecond); `crashes` counts the workers that died over it; `notes` are those of the request
+    that it is a part of.
     """
 
     lane: Lane

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from manyheads.errors import Draining, ManyHeadsError, Overloaded, WorkerLost
@@ -50,7 +51,7 @@ class Reception(ABC, Generic[One]):
         self._open: set[One] = set()
         self._drains = False
         self._visitors = 0
-        self._progress = 0.0  # when something was last answered, by the loop's clock
+        self._progress = 0.0  # when something was last answered, by the monotonic clock
         crew.keep_at(self._work, self._fail_all)
 
     @property
@@ -79,7 +80,7 @@ class Reception(ABC, Generic[One]):
         if oldest is None or not able:
             return able
         stands_since = max(oldest, self._progress)
-        return asyncio.get_running_loop().time() - stands_since < self.limits.patience
+        return monotonic() - stands_since < self.limits.patience
 
     @contextmanager
     def visited(self) -> Iterator[None]:

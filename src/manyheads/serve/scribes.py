@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
+from time import monotonic
 from typing import Any
 
 from manyheads.errors import DeadlineExceeded, ManyHeadsError, OutOfMemory, WorkerLost
@@ -60,7 +61,7 @@ class Scribes(Reception[Job]):
 
     def _ordered(self, order: Order, lane: Lane, timeout: float | None) -> Ordered:
         loop = asyncio.get_running_loop()
-        job = Job(lane, loop.time(), loop.create_future(), order)
+        job = Job(lane, monotonic(), loop.create_future(), order)
         job.answer.add_done_callback(lambda _: job.pieces.put_nowait(None))
         self._open.add(job)
         self._line.add(job)
@@ -99,7 +100,7 @@ class Scribes(Reception[Job]):
             session.take(group, is_sealed=True)
             return
         while job := self._line.take(self.limits.rows - session.rows, not session.jobs):
-            waited = asyncio.get_running_loop().time() - job.since
+            waited = monotonic() - job.since
             self.watch.began(waited)
             job.notes.has_waited(waited)
             session.take([job])
@@ -110,10 +111,9 @@ class Scribes(Reception[Job]):
         Raises `WorkerLost` where it ended, or said nothing for too long and was ended.
         """
         self._arrived.clear()
-        loop = asyncio.get_running_loop()
         arriving = asyncio.create_task(self._arrived.wait())
         try:
-            patience = max(0.0, session.heard_at + self.limits.patience - loop.time())
+            patience = max(0.0, session.heard_at + self.limits.patience - monotonic())
             first = asyncio.FIRST_COMPLETED
             await asyncio.wait({session.hearing, arriving}, timeout=patience, return_when=first)
             if session.hearing.done():
@@ -137,7 +137,7 @@ class Scribes(Reception[Job]):
 
     def _pass_on(self, session: _Session, frame: Frame) -> None:
         """Tell clients what a worker wrote."""
-        self._progress, before = asyncio.get_running_loop().time(), self._progress
+        self._progress, before = monotonic(), self._progress
         ended = 0
         for number, kind, said in frame.head["news"]:
             job = session.jobs.get(number)
@@ -167,7 +167,7 @@ class Scribes(Reception[Job]):
             self._end(job, WorkerLost("a worker ended amid this text, and it cannot go on; retry"))
             return
         if not job.told:
-            self.watch.first(asyncio.get_running_loop().time() - job.since)
+            self.watch.first(monotonic() - job.since)
         job.pieces.put_nowait(job.heard[len(job.told) :])
         job.told = job.heard
 
@@ -240,7 +240,7 @@ class _Session:
         self.jobs: dict[int, Job] = {}
         self.is_sealed = False
         self.hearing = asyncio.create_task(worker.hear())
-        self.heard_at = 0.0  # by the loop's clock: when it last said something, or was idle
+        self.heard_at = 0.0  # by the monotonic clock: when it last said something, or was idle
         self.busy_since = 0.0
         self._threads = max(1, threads)
         self._numbers = count()
@@ -253,7 +253,7 @@ class _Session:
     def take(self, jobs: list[Job], is_sealed: bool = False) -> None:
         """Give the worker jobs to write."""
         if not self.jobs:
-            self.heard_at = self.busy_since = asyncio.get_running_loop().time()
+            self.heard_at = self.busy_since = monotonic()
         self.is_sealed = is_sealed
         for job, number in zip(jobs, self._numbers, strict=False):
             self.jobs[number] = job
@@ -270,7 +270,7 @@ class _Session:
         """Return what the worker said; raises `WorkerLost` where it ended."""
         frame = self.hearing.result()
         self.hearing = asyncio.create_task(self.worker.hear())
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = monotonic()
         return frame
 
     def ended(self) -> list[Job]:

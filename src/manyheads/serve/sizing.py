@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from manyheads.serve.items import Operation, Question
 from manyheads.serve.process import WorkerProcess
@@ -73,10 +73,9 @@ async def _seconds(worker: WorkerProcess, operation: Operation, tokens: int) -> 
     length = min(_LENGTH, worker.card["truncation"]["max_tokens"])
     piece = Piece(array("i", [0] * length), array("B", bytes(length)), None)
     questions = [Question(operation, Encoded((piece,), length, 0))] * max(1, tokens // length)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun = monotonic()
     await worker.answer(questions, 1, _PATIENCE)
-    return loop.time() - begun
+    return monotonic() - begun
 
 
 def _resident(pid: int | None) -> int | None:

@@ -116,7 +116,7 @@ def test_a_collector_that_is_not_there_keeps_nobody_waiting(folders: dict[str, P
             assert httpx.post(f"{server.url}/v1/embed", json=asked, timeout=5).status_code == 200
         begun = time.monotonic()
         assert server.end() == 0
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 25
 
 
 @pytest.mark.parametrize("url", ["localhost:4318", "ftp://collector", "http://", ""])

@@ -51,15 +51,19 @@ def _said_of(notes: Notes) -> dict[str, object]:
         "method": notes.method,
         "route": notes.route,
         "status": notes.status,
-        "seconds": round(notes.seconds, 6),
+        "seconds": _rounded(notes.seconds),
     }
     known = {
         "model": notes.model,
         "items": notes.items,
         "tokens": notes.tokens,
-        "read_seconds": round(notes.read, 6),
-        "queue_seconds": round(notes.waited, 6),
-        "batch_seconds": round(notes.worked, 6),
+        "read_seconds": notes.read,
+        "queue_seconds": notes.waited,
+        "batch_seconds": notes.worked,
         "error": notes.error,
     }
-    return said | {name: value for name, value in known.items() if value}
+    return said | {name: _rounded(value) for name, value in known.items() if value}
+
+
+def _rounded(value: str | int | float) -> str | int | float:
+    return round(value, 6) if isinstance(value, float) else value

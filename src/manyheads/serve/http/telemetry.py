@@ -6,6 +6,7 @@ holds here, too. A collector that is not there is no reason not to answer: its s
 
 from __future__ import annotations
 
+from threading import Timer
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -22,6 +23,7 @@ from manyheads.serve.notes import NO_ROUTE, Notes
 Known = str | int | float
 _PATH = "/v1/traces"  # where collectors take spans
 _NANOSECONDS = 1_000_000_000
+_PATIENCE = 5.0  # seconds that the end of a service waits for its collector
 
 
 class Telemetry:
@@ -32,12 +34,12 @@ class Telemetry:
 
         Raises `ConfigError` for what is no URL.
         """
-        exporter = OTLPSpanExporter(endpoint=_endpoint(url))
+        self._exporter = OTLPSpanExporter(endpoint=_endpoint(url))
         named = Resource({"service.name": "manyheads", "service.version": __version__})
         self._provider = TracerProvider(
             resource=named.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
         )
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("manyheads", __version__)
         self._traces = TraceContextTextMapPropagator()
 
@@ -55,8 +57,11 @@ class Telemetry:
         span.end(int((notes.began + notes.seconds) * _NANOSECONDS))
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send what is left; a collector that is not there is not waited for long."""
+        enough = Timer(_PATIENCE, self._exporter.shutdown)
+        enough.start()
         self._provider.shutdown()
+        enough.cancel()
 
 
 def _endpoint(url: str) -> str:
