@@ -211,7 +211,7 @@ def test_a_mask_is_no_tag(bert: Path, tmp_path: Path):
 def test_what_cannot_be_filled_is_refused(filler: MaskFiller):
     with pytest.raises(TextError, match=r"text 2 has no mask: 'the food'; write \[MASK\]"):
         filler(["a [MASK]", "the food"])
-    with pytest.raises(TextError, match=r"text 0 is 3, which is not a string"):
+    with pytest.raises(TextError, match=r"text 1 is 3, which is not a string"):
         filler([3])  # type: ignore[list-item]
     for top in (0, 10_000):
         with pytest.raises(GenerationError, match=rf"top={top} .* choose 1 to"):

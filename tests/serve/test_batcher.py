@@ -261,6 +261,24 @@ def test_too_much_is_sent_away_at_once_with_a_time_to_come_back() -> None:
     run(work, batch_tokens=40, queue_tokens=100)
 
 
+def test_programs_keep_no_people_out() -> None:
+    async def work(batcher: Batcher) -> None:
+        programs = batcher.ask([question(SLOW, *[0] * 30)] * 8, lane=Lane.BULK)
+        bulk = asyncio.create_task(programs)
+        await asyncio.sleep(0.1)
+        with pytest.raises(Overloaded, match="tokens wait, and the limit is 100"):
+            await batcher.ask([question(ECHO)], lane=Lane.BULK)
+        assert ids_of((await batcher.ask([question(ECHO, 7)]))[0]) == [ECHO, 7]
+        people = asyncio.create_task(batcher.ask([question(SLOW, *[0] * 30)] * 8))
+        await asyncio.sleep(0.1)
+        with pytest.raises(Overloaded):
+            await batcher.ask([question(ECHO)])
+        bulk.cancel()
+        people.cancel()
+
+    run(work, batch_tokens=40, queue_tokens=100)
+
+
 def test_people_do_not_wait_for_programs() -> None:
     async def work(batcher: Batcher) -> None:
         programs = batcher.ask([question(SLOW, *[0] * 9)] * 30, lane=Lane.BULK)

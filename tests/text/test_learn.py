@@ -101,9 +101,9 @@ class TestEveryAlgorithm:
                 learn_tokenizer(corpus, algorithm)
 
     def test_broken_texts_are_named(self, algorithm: Algorithm) -> None:
-        with pytest.raises(TextError, match=r"^text 1 holds a lone surrogate"):
+        with pytest.raises(TextError, match=r"^text 2 holds a lone surrogate"):
             learn_tokenizer(["fine", "a\ud800"], algorithm)
-        with pytest.raises(TextError, match=r"^text 1 is None"):
+        with pytest.raises(TextError, match=r"^text 2 is None"):
             learn_tokenizer(["fine", None], algorithm)  # type: ignore[list-item]
 
     def test_a_tiny_corpus_is_enough(self, algorithm: Algorithm) -> None:

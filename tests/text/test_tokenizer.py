@@ -154,10 +154,12 @@ def test_empty_and_unknown_texts(any_tokenizer: Tokenizer) -> None:
 
 
 def test_lone_surrogates_name_the_text_and_the_remedy(minilm: Tokenizer) -> None:
-    with pytest.raises(TextError, match=r"^text 1 holds .* at character 2.*surrogates=True"):
+    with pytest.raises(TextError, match=r"^text 2 holds .* at character 2.*surrogates=True"):
         minilm.encode(["fine", "ab\ud800"])
-    with pytest.raises(TextError, match=r"^second text 0 holds"):
+    with pytest.raises(TextError, match=r"^second text 1 holds"):
         minilm.encode(["fine"], ["\udc00"], offsets=True)
+    with pytest.raises(TextError, match=r"^text 1002 holds"):
+        minilm.encode(["fine", "ab\ud800"], first=1001)
     assert minilm.encode([Cleaning(surrogates=True)("ab\ud800")])
 
 
@@ -165,7 +167,7 @@ def test_what_is_not_a_list_of_strings_is_refused(minilm: Tokenizer) -> None:
     with pytest.raises(TextError, match="put a single text into a list"):
         minilm.encode("a single text")
     for wrong in (None, float("nan"), ("a", "pair"), b"bytes"):
-        with pytest.raises(TextError, match=r"^text 1 is .* not a string"):
+        with pytest.raises(TextError, match=r"^text 2 is .* not a string"):
             minilm.encode(["fine", wrong])  # type: ignore[list-item]
     with pytest.raises(TextError, match="2 texts stand beside 1 second"):
         minilm.encode(["a", "b"], ["c"])

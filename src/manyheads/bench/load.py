@@ -55,7 +55,7 @@ class Load(Protocol):
     """Who asks when."""
 
     async def run(self, ask: Ask, until: float) -> None:
-        """Ask, saying when each request was due by the monotonic clock, and wait for all answers."""
+        """Ask, saying when each was due by the monotonic clock, and wait for all answers."""
 
     def __str__(self) -> str:
         """What kind of load this is, in a few words."""

@@ -36,10 +36,9 @@ class Batcher(Reception[Item]):
         """How many questions were answered from what is remembered."""
         return self._cache.hits
 
-    @property
-    def queued_tokens(self) -> int:
-        """How many tokens wait."""
-        return self._lanes.tokens
+    def tokens_waiting(self, lane: Lane) -> int:
+        """Return how many tokens wait that can keep out who comes by a lane."""
+        return self._lanes.tokens(lane)
 
     async def ask(
         self,
@@ -56,7 +55,7 @@ class Batcher(Reception[Item]):
         known = [self._cache.get(one) for one in questions]
         if all(one is not None for one in known):
             return [one for one in known if one is not None]
-        self._admit()
+        self._admit(lane)
         loop = asyncio.get_running_loop()
         items = [Item(lane, monotonic(), loop.create_future(), one) for one in questions]
         for item, answer in zip(items, known, strict=True):

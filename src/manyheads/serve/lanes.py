@@ -40,7 +40,7 @@ class Lanes:
         self._lanes: dict[Lane, dict[Operation, deque[Item]]] = {lane: {} for lane in Lane}
         self._sealed: deque[list[Item]] = deque()
         self._turns = Turns()
-        self.tokens = 0
+        self._tokens = dict.fromkeys(Lane, 0)
 
     def __len__(self) -> int:
         return sum(1 for _ in self._all())
@@ -48,17 +48,22 @@ class Lanes:
     def __bool__(self) -> bool:
         return next(self._all(), None) is not None
 
+    def tokens(self, lane: Lane) -> int:
+        """Return how many tokens wait that can keep out who comes by a lane."""
+        return self._tokens[lane] if lane is Lane.INTERACTIVE else sum(self._tokens.values())
+
     def add(self, item: Item) -> None:
         """Let an item wait behind those of its lane."""
         waiting = self._lanes[item.lane].setdefault(item.question.operation, deque())
         waiting.append(item)
-        self.tokens += item.tokens
+        self._tokens[item.lane] += item.tokens
 
     def seal(self, batch: Iterable[Item]) -> None:
         """Let items be the next batch, by themselves: they have waited already."""
         items = list(batch)
         self._sealed.append(items)
-        self.tokens += sum(item.tokens for item in items)
+        for item in items:
+            self._tokens[item.lane] += item.tokens
 
     def take(self, budget: int) -> list[Item]:
         """Return the next batch, of at most so many tokens unless one item has more.
@@ -67,7 +72,7 @@ class Lanes:
         """
         while self._sealed:
             sealed = self._sealed.popleft()
-            self.tokens -= sum(item.tokens for item in sealed)
+            self._left(sealed)
             if wanted := [item for item in sealed if item.is_wanted]:
                 return wanted
         for lane in self._turns.order():
@@ -82,8 +87,12 @@ class Lanes:
         self._sealed.clear()
         for lane in self._lanes.values():
             lane.clear()
-        self.tokens = 0
+        self._tokens = dict.fromkeys(Lane, 0)
         return items
+
+    def _left(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self._tokens[item.lane] -= item.tokens
 
     def _all(self) -> Iterator[Item]:
         for batch in self._sealed:
@@ -99,11 +108,10 @@ class Lanes:
             waiting = lane[operation]
             near = [waiting.popleft() for _ in range(min(_NEIGHBOURS, len(waiting)))]
             wanted = [item for item in near if item.is_wanted]
-            self.tokens -= sum(item.tokens for item in near if not item.is_wanted)
             batch = _of_similar_length(wanted, budget)
             chosen = set(map(id, batch))
+            self._left(item for item in near if id(item) in chosen or not item.is_wanted)
             waiting.extendleft(item for item in reversed(wanted) if id(item) not in chosen)
-            self.tokens -= sum(item.tokens for item in batch)
             if not waiting:
                 del lane[operation]
             if batch:

@@ -77,10 +77,13 @@ class OrderLine:
         self._sealed: deque[list[Job]] = deque()
         self._turns = Turns()
 
-    @property
-    def tokens(self) -> int:
-        """How many tokens all those take about that wait."""
-        return sum(job.order.tokens for job in self._all() if job.is_wanted)
+    def tokens(self, lane: Lane) -> int:
+        """Return how many tokens those take about that wait and can keep out who comes by a lane."""
+        return sum(
+            job.order.tokens
+            for job in self._all()
+            if job.is_wanted and (lane is Lane.BULK or job.lane is lane)
+        )
 
     def add(self, job: Job) -> None:
         """Let a job wait behind those of its lane."""

@@ -92,6 +92,7 @@ class TextReader:
                 None if pairs is None else pairs[part],
                 cut,
                 prompt,
+                part.start + 1,
             )
             for part in parts
         ]
@@ -105,11 +106,17 @@ class TextReader:
         return [one.tokens for one in encoded]
 
     def _read(
-        self, texts: Sequence[str], pairs: Sequence[str] | None, cut: Cut | None, prompt: str
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        cut: Cut | None,
+        prompt: str,
+        first: int = 1,
     ) -> list[Encoded]:
         texts = self.prompts.before(prompt, self._clean(texts))
         second = None if pairs is None else self._clean(pairs)
-        return self.tokenizer.encode(texts, second, truncation=self._truncation(cut))
+        truncation = self._truncation(cut)
+        return self.tokenizer.encode(texts, second, truncation=truncation, first=first)
 
     def _clean(self, texts: Sequence[str]) -> list[str]:
         return [self.cleaning(text) if isinstance(text, str) else text for text in texts]

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from manyheads.errors import Draining, ManyHeadsError, Overloaded, WorkerLost
 from manyheads.serve.crew import Crew
-from manyheads.serve.items import Waiting
+from manyheads.serve.items import Lane, Waiting
 from manyheads.serve.process import WorkerProcess
 
 _LOOKING = 0.05  # seconds between two looks at whether a model can retire
@@ -25,7 +25,8 @@ class Limits:
 
     Attributes:
         batch_tokens: Tokens in a batch, unless one text has more.
-        queue_tokens: Tokens that may wait before further questions are sent away.
+        queue_tokens: Tokens that may wait before further questions are sent away: of people before
+            people are, of all before programs are.
         threads: Cores of all workers together.
         patience: Seconds that a batch may take before its worker counts as hung, at least.
         rows: Texts that a worker writes at once, beams and samples counted.
@@ -55,9 +56,16 @@ class Reception(ABC, Generic[One]):
         crew.keep_at(self._work, self._fail_all)
 
     @property
-    @abstractmethod
     def queued_tokens(self) -> int:
         """How many tokens wait."""
+        return self.tokens_waiting(Lane.BULK)
+
+    @abstractmethod
+    def tokens_waiting(self, lane: Lane) -> int:
+        """Return how many tokens wait that can keep out who comes by a lane.
+
+        Programs are kept out by all that waits, people by what people wait for alone.
+        """
 
     @abstractmethod
     async def _work(self, worker: WorkerProcess) -> None:
@@ -105,14 +113,14 @@ class Reception(ABC, Generic[One]):
         self._fail_all(Draining("the service ended before there was an answer"))
         await self.crew.end()
 
-    def _admit(self) -> None:
-        """Raise where nothing new is taken now."""
+    def _admit(self, lane: Lane) -> None:
+        """Raise where nothing new is taken by a lane now."""
         if self._drains:
             raise Draining("the service is about to end; ask another one")
         if self.crew.broken is not None:
             why = self.crew.broken
             raise WorkerLost(f"no worker starts ({why}); mend it, it is tried again")
-        waiting, limit = self.queued_tokens, self.limits.queue_tokens
+        waiting, limit = self.tokens_waiting(lane), self.limits.queue_tokens
         if waiting >= limit:
             seconds = max(1.0, waiting * self.watch.seconds_a_token / len(self.crew.workers))
             error = Overloaded(

@@ -33,10 +33,9 @@ class Scribes(Reception[Job]):
         self._line = OrderLine()
         super().__init__(crew, limits)
 
-    @property
-    def queued_tokens(self) -> int:
-        """How many tokens those take about that wait."""
-        return self._line.tokens
+    def tokens_waiting(self, lane: Lane) -> int:
+        """Return how many tokens those take about that wait and can keep out who comes by a lane."""
+        return self._line.tokens(lane)
 
     def order(
         self,
@@ -49,7 +48,7 @@ class Scribes(Reception[Job]):
         Raises `Overloaded` where too much waits already, `Draining`, `WorkerLost` where no worker
         starts any more.
         """
-        self._admit()
+        self._admit(lane)
         return [self._ordered(order, lane, timeout) for order in orders]
 
     def forget(self, job: Job) -> None:

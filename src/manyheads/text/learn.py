@@ -223,7 +223,7 @@ def learn_tokenizer(
             "words change nothing; choose BytePair or Unigram"
         )
     core = algorithm._empty(frame)
-    normal = [_normalized(core, text, index) for index, text in enumerate(texts)]
+    normal = [_normalized(core, text, number) for number, text in enumerate(texts, 1)]
     if not any(text.strip() for text in normal):
         raise TextError(f"{len(normal)} texts hold nothing to learn a tokenizer from; give some")
     if words is not None:
@@ -255,14 +255,14 @@ def _require_vocabulary(given: int, least: int, needs: str) -> None:
         raise RecipeError(f"vocabulary={given} has no room for {needs}; choose at least {least}")
 
 
-def _normalized(core: Core, text: str, index: int) -> str:
+def _normalized(core: Core, text: str, number: int) -> str:
     if not isinstance(text, str):
-        raise TextError(f"text {index} is {text!r}, which is not a string; drop the row or give ''")
+        raise TextError(f"text {number} is {text!r}, which is not a string; drop the row or give ''")
     try:
         return core.normalizer.normalize_str(text)
     except (TypeError, UnicodeEncodeError) as error:
         raise TextError(
-            f"text {index} holds a lone surrogate, which no encoding can write; clean it with "
+            f"text {number} holds a lone surrogate, which no encoding can write; clean it with "
             "Cleaning(surrogates=True)"
         ) from error
 

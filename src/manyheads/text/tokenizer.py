@@ -204,6 +204,7 @@ class Tokenizer:
         offsets: bool = False,
         words: bool = False,
         frame: bool = True,
+        first: int = 1,
     ) -> list[Encoded]:
         """Turn texts into tokens, one :class:`Encoded` for each text.
 
@@ -214,13 +215,14 @@ class Tokenizer:
             offsets: Whether pieces say which characters each token was read from (slower).
             words: Whether pieces say which word each token belongs to.
             frame: Whether the special tokens are added that stand around every text.
+            first: The number by which errors name the first text.
 
         Raises:
             TextError: A text is not a string or holds a lone surrogate, or there are not as many
                 second texts as texts.
             RecipeError: The truncation leaves no room beside the special tokens.
         """
-        inputs = _inputs(texts, pairs)
+        inputs = _inputs(texts, pairs, first)
         paired = pairs is not None
         if truncation is not None:
             self._require_room(truncation, paired, frame)
@@ -237,7 +239,7 @@ class Tokenizer:
                 )
             ]
         except TypeError as error:  # the library does not say which text it refused
-            raise _refusal(texts, pairs) from error
+            raise _refusal(texts, pairs, first) from error
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """Turn token ids back into text, as far as the rules of the tokenizer can be undone."""
@@ -295,13 +297,13 @@ class Tokenizer:
         truncation.cuts((0,) * (1 + paired), room)
 
 
-def _inputs(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
+def _inputs(texts: Sequence[str], pairs: Sequence[str] | None, first: int) -> list[Any]:
     for given in (texts, pairs):
         if isinstance(given, str):
             raise TextError("encode takes a list of texts; put a single text into a list")
     # Two texts in a tuple would be read as a pair, so that the type of each is looked at.
     if not all(isinstance(text, str) for given in (texts, pairs or ()) for text in given):
-        raise _refusal(texts, pairs)
+        raise _refusal(texts, pairs, first)
     if pairs is None:
         return list(texts)
     if len(texts) != len(pairs):
@@ -309,19 +311,19 @@ def _inputs(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
     return list(zip(texts, pairs, strict=True))
 
 
-def _refusal(texts: Sequence[str], pairs: Sequence[str] | None) -> TextError:
+def _refusal(texts: Sequence[str], pairs: Sequence[str] | None, first: int) -> TextError:
     """Name the first text that cannot be encoded, and the remedy."""
     for kind, given in (("text", texts), ("second text", pairs or ())):
-        for index, text in enumerate(given):
+        for number, text in enumerate(given, first):
             if not isinstance(text, str):
                 return TextError(
-                    f"{kind} {index} is {text!r}, which is not a string; drop the row or give ''"
+                    f"{kind} {number} is {text!r}, which is not a string; drop the row or give ''"
                 )
             try:
                 text.encode("utf-8")
             except UnicodeEncodeError as error:
                 return TextError(
-                    f"{kind} {index} holds a lone surrogate {text[error.start]!r} at character "
+                    f"{kind} {number} holds a lone surrogate {text[error.start]!r} at character "
                     f"{error.start}, which no encoding can write; clean it with "
                     "Cleaning(surrogates=True)"
                 )
