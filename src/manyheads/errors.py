@@ -6,7 +6,8 @@
     ├── CheckpointError              weights that are damaged, missing or of other shapes
     ├── LayoutError                  tensors that do not fit the lengths of their sequences
     ├── TextError                    a text that cannot be tokenized
-    │   └── TooLong                  a text that is longer than the model reads, and not to be cut
+    │   ├── TooLong                  a text that is longer than the model reads, and not to be cut
+    │   └── TooMany                  more texts than a service takes in one request
     ├── DataError                    a table that cannot be read or learnt from
     ├── RecipeError                  a training setting that is unknown or out of range
     ├── TrainingError                a run that cannot go on: a loss of NaN, a full disk
@@ -59,6 +60,10 @@ class TextError(ManyHeadsError):
 
 class TooLong(TextError):  # noqa: N818 - reads as what is wrong
     """A text that is longer than the model reads, and that is not to be cut."""
+
+
+class TooMany(TextError):  # noqa: N818
+    """More texts than a service takes in one request."""
 
 
 class DataError(ManyHeadsError):

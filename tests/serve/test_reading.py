@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.errors import TextError, TooLong
+from manyheads.errors import TextError, TooLong, TooMany
 from manyheads.serve.desk import reading_card
 from manyheads.serve.reading import Cut, TextReader
 from manyheads.text import Cleaning, Head, WordPiece, learn_tokenizer
@@ -24,7 +24,7 @@ MANY = ["good food"] * 2_500
 
 def reading(work: Callable[[TextReader], Coroutine[Any, Any, Any]]) -> Any:
     with ThreadPoolExecutor(2) as threads:
-        return asyncio.run(work(TextReader(CARD, threads)))
+        return asyncio.run(work(TextReader(CARD, threads, 3_000)))
 
 
 def test_many_are_read_in_parts_and_stay_in_order() -> None:
@@ -48,5 +48,15 @@ def test_a_text_is_named_by_its_number_in_the_request(at: int) -> None:
 
 
 def test_few_are_read_at_once_and_named_alike() -> None:
-    with pytest.raises(TextError, match="^text 2 is None"):
+    with pytest.raises(TextError, match=r"^text 2 is None"):
         reading(lambda reader: reader.read(["good", None]))
+
+
+def test_there_is_a_most() -> None:
+    for work in (
+        lambda reader: reader.read(["good"] * 3_001),
+        lambda reader: reader.count(["good"] * 3_001),
+    ):
+        with pytest.raises(TooMany, match=r"^3,001 texts exceed the 3,000 of a request"):
+            reading(work)
+    assert len(reading(lambda reader: reader.read(["good"] * 3_000))) == 3_000

@@ -58,6 +58,9 @@ class Workers:
     queue_tokens: Annotated[
         int, typer.Option(min=1, help="Tokens that may wait before clients are sent away.")
     ] = 200_000
+    texts_per_request: Annotated[
+        int, typer.Option(min=1, help="Texts that a client may send in one request.")
+    ] = 100_000
     rows: Annotated[
         int, typer.Option(min=1, help="Texts that a worker writes at once, beams counted.")
     ] = 64
@@ -81,6 +84,7 @@ class Workers:
                 self.threads,
                 self.batch_tokens,
                 self.queue_tokens,
+                self.texts_per_request,
                 self.rows,
                 self.cache_megabytes,
                 self.worker_memory,

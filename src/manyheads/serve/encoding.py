@@ -99,7 +99,7 @@ class ServedEncoder:
     def __init__(self, batcher: Batcher, encoding: Encoding, threads: ThreadPoolExecutor) -> None:
         self.reception = batcher
         self.encoding = encoding
-        self.reader = TextReader(batcher.card, threads)
+        self.reader = TextReader(batcher.card, threads, batcher.limits.texts_per_request)
         self.width: int = batcher.card["width"]
         if encoding.max_tokens is not None:
             self.reader.truncation = Head(min(encoding.max_tokens, self.reader.max_tokens))

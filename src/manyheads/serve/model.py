@@ -65,7 +65,7 @@ class ServedModel:
         self.name = name
         self.reception = reception
         self.card = reception.card
-        self.reader = TextReader(self.card, threads)
+        self.reader = TextReader(self.card, threads, reception.limits.texts_per_request)
 
 
 def visiting(

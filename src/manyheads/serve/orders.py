@@ -78,7 +78,7 @@ class OrderLine:
         self._turns = Turns()
 
     def tokens(self, lane: Lane) -> int:
-        """Return how many tokens those take about that wait and can keep out who comes by a lane."""
+        """Return how many tokens those take about that can keep out who comes by a lane."""
         return sum(
             job.order.tokens
             for job in self._all()

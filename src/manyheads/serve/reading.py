@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any
 
-from manyheads.errors import TextError, TooLong
+from manyheads.errors import TextError, TooLong, TooMany
 from manyheads.serve.notes import notes
 from manyheads.text import (
     Cleaning,
@@ -42,14 +42,15 @@ class Cut(Enum):
 
 
 class TextReader:
-    """Reads texts as a worker's card says that its model does."""
+    """Reads texts as a worker's card says that its model does; so many of a request `at_once`."""
 
-    def __init__(self, card: Mapping[str, Any], threads: ThreadPoolExecutor) -> None:
+    def __init__(self, card: Mapping[str, Any], threads: ThreadPoolExecutor, at_once: int) -> None:
         self.tokenizer = Tokenizer.from_json(card["tokenizer"])
         self.cleaning = Cleaning.from_json(card["cleaning"])
         self.truncation = truncation_from_json(card["truncation"])
         self.prompts = Prompts.from_json(card.get("prompts") or {})
         self._threads = threads
+        self._at_once = at_once
 
     @property
     def max_tokens(self) -> int:
@@ -66,10 +67,12 @@ class TextReader:
         """Return the tokens of each text, or of each pair, behind a prompt.
 
         `cut` says what becomes of what is too long; without it, what the model's folder says.
-        Raises `TextError` for what is no text, has no tokens, or is too long and not to be cut.
+        Raises `TextError` for what is no text, has no tokens, or is too long and not to be cut, and
+        for too many texts.
         """
         if not len(texts):
             return []
+        self._require_few(texts)
         given = (*texts, *(pairs or ()))
         with notes().reading():
             if sum(len(text) for text in given if isinstance(text, str)) < _AT_HAND:
@@ -99,7 +102,8 @@ class TextReader:
         return [one for some in await asyncio.gather(*read) for one in some]
 
     async def count(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens each text has; raises `TextError` for what is no text."""
+        """Return how many tokens each text has; raises `TextError` for no text or too many."""
+        self._require_few(texts)
         loop = asyncio.get_running_loop()
         with notes().reading():
             encoded = await loop.run_in_executor(self._threads, self.tokenizer.encode, list(texts))
@@ -120,6 +124,12 @@ class TextReader:
 
     def _clean(self, texts: Sequence[str]) -> list[str]:
         return [self.cleaning(text) if isinstance(text, str) else text for text in texts]
+
+    def _require_few(self, texts: Sequence[Any]) -> None:
+        if len(texts) > self._at_once:
+            raise TooMany(
+                f"{len(texts):,} texts exceed the {self._at_once:,} of a request; send fewer"
+            )
 
     def _truncation(self, cut: Cut | None) -> Truncation:
         match cut:
@@ -147,6 +157,7 @@ class TextReader:
 
         Raises `TextError` for ids of another vocabulary, and what `read` raises.
         """
+        self._require_few(texts)
         encoded = [self._of_ids(ids, number, cut) for number, ids in enumerate(texts, 1)]
         self._check(encoded, cut)
         return encoded

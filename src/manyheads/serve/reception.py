@@ -28,6 +28,7 @@ class Limits:
         queue_tokens: Tokens that may wait before further questions are sent away: of people before
             people are, of all before programs are.
         threads: Cores of all workers together.
+        texts_per_request: Texts in a request at most.
         patience: Seconds that a batch may take before its worker counts as hung, at least.
         rows: Texts that a worker writes at once, beams and samples counted.
         cache: Bytes of answers that are remembered; 0 for none.
@@ -36,6 +37,7 @@ class Limits:
     batch_tokens: int = 1024
     queue_tokens: int = 200_000
     threads: int = 1
+    texts_per_request: int = 100_000
     patience: float = 60.0
     rows: int = 64
     cache: int = 0

@@ -34,7 +34,7 @@ class Scribes(Reception[Job]):
         super().__init__(crew, limits)
 
     def tokens_waiting(self, lane: Lane) -> int:
-        """Return how many tokens those take about that wait and can keep out who comes by a lane."""
+        """Return how many tokens those take about that can keep out who comes by a lane."""
         return self._line.tokens(lane)
 
     def order(

@@ -23,6 +23,7 @@ class ModelSettings:
         threads: Cores of all of them together.
         batch_tokens: Tokens in a batch, unless one text has more.
         queue_tokens: Tokens that may wait before clients are sent away.
+        texts_per_request: Texts in a request at most.
         rows: Texts that a worker writes at once, beams and samples counted.
         cache_megabytes: Answers that are remembered; 0 for none.
         memory: Megabytes that a worker may hold besides its files; None for no limit.
@@ -36,6 +37,7 @@ class ModelSettings:
     threads: int | None = None
     batch_tokens: int | None = None
     queue_tokens: int = Limits.queue_tokens
+    texts_per_request: int = Limits.texts_per_request
     rows: int = Limits.rows
     cache_megabytes: int = 0
     memory: int | None = None
@@ -74,6 +76,7 @@ class ModelSettings:
             batch_tokens,
             self.queue_tokens,
             self.cores,
+            self.texts_per_request,
             rows=self.rows,
             cache=self.cache_megabytes << 20,
         )

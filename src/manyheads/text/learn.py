@@ -257,7 +257,9 @@ def _require_vocabulary(given: int, least: int, needs: str) -> None:
 
 def _normalized(core: Core, text: str, number: int) -> str:
     if not isinstance(text, str):
-        raise TextError(f"text {number} is {text!r}, which is not a string; drop the row or give ''")
+        raise TextError(
+            f"text {number} is {text!r}, which is not a string; drop the row or give ''"
+        )
     try:
         return core.normalizer.normalize_str(text)
     except (TypeError, UnicodeEncodeError) as error:

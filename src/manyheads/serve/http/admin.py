@@ -30,6 +30,7 @@ class LoadRequest(BaseModel):
     threads: int | None = Field(None, ge=1)
     batch_tokens: int | None = Field(None, ge=1)
     queue_tokens: int = Field(ModelSettings.queue_tokens, ge=1)
+    texts_per_request: int = Field(ModelSettings.texts_per_request, ge=1)
     rows: int = Field(ModelSettings.rows, ge=1)
     cache_megabytes: int = Field(0, ge=0)
     memory: int | None = Field(None, ge=64)

@@ -49,6 +49,7 @@ def _model(
         "workers_ready": sum(worker.is_ready for worker in workers),
         "restarts": reception.watch.restarts,
         "limits": {
+            "texts_per_request": limits.texts_per_request,
             "text_tokens": model.reader.max_tokens,
             "batch_tokens": limits.batch_tokens,
             "rows": limits.rows,

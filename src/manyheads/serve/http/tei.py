@@ -20,6 +20,7 @@ from manyheads.errors import (
     ServiceError,
     TextError,
     TooLong,
+    TooMany,
     WrongModel,
 )
 from manyheads.serve.http.replies import Json, route_of, told
@@ -184,7 +185,7 @@ def _info(service: Service) -> dict[str, Any]:
         "max_input_length": model.reader.max_tokens,
         "max_batch_tokens": limits.batch_tokens,
         "max_batch_requests": None,
-        "max_client_batch_size": limits.queue_tokens,
+        "max_client_batch_size": limits.texts_per_request,
         "auto_truncate": False,
         "tokenization_workers": 2,
         "version": __version__,
@@ -222,7 +223,7 @@ def _kind(error: Exception) -> tuple[int, str]:
             return 424, "Backend"
         case Empty():
             return 400, "Empty"
-        case TooLong():
+        case TooLong() | TooMany():
             return 413, "Validation"
         case TextError():
             return 422, "Tokenizer"
