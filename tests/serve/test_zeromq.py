@@ -20,9 +20,11 @@ import manyheads as mh
 from manyheads.errors import ConfigError
 from manyheads.serve.batcher import Batcher
 from manyheads.serve.crew import Crew
-from manyheads.serve.encoding import Encoding, ServedEncoder, Strategy
+from manyheads.serve.encoding import Encoding, ServedEncoder
+from manyheads.serve.notes import Notes
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reception import Limits
+from manyheads.serve.strategy import Strategy
 
 pytest.importorskip("bert_serving.client")
 zmq = pytest.importorskip("zmq")
@@ -67,10 +69,10 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Running:
-    """A wire that answers in a thread of its own."""
+    """A wire that answers in a thread of its own, and what it records."""
 
-    def __init__(self, wire: Any, batcher: Batcher) -> None:
-        self.wire, self.batcher = wire, batcher
+    def __init__(self, wire: Any, batcher: Batcher, recorded: list[Notes]) -> None:
+        self.wire, self.batcher, self.recorded = wire, batcher, recorded
 
     def client(self, **options: Any) -> Any:
         from bert_serving.client import BertClient
@@ -98,11 +100,12 @@ def serving(folder: Path, terminates: bool = False, **settings: Any) -> Iterator
             await crew.start()
             batcher = Batcher(crew, Limits(batch_tokens=256))
             with ThreadPoolExecutor(1) as threads:
-                encoder = ServedEncoder(batcher, encoding, threads)
+                encoder = ServedEncoder("layers", batcher, encoding, threads)
                 stop = over.set if terminates else None
-                wire = ZeroMqWire(encoder, "127.0.0.1", 0, 0, stop)
+                recorded: list[Notes] = []
+                wire = ZeroMqWire(encoder, "127.0.0.1", 0, 0, stop, recorded.append)
                 await wire.start()
-                running.append(Running(wire, batcher))
+                running.append(Running(wire, batcher, recorded))
                 ready.set()
                 await over.wait()
                 await wire.close()
@@ -316,6 +319,12 @@ def test_what_is_wrong_is_said_and_nobody_waits(running: Running, bert: Path) ->
     assert after["num_bad_frames"] - before["num_bad_frames"] == 2
     assert after["num_bad_texts"] - before["num_bad_texts"] == 2
     assert any("no text and no list" in error for error in after["errors"])
+    ours = {one.request_id: one for one in running.recorded if one.request_id.startswith("raw/")}
+    assert ours.keys() == {"raw/2", "raw/3"}  # what is no request has no number
+    assert (ours["raw/2"].status, ours["raw/2"].error) == (400, "TextError")
+    told = ours["raw/3"]
+    assert (told.method, told.model, told.status, told.items) == ("ZMQ", "layers", 200, 2)
+    assert 0 < told.worked < told.seconds and told.tokens > 4
     context.destroy(linger=0)
 
 

@@ -13,6 +13,7 @@ from manyheads.cli.serving import BertServing, Clients, Records, Workers, named,
 from manyheads.cli.unfold import unfolded
 
 if TYPE_CHECKING:
+    from manyheads.serve.notes import Notes
     from manyheads.serve.zeromq import ZeroMqWire
 
 EXAMPLES = """
@@ -70,8 +71,13 @@ def serve(
     wires: list[ZeroMqWire] = []
 
     def wiring(end: Callable[[], None]) -> list[ZeroMqWire]:
-        wires.extend(bert.wires(service, host, end))
+        wires.extend(bert.wires(service, host, end, record))
         return wires
+
+    def record(notes: Notes) -> None:
+        metrics.record(notes)
+        for one in recorders:
+            one.record(notes)
 
     def say(address: str) -> None:
         for name, one in service.opened.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,29 +13,17 @@ import typer
 
 from manyheads.cli import options
 from manyheads.errors import ConfigError, MissingExtra
+from manyheads.serve.strategy import Strategy
 
 if TYPE_CHECKING:
     from manyheads.serve.encoding import Encoding
     from manyheads.serve.http.app import Access
     from manyheads.serve.http.noting import Recorder
     from manyheads.serve.http.running import Tls
+    from manyheads.serve.notes import Notes
     from manyheads.serve.service import Service
     from manyheads.serve.settings import ModelSettings
     from manyheads.serve.zeromq import ZeroMqWire
-
-
-class Pooling(StrEnum):
-    """How tokens become a vector for clients of bert-serving."""
-
-    NONE = "NONE"
-    REDUCE_MEAN = "REDUCE_MEAN"
-    REDUCE_MAX = "REDUCE_MAX"
-    REDUCE_MEAN_MAX = "REDUCE_MEAN_MAX"
-    CLS_TOKEN = "CLS_TOKEN"
-    FIRST_TOKEN = "FIRST_TOKEN"
-    SEP_TOKEN = "SEP_TOKEN"
-    LAST_TOKEN = "LAST_TOKEN"
-    CLS_POOLED = "CLS_POOLED"
 
 
 @dataclass(frozen=True)
@@ -194,8 +181,8 @@ class BertServing:
         typer.Option(metavar="N", help="A layer for them, -1 is the last; several side by side."),
     ] = None
     pooling_strategy: Annotated[
-        Pooling, typer.Option(help="How tokens become a vector for them.")
-    ] = Pooling.REDUCE_MEAN
+        Strategy, typer.Option(help="How tokens become a vector for them.")
+    ] = Strategy.REDUCE_MEAN
     max_seq_len: Annotated[
         str, typer.Option(metavar="N|NONE", help="Tokens of a text at most for them.")
     ] = "25"
@@ -214,27 +201,37 @@ class BertServing:
 
     def encoding(self) -> Encoding | None:
         """Return how layers are served, None where nobody asked for them."""
-        from manyheads.serve.encoding import Encoding, Strategy
+        from manyheads.serve.encoding import Encoding
 
         if self.zmq_port is None:
             return None
         return Encoding(
             tuple(self.pooling_layer or (-2,)),
-            Strategy(self.pooling_strategy.value),
+            self.pooling_strategy,
             _length(self.max_seq_len),
             self.mask_cls_sep,
             self.show_tokens_to_client,
             self.fixed_embed_length,
         )
 
-    def wires(self, service: Service, host: str, end: Callable[[], None]) -> list[ZeroMqWire]:
-        """Return the wire of bert-serving, if it was asked for; `end` ends the service."""
+    def wires(
+        self,
+        service: Service,
+        host: str,
+        end: Callable[[], None],
+        record: Callable[[Notes], None],
+    ) -> list[ZeroMqWire]:
+        """Return the wire of bert-serving, if it was asked for.
+
+        `end` ends the service, `record` is told of each request.
+        """
         from manyheads.serve.zeromq import ZeroMqWire
 
         if self.zmq_port is None:
             return []
         may_end = end if self.allow_terminate else None
-        return [ZeroMqWire(service.encoder, host, self.zmq_port, self.zmq_port_out, may_end)]
+        ports = self.zmq_port, self.zmq_port_out
+        return [ZeroMqWire(service.encoder, host, *ports, may_end, record)]
 
 
 def require_extra() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -18,23 +17,10 @@ from manyheads.serve.batcher import Batcher
 from manyheads.serve.items import Answer, Lane, Operation, Question
 from manyheads.serve.notes import notes
 from manyheads.serve.reading import TextReader
+from manyheads.serve.strategy import Strategy
 from manyheads.text import Encoded, Head
 
 _PAIR = " ||| "  # stands between the two texts of a pair
-
-
-class Strategy(Enum):
-    """How the tokens of a text become its vector."""
-
-    NONE = "NONE"  # they do not: a matrix for each text
-    REDUCE_MEAN = "REDUCE_MEAN"
-    REDUCE_MAX = "REDUCE_MAX"
-    REDUCE_MEAN_MAX = "REDUCE_MEAN_MAX"  # both, side by side
-    CLS_TOKEN = "CLS_TOKEN"
-    FIRST_TOKEN = "FIRST_TOKEN"
-    SEP_TOKEN = "SEP_TOKEN"
-    LAST_TOKEN = "LAST_TOKEN"
-    CLS_POOLED = "CLS_POOLED"  # the pooler that BERT was pretrained with
 
 
 @dataclass(frozen=True)
@@ -96,7 +82,10 @@ class EncodedTexts:
 class ServedEncoder:
     """A model whose layers are served."""
 
-    def __init__(self, batcher: Batcher, encoding: Encoding, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, name: str, batcher: Batcher, encoding: Encoding, threads: ThreadPoolExecutor
+    ) -> None:
+        self.name = name
         self.reception = batcher
         self.encoding = encoding
         self.reader = TextReader(batcher.card, threads, batcher.limits.texts_per_request)
@@ -109,6 +98,7 @@ class ServedEncoder:
 
         What is no text fails by itself; the others are answered. Raises what `Batcher.ask` raises.
         """
+        notes().model = self.name
         read = await self._read(texts)
         good = [one for one in read if isinstance(one, Encoded)]
         questions = [Question(Operation("encode"), one) for one in good]

@@ -15,8 +15,9 @@ from manyheads.core.packed import pack
 from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model
 from manyheads.serve.desk import Desk, reading_card
-from manyheads.serve.encoding import Encoding, Strategy
+from manyheads.serve.encoding import Encoding
 from manyheads.serve.items import Answer, Question
+from manyheads.serve.strategy import Strategy
 from manyheads.text import Cleaning, Head
 
 

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 NO_ROUTE = "none"
+ZEROMQ = "ZMQ"  # how a request came that did not come over HTTP
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Notes:
         model: The name of the model that was asked.
         items: How many texts that model was asked about, or to write for.
         tokens: How many tokens it reads of those.
+        written: How many tokens it writes.
         read: How long it took to make tokens of them.
         waited: How long the text that waited longest had to wait until its turn.
         worked: How long the slowest batch with one of its texts took.
@@ -47,6 +49,7 @@ class Notes:
     model: str = ""
     items: int = 0
     tokens: int = 0
+    written: int = 0
     read: float = 0.0
     waited: float = 0.0
     worked: float = 0.0
@@ -65,6 +68,10 @@ class Notes:
         """A model is asked about so many texts."""
         self.items += items
         self.tokens += tokens
+
+    def has_written(self, tokens: int) -> None:
+        """One of its texts was written."""
+        self.written += tokens
 
     def has_waited(self, seconds: float) -> None:
         """It is the turn of one of its texts."""

@@ -62,7 +62,7 @@ def _served(
     settings: ModelSettings, crew: Crew, limits: Limits, threads: ThreadPoolExecutor
 ) -> ServedModel | ServedEncoder:
     if settings.encoding is not None:
-        return ServedEncoder(Batcher(crew, limits), settings.encoding, threads)
+        return ServedEncoder(settings.called, Batcher(crew, limits), settings.encoding, threads)
     return served(settings.called, crew, limits, threads)
 
 

@@ -149,6 +149,7 @@ class Scribes(Reception[Job]):
                     del session.jobs[number]
                     ended += 1
                     if job.is_wanted:
+                        job.notes.has_written(said["written"])
                         job.answer.set_result(said)
                 case "error":
                     del session.jobs[number]

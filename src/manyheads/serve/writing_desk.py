@@ -213,7 +213,12 @@ def _output(asked: Asked) -> Course:
         }
         for one in found[0]
     ]
-    return {"outputs": outputs, "read": _read(asked), "truncated": asked.truncated}
+    return {
+        "outputs": outputs,
+        "read": _read(asked),
+        "written": sum(len(one.tokens) for one in found[0]),
+        "truncated": asked.truncated,
+    }
 
 
 def _document_said(document: Document, read: int) -> Said:

@@ -24,8 +24,9 @@ import numpy as np
 import zmq
 import zmq.asyncio
 
-from manyheads.errors import ConfigError, ManyHeadsError
+from manyheads.errors import ConfigError, ManyHeadsError, TextError
 from manyheads.serve.encoding import EncodedTexts, ServedEncoder
+from manyheads.serve.notes import ZEROMQ, Notes, notes, noting
 
 VERSION = "1.10.0"  # which clients ask for
 _REMEMBERED = 100  # errors, for the status
@@ -38,7 +39,8 @@ _log = logging.getLogger(__name__)
 class ZeroMqWire:
     """Answers clients of bert-serving.
 
-    `terminate` is called where a client of this machine asks for the end, if that is allowed.
+    `terminate` is called where a client of this machine asks for the end, if that is allowed,
+    `record` for each request that was answered.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class ZeroMqWire:
         port: int,
         port_out: int,
         terminate: Callable[[], None] | None = None,
+        record: Callable[[Notes], None] = lambda _: None,
     ) -> None:
         self._encoder = encoder
         self._host, self.port, self.port_out = host, port, port_out
         self._terminate = terminate
+        self._record = record
         self._context = zmq.asyncio.Context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscribed: set[bytes] = set()
@@ -144,7 +148,7 @@ class ZeroMqWire:
                 elif len(parts) != 4 or not parts[2].isdigit():
                     self._note("bad_frames", f"a request of {len(parts)} frames, not of 4")
                 else:
-                    self._run(self._answer(parts[0], parts[1], parts[2]), "answer")
+                    self._run(self._noted(parts[0], parts[1], parts[2]), "answer")
 
     def _may_terminate(self, frame: zmq.Frame) -> bool:
         return self._terminate is not None and frame.get("Peer-Address") in _LOOPBACK
@@ -160,6 +164,16 @@ class ZeroMqWire:
                 for since, reply in held:
                     await self._send(reply, since)
 
+    async def _noted(self, identity: bytes, payload: bytes, number: bytes) -> None:
+        """Answer a request, and let what is known of it be recorded."""
+        request_id = f"{identity.decode('ascii', 'replace')}/{number.decode()}"
+        noted = Notes(request_id, ZEROMQ, route="bert-serving", status=200)
+        begun = time.perf_counter()
+        with noting(noted):
+            await self._answer(identity, payload, number)
+        noted.seconds = time.perf_counter() - begun
+        self._record(noted)
+
     async def _answer(self, identity: bytes, payload: bytes, number: bytes) -> None:
         self._counts["requests"] += 1
         if payload in (b"SHOW_CONFIG", b"SHOW_STATUS"):
@@ -172,6 +186,7 @@ class ZeroMqWire:
                 raise ValueError("no list of texts")
         except ValueError as error:
             self._note("bad_frames", f"request {number.decode()}: {error}")
+            self._failed(400, TextError(str(error)))
             return
         encoded = await self._encoded(texts)
         self._counts["texts"] += len(texts)
@@ -190,6 +205,7 @@ class ZeroMqWire:
         try:
             return await self._encoder.encode(texts)
         except ManyHeadsError as error:
+            self._failed(503, error)
             return self._encoder.failed(len(texts), str(error))
 
     async def _send(self, reply: list[bytes], since: float | None = None) -> None:
@@ -199,6 +215,10 @@ class ZeroMqWire:
             await self._target.send_multipart(reply)
         elif since is None or now - since < _HELD:
             self._held.append((now if since is None else since, reply))
+
+    def _failed(self, status: int, error: ManyHeadsError) -> None:
+        notes().status = status
+        notes().failed(error)
 
     def _note(self, count: str, error: str) -> None:
         self._counts[count] += 1

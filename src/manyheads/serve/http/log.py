@@ -57,6 +57,7 @@ def _said_of(notes: Notes) -> dict[str, object]:
         "model": notes.model,
         "items": notes.items,
         "tokens": notes.tokens,
+        "written_tokens": notes.written,
         "read_seconds": notes.read,
         "queue_seconds": notes.waited,
         "batch_seconds": notes.worked,

@@ -7,11 +7,12 @@ from collections import Counter as Count
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from manyheads.serve.http.recent import Asked, Minute, Worked
-from manyheads.serve.notes import NO_ROUTE, Notes
+from manyheads.serve.notes import NO_ROUTE, ZEROMQ, Notes
 from manyheads.serve.service import Service
 from manyheads.serve.watch import Watch
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_ASKING = ("POST", ZEROMQ)  # methods of requests that ask a model
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 _TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
@@ -89,7 +90,7 @@ class Metrics:
         if notes.error:
             self.request_errors.labels(notes.error).inc()
             self.failed_requests[notes.error] += 1
-        if notes.method == "POST" and notes.route != NO_ROUTE:  # those that ask a model
+        if notes.method in _ASKING and notes.route != NO_ROUTE:
             self.minute.now.add(notes.seconds)
 
     def watching(self, model: str) -> Watch:

@@ -18,6 +18,7 @@ from manyheads.errors import ConfigError
 from manyheads.serve.service import Service
 
 _DRAINING = 30.0  # seconds that requests in work have when the service is to end
+_LAST_WORDS = 0.2  # seconds for requests that are on their way then
 
 
 class Wire(Protocol):
@@ -121,6 +122,13 @@ def _load(config: uvicorn.Config) -> None:
 
 class _Server(uvicorn.Server):
     """Leaves signals to whoever runs it: uvicorn would end the process before it is drained."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the door, hear out who has come in, and end; uvicorn would cut them short."""
+        for one in self.servers:
+            one.close()
+        await asyncio.sleep(_LAST_WORDS)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

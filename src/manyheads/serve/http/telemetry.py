@@ -87,6 +87,7 @@ def _attributes(notes: Notes) -> dict[str, Known]:
         "manyheads.model": notes.model,
         "manyheads.items": notes.items,
         "manyheads.tokens": notes.tokens,
+        "manyheads.written_tokens": notes.written,
         "manyheads.read_seconds": notes.read,
         "manyheads.queue_seconds": notes.waited,
         "manyheads.batch_seconds": notes.worked,
