@@ -64,7 +64,8 @@ class ObedientWriter:
             if not rest:
                 del self._work[number]
                 said = {"text": "".join(written), "pid": os.getpid(), "beside": len(self._work)}
-                told.append((number, "done", said | {"read": most, "written": len(written), "truncated": 0}))
+                counts = {"read": most, "written": len(written), "truncated": 0}
+                told.append((number, "done", said | counts))
         return told, len(told)
 
     def _obey(self, word: str) -> None:

@@ -16,6 +16,7 @@ import manyheads as mh
 from manyheads.errors import GenerationError, ManyHeadsError
 from manyheads.generate import Beam, Greedy, Sample
 from manyheads.serve.crew import Crew
+from manyheads.serve.notes import Notes, noting
 from manyheads.serve.opening import served
 from manyheads.serve.orders import Writing
 from manyheads.serve.process import WorkerProcess
@@ -101,6 +102,18 @@ def test_many_at_once_are_written_as_one_alone(kind: str, request: pytest.Fixtur
                     assert said["finish"] == output.finish.value
 
     serving(folder, work, rows=5)
+
+
+def test_what_is_read_and_written_is_noted(t5: Path) -> None:
+    async def work(model: ServedWriter) -> None:
+        for writing in (Writing.OUTPUT, Writing.SUMMARY):
+            with noting(noted := Notes()):
+                found = await model.write(writing, TEXTS[:2], {"max_tokens": 6, "min_tokens": 6})
+            assert noted.written == sum(one.value["written"] for one in found) == 12
+            assert (noted.model, noted.items) == ("tiny", 2)
+            assert noted.tokens > 2 and noted.waited > 0
+
+    serving(t5, work)
 
 
 def test_pieces_are_the_text(llama: Path) -> None:
