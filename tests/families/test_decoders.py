@@ -204,10 +204,10 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
     return Pair(model, load_model(folder), folder, request.param in ENCODER_DECODERS)
 
 
-def close(found: Tensor, expected: Tensor) -> None:
-    """To 1e-5 of the largest value: untied projections of tiny models reach far."""
+def close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
+    """To a part of the largest value: untied projections of tiny models reach far."""
     scale = float(expected.abs().max().clamp(min=1))
-    torch.testing.assert_close(found / scale, expected / scale, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found / scale, expected / scale, atol=tolerance, rtol=0)
 
 
 @torch.no_grad()
@@ -234,7 +234,7 @@ def test_gradients_are_equal(pair: Pair) -> None:
     compared = 0
     for name, parameter in pair.theirs.named_parameters():
         if name in published and parameter.grad is not None:
-            close(published[name], parameter.grad)
+            close(published[name], parameter.grad, 5e-5)  # sums over all tokens
             compared += 1
     assert compared >= len(ours) / 2
 
@@ -246,11 +246,19 @@ def test_the_round_trip_changes_nothing(pair: Pair, tmp_path: Path) -> None:
         tmp_path / "saved", output_loading_info=True, attn_implementation="eager"
     )
     assert not any(info.values()), info
-    assert torch.equal(pair.expected(again.eval()), pair.expected(pair.theirs))
-    assert torch.equal(
-        Pair(pair.theirs, load_model(tmp_path / "saved"), tmp_path, pair.reads).found(),
-        pair.found(),
-    )
+    assert_same_weights(again, pair.theirs)
+    reopened = Pair(pair.theirs, load_model(tmp_path / "saved"), tmp_path, pair.reads)
+    assert_same_weights(reopened.transformer, pair.transformer)
+    # Not to the last bit: products may depend on where in memory their matrices lie.
+    close(pair.expected(again.eval()), pair.expected(pair.theirs))
+    close(reopened.found(), pair.found())
+
+
+def assert_same_weights(found: torch.nn.Module, expected: torch.nn.Module) -> None:
+    weights = found.state_dict()
+    assert weights.keys() == expected.state_dict().keys()
+    for name, weight in expected.state_dict().items():
+        assert torch.equal(weights[name], weight), name
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,9 +171,10 @@ def test_a_published_classifier_goes_both_ways(case: Case, tmp_path: Path) -> No
     again.set_attn_implementation("eager")
     batch = case.draw(theirs.config)
     with torch.no_grad():
-        assert torch.equal(batch.logits_of(again), batch.logits_of(theirs))
-        reopened = open_folder(tmp_path / "ours")
-        assert torch.equal(reopened(batch), ours(batch))
+        # Not to the last bit: products may depend on where in memory their matrices lie.
+        close = partial(torch.testing.assert_close, atol=1e-5, rtol=0)
+        close(batch.logits_of(again), batch.logits_of(theirs))
+        close(open_folder(tmp_path / "ours")(batch), ours(batch))
 
 
 @every_family
