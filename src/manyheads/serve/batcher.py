@@ -16,6 +16,7 @@ from time import monotonic
 from manyheads.errors import DeadlineExceeded, ManyHeadsError, OutOfMemory, WorkerLost
 from manyheads.serve.cache import AnswerCache
 from manyheads.serve.crew import Crew
+from manyheads.serve.idle import Idle
 from manyheads.serve.items import Answer, Item, Lane, Question
 from manyheads.serve.lanes import Lanes
 from manyheads.serve.process import WorkerProcess
@@ -29,6 +30,7 @@ class Batcher(Reception[Item]):
         self._lanes = Lanes()
         self._cache = AnswerCache(limits.cache)
         self._busy = 0
+        self._idle = Idle()
         super().__init__(crew, limits)
 
     @property
@@ -64,7 +66,7 @@ class Batcher(Reception[Item]):
             else:
                 item.answer.set_result(answer)
         self._open.update(items)
-        self._arrived.set()
+        self._idle.call()
         try:
             await asyncio.wait([item.answer for item in items], timeout=timeout)
             for item in items:
@@ -79,8 +81,10 @@ class Batcher(Reception[Item]):
         """Let a worker answer a batch."""
         batch = self._lanes.take(self.limits.batch_tokens)
         if not batch:
-            await self._something_new(worker)
+            await self._idle.wait(worker)
             return
+        if self._lanes:
+            self._idle.call()
         self._busy += 1
         try:
             await self._answer(worker, batch)
@@ -146,7 +150,7 @@ class Batcher(Reception[Item]):
     def _again(self, batches: Sequence[list[Item]]) -> None:
         for batch in batches:
             self._lanes.seal(batch)
-        self._arrived.set()
+            self._idle.call()
 
 
 def _outcome(item: Item) -> Answer | ManyHeadsError:

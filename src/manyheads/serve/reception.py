@@ -50,7 +50,6 @@ class Reception(ABC, Generic[One]):
         self.crew = crew
         self.limits = limits
         self.watch = crew.watch
-        self._arrived = asyncio.Event()
         self._open: set[One] = set()
         self._drains = False
         self._visitors = 0
@@ -132,16 +131,6 @@ class Reception(ABC, Generic[One]):
             )
             self.watch.failed(error)
             raise error
-
-    async def _something_new(self, worker: WorkerProcess) -> None:
-        """Wait until somebody arrives, or the worker is gone."""
-        self._arrived.clear()
-        waits = {asyncio.create_task(one) for one in (self._arrived.wait(), worker.ended())}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     def _end(self, one: One, error: ManyHeadsError) -> None:
         if one.is_wanted:

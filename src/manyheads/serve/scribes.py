@@ -31,6 +31,7 @@ class Scribes(Reception[Job]):
 
     def __init__(self, crew: Crew, limits: Limits) -> None:
         self._line = OrderLine()
+        self._arrived = asyncio.Event()
         super().__init__(crew, limits)
 
     def tokens_waiting(self, lane: Lane) -> int:
@@ -123,6 +124,16 @@ class Scribes(Reception[Job]):
             arriving.cancel()
         await session.worker.kill()
         raise WorkerLost(f"a worker said nothing for {self.limits.patience:.0f} s and was ended")
+
+    async def _something_new(self, worker: WorkerProcess) -> None:
+        """Wait until somebody arrives, or the worker is gone."""
+        self._arrived.clear()
+        waits = {asyncio.create_task(one) for one in (self._arrived.wait(), worker.ended())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _told(self, session: _Session, frame: Frame) -> None:
         head = frame.head
