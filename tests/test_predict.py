@@ -201,7 +201,7 @@ def test_any_sequence_of_texts_will_do(bert: mh.Predictor):
 
 @pytest.mark.parametrize("wrong", [[None], [3.5], [["a"]], [b"bytes"]])
 def test_what_is_no_text_is_refused(bert: mh.Predictor, wrong: list[Any]):
-    with pytest.raises(TextError, match="text 0"):
+    with pytest.raises(TextError, match="text 1"):
         bert(wrong)
 
 
@@ -456,7 +456,7 @@ def test_a_head_of_other_size_than_the_labels_is_refused(bert: mh.Predictor, tmp
 
 
 def test_bytes_that_no_encoding_can_write_are_named(bert: mh.Predictor):
-    with pytest.raises(TextError, match="text 1 holds a lone surrogate"):
+    with pytest.raises(TextError, match="text 2 holds a lone surrogate"):
         bert(["a", "\udcff"])
 
 

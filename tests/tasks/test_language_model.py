@@ -65,7 +65,7 @@ def test_text_in_other_scripts_is_counted_in_characters_and_bytes():
 
 def test_a_row_that_is_no_text_is_refused():
     task = mh.LanguageModel(separator="\n")
-    with pytest.raises(TextError, match="text 0 is None"):
+    with pytest.raises(TextError, match="text 1 is None"):
         stream(task, built(task), {"text": [None, "x"]})
 
 

@@ -103,7 +103,7 @@ def test_a_reader_counts_what_it_cuts(body: Pretrained):
 
 
 def test_a_lone_surrogate_is_named_unless_it_is_cleaned(body: Pretrained):
-    with pytest.raises(TextError, match="text 1 holds a lone surrogate"):
+    with pytest.raises(TextError, match="text 2 holds a lone surrogate"):
         examples(body, ["a", "b \ud800"], Head(10))
     Reader(body.tokenizer, Cleaning(surrogates=True), Head(10)).read(["b \ud800"])
 
