@@ -7,7 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests import tiny
 from tests.serve import models
+from tests.writer import models as writers
+
+import manyheads as mh
 
 from .server import Server, serving
 
@@ -19,6 +23,20 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "vectors": models.embedder(root / "vectors"),
         "moods": models.classifier(root / "moods"),
         "ranks": models.ranker(root / "ranks"),
+    }
+
+
+@pytest.fixture(scope="package")
+def all_kinds(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Those, and models that fill masks and that write."""
+    root = tmp_path_factory.mktemp("kinds")
+    learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
+    learner.fit(epochs=1)
+    return folders | {
+        "masks": learner.predictor().save(root / "masks"),
+        "writer": writers.publish(root / "writer", "t5", generation={"max_new_tokens": 8}),
     }
 
 

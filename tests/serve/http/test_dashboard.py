@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from tests import tiny
 from tests.serve.models import TEXTS
-from tests.writer import models as writers
 
 import manyheads as mh
 
@@ -31,19 +30,6 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=f"no browser: there is n
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with browsing(tmp_path_factory.mktemp("profile")) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def all_kinds(
-    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("kinds")
-    learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
-    learner.fit(epochs=1)
-    return folders | {
-        "masks": learner.predictor().save(root / "masks"),
-        "writer": writers.publish(root / "writer", "t5", generation={"max_new_tokens": 8}),
-    }
 
 
 @pytest.fixture(scope="module")
