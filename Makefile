@@ -17,7 +17,7 @@ demo: .venv/ready                ## fine-tune a real model on real reviews, and 
 		"No pregnancy, no periods, but I gained ten pounds since the insertion."
 
 test: .venv/dev                  ## the whole test suite
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv/dev             ## proofs that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -223,7 +223,7 @@ class ServedLabeller(AskedModel):
 
     def scores(self, prediction: Prediction) -> np.ndarray:
         """Return how well each label fits, from 0 to 1, (C)."""
-        if isinstance(prediction.said, dict):
+        if isinstance(prediction.said, dict) and "probabilities" in prediction.said:
             by_label = prediction.said["probabilities"]
             return np.array([by_label[label] for label in self.labels])
         return 1 / (1 + np.exp(-prediction.outputs))

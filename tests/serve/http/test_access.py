@@ -37,7 +37,7 @@ def test_keys(folders: dict[str, Path], tmp_path: Path) -> None:
             {"Authorization": "Basic first-key"},
             {"X-API-Key": ""},
         ):
-            for path in ("/v1/embed", "/embed", "/encode"):
+            for path in ("/", "/v1/embed", "/embed", "/encode"):
                 answer = client.post(path, json=asked, headers=headers)
                 assert answer.status_code == 401, headers
                 assert answer.json()["error"]["code"] == "invalid_api_key"

@@ -13,7 +13,7 @@ from tests.serve.models import TEXTS
 
 import manyheads as mh
 
-from .server import Server
+from .server import Server, serving
 
 SHORT = TEXTS[:6]
 
@@ -36,6 +36,31 @@ def test_their_client_makes_vectors(server: Server, folders: dict[str, Path]) ->
         TEXTS[7], normalize=False, prompt_name="query", truncate=True, truncation_direction="left"
     )
     assert abs(np.linalg.norm(asked) - 1) > 1e-3
+
+
+def test_their_client_asks_the_first_model_at_the_address_itself(
+    server: Server, client: httpx.Client, folders: dict[str, Path]
+) -> None:
+    theirs = InferenceClient(server.url, timeout=30)
+    vectors = mh.load(folders["vectors"])(SHORT)
+    close(theirs.feature_extraction(SHORT[0])[0], vectors[0])
+    near = theirs.sentence_similarity(SHORT[0], other_sentences=SHORT[1:])
+    close(near, (vectors[:1] @ vectors[1:].T)[0])
+    wrong = client.post("/", json={"inputs": 7})
+    assert wrong.status_code == 422 and wrong.json()["error_type"] == "Validation"
+    assert wrong.json()["error"].startswith("inputs")
+
+
+@pytest.mark.parametrize("kind", ["moods", "ranks"])
+def test_a_first_model_that_says_labels(folders: dict[str, Path], kind: str) -> None:
+    with serving(folders[kind]) as server, httpx.Client(base_url=server.url) as client:
+        for path, asked in (
+            ("/predict", {"inputs": [SHORT[:2]] if kind == "ranks" else SHORT[0]}),
+            ("/rerank", {"query": SHORT[0], "texts": SHORT[1:]}),
+        ):
+            said, also = (client.post(one, json=asked, timeout=30) for one in (path, "/"))
+            assert said.status_code == (200 if kind == "ranks" or path == "/predict" else 424)
+            assert said.status_code == also.status_code and said.json() == also.json()
 
 
 def test_embed(client: httpx.Client, folders: dict[str, Path]) -> None:
@@ -137,8 +162,6 @@ def test_errors_have_its_shape(
 
 
 def test_rerank(folders: dict[str, Path]) -> None:
-    from .server import serving
-
     own = mh.load(folders["ranks"])
     with serving(folders["ranks"]) as server, httpx.Client(base_url=server.url) as client:
         asked = {"query": SHORT[0], "texts": SHORT[1:], "return_text": True, "raw_scores": True}

@@ -66,7 +66,8 @@ class Keyed:
         """Whether a request brings a key; how long that takes says nothing about the keys."""
         is_operators = scope["path"].startswith(OPERATORS)
         digests = self._operators if is_operators else self._clients
-        if not is_operators and (not digests or scope["path"] in self._open):
+        is_open = scope["path"] in self._open and scope["method"] in ("GET", "HEAD")
+        if not is_operators and (not digests or is_open):
             return True
         headers = dict(scope["headers"])
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")

@@ -73,7 +73,7 @@ class Noted:
 
     def _record(self, noted: Notes) -> None:
         self._metrics.record(noted)
-        if noted.route in _WATCHING and noted.status < 400:
+        if noted.route in _WATCHING and noted.method != "POST" and noted.status < 400:
             return
         for one in self._recorders:
             one.record(noted)

@@ -6,10 +6,12 @@ first that says them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
 from manyheads._version import __version__
 from manyheads.core.similarity import Similarity
@@ -44,6 +46,8 @@ from manyheads.serve.model import (
     values_of,
 )
 from manyheads.serve.service import Service
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
 def router(service: Service) -> APIRouter:
@@ -103,6 +107,18 @@ def router(service: Service) -> APIRouter:
         vectors = np.stack(values_of(await model.embed(texts, how.asking(), how.prompt_name)))
         return Json(Similarity.COSINE(vectors[:1], vectors[1:])[0].astype(np.float32))
 
+    @routes.post("/")
+    async def first_model(asked: dict[str, Any]) -> Json:
+        """Ask the first model what it is there for: vectors, similarities, labels or ranks."""
+        match service.model(None):
+            case ServedEmbedder() if isinstance(asked.get("inputs"), dict):
+                return await similarity(_as(SimilarityRequest, asked))
+            case ServedEmbedder():
+                return await embed(_as(EmbedRequest, asked))
+            case ServedLabeller() if "query" in asked:
+                return await rerank(_as(RerankRequest, asked))
+        return await predict(_as(PredictRequest, asked))
+
     @routes.post("/tokenize")
     async def tokenize(asked: TokenizeRequest) -> Json:
         """Cut texts into tokens."""
@@ -128,6 +144,14 @@ def router(service: Service) -> APIRouter:
         return Json(_info(service))
 
     return routes
+
+
+def _as(kind: type[Asked], asked: dict[str, Any]) -> Asked:
+    """Return a request of a kind; raises `RequestValidationError` for what is none."""
+    try:
+        return kind.model_validate(asked)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
 
 
 async def _embedded(model: ServedEmbedder, asked: EmbedRequest) -> list[Result[np.ndarray]]:
