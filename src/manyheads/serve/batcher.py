@@ -39,7 +39,7 @@ class Batcher(Reception[Item]):
         return self._cache.hits
 
     def tokens_waiting(self, lane: Lane) -> int:
-        """Return how many tokens wait that can keep out who comes by a lane."""
+        """Return how many tokens wait in a lane."""
         return self._lanes.tokens(lane)
 
     async def ask(

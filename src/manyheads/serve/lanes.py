@@ -49,8 +49,8 @@ class Lanes:
         return next(self._all(), None) is not None
 
     def tokens(self, lane: Lane) -> int:
-        """Return how many tokens wait that can keep out who comes by a lane."""
-        return self._tokens[lane] if lane is Lane.INTERACTIVE else sum(self._tokens.values())
+        """Return how many tokens wait in a lane."""
+        return self._tokens[lane]
 
     def add(self, item: Item) -> None:
         """Let an item wait behind those of its lane."""

@@ -78,12 +78,8 @@ class OrderLine:
         self._turns = Turns()
 
     def tokens(self, lane: Lane) -> int:
-        """Return how many tokens those take about that can keep out who comes by a lane."""
-        return sum(
-            job.order.tokens
-            for job in self._all()
-            if job.is_wanted and (lane is Lane.BULK or job.lane is lane)
-        )
+        """Return how many tokens those take about that wait in a lane."""
+        return sum(job.order.tokens for job in self._all() if job.is_wanted and job.lane is lane)
 
     def add(self, job: Job) -> None:
         """Let a job wait behind those of its lane."""

@@ -59,14 +59,11 @@ class Reception(ABC, Generic[One]):
     @property
     def queued_tokens(self) -> int:
         """How many tokens wait."""
-        return self.tokens_waiting(Lane.BULK)
+        return sum(map(self.tokens_waiting, Lane))
 
     @abstractmethod
     def tokens_waiting(self, lane: Lane) -> int:
-        """Return how many tokens wait that can keep out who comes by a lane.
-
-        Programs are kept out by all that waits, people by what people wait for alone.
-        """
+        """Return how many tokens wait in a lane."""
 
     @abstractmethod
     async def _work(self, worker: WorkerProcess) -> None:
@@ -121,7 +118,10 @@ class Reception(ABC, Generic[One]):
         if self.crew.broken is not None:
             why = self.crew.broken
             raise WorkerLost(f"no worker starts ({why}); mend it, it is tried again")
-        waiting, limit = self.tokens_waiting(lane), self.limits.queue_tokens
+        # Programs are kept out by all that waits, people by what people wait for alone.
+        is_person = lane is Lane.INTERACTIVE
+        waiting = self.tokens_waiting(lane) if is_person else self.queued_tokens
+        limit = self.limits.queue_tokens
         if waiting >= limit:
             seconds = max(1.0, waiting * self.watch.seconds_a_token / len(self.crew.workers))
             error = Overloaded(

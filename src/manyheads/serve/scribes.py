@@ -35,7 +35,7 @@ class Scribes(Reception[Job]):
         super().__init__(crew, limits)
 
     def tokens_waiting(self, lane: Lane) -> int:
-        """Return how many tokens those take about that can keep out who comes by a lane."""
+        """Return how many tokens wait in a lane."""
         return self._line.tokens(lane)
 
     def order(
