@@ -42,15 +42,15 @@ class Cut(Enum):
 
 
 class TextReader:
-    """Reads texts as a worker's card says that its model does; so many of a request `at_once`."""
+    """Reads texts as a worker's card says that its model does; at most so many of a request."""
 
-    def __init__(self, card: Mapping[str, Any], threads: ThreadPoolExecutor, at_once: int) -> None:
+    def __init__(self, card: Mapping[str, Any], threads: ThreadPoolExecutor, most: int) -> None:
         self.tokenizer = Tokenizer.from_json(card["tokenizer"])
         self.cleaning = Cleaning.from_json(card["cleaning"])
         self.truncation = truncation_from_json(card["truncation"])
         self.prompts = Prompts.from_json(card.get("prompts") or {})
         self._threads = threads
-        self._at_once = at_once
+        self._most = most
 
     @property
     def max_tokens(self) -> int:
@@ -126,9 +126,9 @@ class TextReader:
         return [self.cleaning(text) if isinstance(text, str) else text for text in texts]
 
     def _require_few(self, texts: Sequence[Any]) -> None:
-        if len(texts) > self._at_once:
+        if len(texts) > self._most:
             raise TooMany(
-                f"{len(texts):,} texts exceed the {self._at_once:,} of a request; send fewer"
+                f"{len(texts):,} texts exceed the {self._most:,} of a request; send fewer"
             )
 
     def _truncation(self, cut: Cut | None) -> Truncation:

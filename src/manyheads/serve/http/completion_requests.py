@@ -85,16 +85,10 @@ class CompletionRequest(Sampled):
     best_of: int | None = None
     suffix: Literal[""] | None = None
 
-    def prompts(self) -> list[Any]:
-        """Return the prompts, each a text or ids; raises `TextError` for none."""
+    def check(self) -> None:
+        """Raise `TextError` for what is asked for and not known here."""
         if self.best_of not in (None, self.n):
             raise TextError(f"best_of={self.best_of} is not n={self.n}; leave it out")
-        given: Any = self.prompt
-        if isinstance(given, str) or (given and isinstance(given[0], int)):
-            given = [given]
-        if not given:
-            raise TextError("prompt is empty; give at least one text")
-        return list(given)
 
     def wording(self) -> dict[str, Any]:
         """Return how is to be written, by the names of the fields of a wording."""

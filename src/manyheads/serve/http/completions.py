@@ -17,7 +17,7 @@ from fastapi import APIRouter, Response
 
 from manyheads.serve.http.completion_requests import ChatRequest, CompletionRequest
 from manyheads.serve.http.events import event_stream
-from manyheads.serve.http.openai import refusal, said_of, text_of
+from manyheads.serve.http.openai import refusal, said_of, texts_of
 from manyheads.serve.http.replies import Json, route_of
 from manyheads.serve.http.writing import drawn_seed
 from manyheads.serve.orders import Writing
@@ -86,8 +86,8 @@ def router(service: Service) -> APIRouter:
     async def completions(asked: CompletionRequest) -> Response:
         """Go on with each prompt."""
         model = service.writer(asked.model)
-        given = asked.prompts()
-        prompts = [text_of(model, one, number) for number, one in enumerate(given, 1)]
+        asked.check()
+        prompts = texts_of(model, asked.prompt, "prompt")
         echoed = [prompt if asked.echo else "" for prompt in prompts for _ in range(asked.n)]
         shape = Shape(
             "text_completion",
@@ -220,7 +220,7 @@ def _reason(said: Said) -> str:
 
 def _usage(said: Sequence[Said]) -> dict[str, int]:
     read = sum(one["read"] for one in said)
-    written = sum(len(output["tokens"]) for one in said for output in one["outputs"])
+    written = sum(one["written"] for one in said)
     return {
         "prompt_tokens": read,
         "completion_tokens": written,

@@ -69,16 +69,17 @@ def router(service: Service) -> APIRouter:
 
 
 async def _embedded(model: ServedEmbedder, asked: EmbeddingsRequest) -> Any:
-    given = asked.input
-    asking = Asking(Cut.ERROR)
-    if isinstance(given, str):
+    texts = texts_of(model, asked.input, "input")
+    return await model.embed(texts, Asking(Cut.ERROR), dimensions=asked.dimensions)
+
+
+def texts_of(model: ServedModel, given: Any, name: str) -> list[str]:
+    """Return texts, of one text or several, or of ids; raises `TextError` for none."""
+    if isinstance(given, str) or (given and isinstance(given[0], int)):
         given = [given]
     if not given:
-        raise TextError("input is empty; give at least one text")
-    if isinstance(given[0], int):
-        given = [given]  # type: ignore[list-item]
-    texts = [text_of(model, one, number) for number, one in enumerate(given, 1)]
-    return await model.embed(texts, asking, dimensions=asked.dimensions)
+        raise TextError(f"{name} is empty; give at least one text")
+    return [text_of(model, one, number) for number, one in enumerate(given, 1)]
 
 
 def text_of(model: ServedModel, given: Any, number: int) -> str:

@@ -174,8 +174,7 @@ def _output(said: dict[str, Any], details: bool) -> dict[str, Any]:
     """Return the best output, and all of them where there are several."""
     known = ("text", "finish", "score", *(("tokens", "log_probs") if details else ()))
     outputs = [{name: one[name] for name in known} for one in said["outputs"]]
-    written = sum(len(one["tokens"]) for one in said["outputs"])
-    best = {"text": outputs[0]["text"], "finish": outputs[0]["finish"], "written": written}
+    best = {name: outputs[0][name] for name in ("text", "finish")} | {"written": said["written"]}
     return best | ({"outputs": outputs} if details or len(outputs) > 1 else {})
 
 
