@@ -13,19 +13,17 @@ Every run is forked from this process, which has imported all.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import signal
 import sys
-from collections import Counter
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.bulk.encoding import TEXTS, Counting
+from tests.file_operations import watch
 
 from manyheads.bulk import NpyFile, ParquetFile, encode
 
@@ -35,31 +33,6 @@ OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 IMPORTED = (pq,)  # what is imported late elsewhere
 # What is killed loses nothing that the system has; flushing it thousands of times takes minutes.
 os.fsync = lambda _: None  # type: ignore[assignment]
-
-
-def watch(folder: Path, kill_before: int | None) -> Counter[str]:
-    """Count the operations on files in `folder`; die before one of them."""
-    seen: Counter[str] = Counter()
-
-    def count(kind: str, path: object) -> None:
-        if not str(path).startswith(f"{folder}{os.sep}"):
-            return
-        if seen.total() == kill_before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        seen[kind] += 1
-
-    def audit(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in OPERATIONS:
-            count(event, arguments[0])
-
-    def profile(frame: FrameType, event: str, function: Any) -> None:
-        file = getattr(function, "__self__", None)
-        if event == "c_call" and function.__name__ == "write" and isinstance(file, io.FileIO):
-            count("write", file.name)
-
-    sys.addaudithook(audit)
-    sys.setprofile(profile)
-    return seen
 
 
 def in_a_process(folder: Path, ending: str, kill_before: int | None, log: Path) -> int:
@@ -75,7 +48,7 @@ def in_a_process(folder: Path, ending: str, kill_before: int | None, log: Path) 
     folder.mkdir(exist_ok=True)
     out = folder / f"vectors{ending}"
     output = NpyFile(out) if ending == ".npy" else ParquetFile(out, TABLE)
-    seen = watch(folder, kill_before)
+    seen = watch(folder, OPERATIONS, lambda seen, _: seen.total() == kill_before)
     encode(TEXTS, Counting(note), output, shard_rows=SHARD_ROWS)
     sys.setprofile(None)
     log.with_suffix(".json").write_text(json.dumps(seen))

@@ -16,12 +16,7 @@ pytest.importorskip("httpx")
 
 @pytest.fixture(scope="package")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("served")
-    return {
-        "vectors": models.embedder(root / "vectors"),
-        "moods": models.classifier(root / "moods"),
-        "ranks": models.ranker(root / "ranks"),
-    }
+    return models.of_each_kind(tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="package")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import tiny
 from tests.client.scripted import Reply, answering
+from tests.serve import models as readers
 from tests.serve.http.server import Server, serving
 from tests.writer import models
 
@@ -32,15 +32,11 @@ TEXTS = ["The cat sat on the mat.", "A hot dog", "你好。再见！"]
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("writing")
-    learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
-    learner.fit(epochs=1)
-    # A model that never ends, so that there is time to leave it.
-    endless = {"config": {"eos_token_id": None, "max_position_embeddings": 20_000}}
     return {
         "writer": models.publish(root / "writer", "llama"),
         "reader": models.publish(root / "reader", "t5", generation={"max_new_tokens": 8}),
-        "endless": models.publish(root / "endless", "llama", **endless),
-        "masks": learner.predictor().save(root / "masks"),
+        "endless": models.endless(root / "endless"),
+        "masks": readers.masks(root / "masks"),
     }
 
 

@@ -45,3 +45,19 @@ def ranker(folder: Path) -> Path:
     learner = mh.Learner(tiny.SCRATCH, mh.Regression(), mh.read(columns, pair="pair"))
     learner.fit(epochs=1)
     return learner.predictor().save(folder)
+
+
+def masks(folder: Path) -> Path:
+    """A model that fills in masks."""
+    learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
+    learner.fit(epochs=1)
+    return learner.predictor().save(folder)
+
+
+def of_each_kind(root: Path) -> dict[str, Path]:
+    """Models that read, by what they make of it."""
+    return {
+        "vectors": embedder(root / "vectors"),
+        "moods": classifier(root / "moods"),
+        "ranks": ranker(root / "ranks"),
+    }

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import tiny
 
 from manyheads.errors import (
     ConfigError,
@@ -38,12 +37,6 @@ from .obedient import DIE, DIE_ONCE, ECHO, GREEDY, HANG, LOSES_ONE, REFUSED, SLO
 
 COMMAND = (sys.executable, str(Path(__file__).parent / "obedient.py"))
 OPERATION = Operation("echo")
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in tiny.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
 
 
 def question(order: int, *rest: int, operation: Operation = OPERATION) -> Question:

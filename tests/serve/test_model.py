@@ -28,12 +28,6 @@ from . import models
 from .models import TEXTS
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in tiny.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
 def serving(reference: str | Path, work: Callable[[Any], Awaitable[Any]]) -> Any:
     async def main() -> Any:
         crew = Crew([WorkerProcess({"reference": str(reference)})])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import tiny
 
 from manyheads.errors import (
     DeadlineExceeded,
@@ -33,12 +32,6 @@ from manyheads.serve.scribes import Scribes
 
 COMMAND = (sys.executable, str(Path(__file__).parent / "obedient_writer.py"))
 WORDS = "one two three four"
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in tiny.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
 
 
 def order(text: str, rows: int = 1, tokens: int = 10) -> Order:

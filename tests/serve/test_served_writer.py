@@ -29,12 +29,6 @@ LONG = "The cat sat on the mat, and the dog sat on the log! A hot dog is no dog.
 DIALOGUE = [{"role": "user", "content": "What is the capital of France?"}]
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in tiny.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.fixture(scope="module")
 def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tasks = {"summarization": {"prefix": "summarize: ", "max_length": 12, "num_beams": 2}}

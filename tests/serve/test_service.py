@@ -25,12 +25,6 @@ from . import models
 from .models import TEXTS
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in tiny.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("service")

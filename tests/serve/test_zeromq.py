@@ -37,12 +37,6 @@ TEXTS = ["the food was lovely", "awful", LINES[0], "今天天气很好", " ".joi
 LONGEST = 12
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in tiny.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of three layers, as `transformers` writes it, pooler and all."""

@@ -14,19 +14,17 @@ Every run is forked from this process, which has imported all and computed nothi
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import signal
 import sys
 from collections import Counter
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import sklearn.metrics
 import torch
 from tests import tiny
+from tests.file_operations import watch
 
 import manyheads as mh
 from manyheads.train import Learner
@@ -46,31 +44,6 @@ IMPORTED = (sklearn.metrics,)
 OPERATIONS = {"open", "os.rename", "os.remove"}
 
 
-def watch(folder: Path, kill_before: tuple[str, int] | None) -> Counter[str]:
-    """Count the operations on files in `folder`; die before one of them."""
-    seen: Counter[str] = Counter()
-
-    def count(kind: str, path: object) -> None:
-        if not str(path).startswith(f"{folder}{os.sep}"):
-            return
-        if (kind, seen[kind]) == kill_before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        seen[kind] += 1
-
-    def audit(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in OPERATIONS:
-            count(event, arguments[0])
-
-    def profile(frame: FrameType, event: str, function: Any) -> None:
-        file = getattr(function, "__self__", None)
-        if event == "c_call" and function.__name__ == "write" and isinstance(file, io.FileIO):
-            count("write", file.name)
-
-    sys.addaudithook(audit)
-    sys.setprofile(profile)
-    return seen
-
-
 def in_a_process(folder: Path, kill_before: tuple[str, int] | None = None, *, watched: bool) -> int:
     """Train in a forked process; return its exit status, negative for a signal."""
     process = os.fork()
@@ -78,7 +51,13 @@ def in_a_process(folder: Path, kill_before: tuple[str, int] | None = None, *, wa
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     torch.set_num_threads(1)
     learner = Learner(tiny.SCRATCH, mh.Classification(), DATA, RECIPE, folder=folder, quiet=True)
-    seen = watch(folder / "checkpoints", kill_before) if watched else Counter()
+    seen: Counter[str] = Counter()
+    if watched:
+        seen = watch(
+            folder / "checkpoints",
+            OPERATIONS,
+            lambda seen, kind: (kind, seen[kind]) == kill_before,
+        )
     learner.fit(resume=True)
     sys.setprofile(None)
     folder.with_suffix(".json").write_text(json.dumps(seen))

@@ -147,3 +147,9 @@ def theirs(
             ]
         )
     return result
+
+
+def endless(folder: Path) -> Path:
+    """A model that never ends, so that there is time to leave it."""
+    config = {"eos_token_id": None, "max_position_embeddings": 20_000}
+    return publish(folder, "llama", config=config)

@@ -7,23 +7,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests import tiny
 from tests.serve import models
 from tests.writer import models as writers
-
-import manyheads as mh
 
 from .server import Server, serving
 
 
 @pytest.fixture(scope="package")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("served")
-    return {
-        "vectors": models.embedder(root / "vectors"),
-        "moods": models.classifier(root / "moods"),
-        "ranks": models.ranker(root / "ranks"),
-    }
+    return models.of_each_kind(tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="package")
@@ -32,10 +24,8 @@ def all_kinds(
 ) -> dict[str, Path]:
     """Those, and models that fill masks and that write."""
     root = tmp_path_factory.mktemp("kinds")
-    learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
-    learner.fit(epochs=1)
     return folders | {
-        "masks": learner.predictor().save(root / "masks"),
+        "masks": models.masks(root / "masks"),
         "writer": writers.publish(root / "writer", "t5", generation={"max_new_tokens": 8}),
     }
 

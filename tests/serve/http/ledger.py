@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -43,19 +42,13 @@ class Ledger:
                 np.testing.assert_allclose(vector, self.own[row], atol=1e-4)
                 self.told["answered"] += 1
 
-    def note(self, outcome: str, count: int = 1) -> None:
-        """Write down what became of texts that were not answered."""
+    def note(self, outcome: str) -> None:
+        """Write down what became of a text that was not answered."""
         with self._lock:
-            self.told[outcome] += count
+            self.told[outcome] += 1
 
 
 def workers_of(process: int) -> list[int]:
     """Return the processes that a process has started and that still run."""
     children = Path(f"/proc/{process}/task/{process}/children")
     return [int(one) for one in children.read_text().split()]
-
-
-def memory_of(process: int) -> int:
-    """Return the bytes that a process holds."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests import tiny
+from tests.serve import models as readers
 from tests.writer import models
 
 import manyheads as mh
@@ -31,15 +31,11 @@ DIALOGUE = [
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("writing")
-    learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
-    learner.fit(epochs=1)
-    # A model that never ends, so that there is time to leave it.
-    endless = {"config": {"eos_token_id": None, "max_position_embeddings": 20_000}}
     return {
         "chat": models.publish(root / "chat", "llama", chat=models.CHAT),
         "reader": models.publish(root / "reader", "t5", generation={"max_new_tokens": 8}),
-        "endless": models.publish(root / "endless", "llama", **endless),
-        "masks": learner.predictor().save(root / "masks"),
+        "endless": models.endless(root / "endless"),
+        "masks": readers.masks(root / "masks"),
     }
 
 
