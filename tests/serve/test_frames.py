@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -50,3 +52,19 @@ def test_half_a_message_is_none(kept: int) -> None:
     data = FRAMES[1].to_bytes()[:kept]
     assert read_frame(io.BytesIO(data)) is None
     assert asyncio.run(awaited(data)) == []
+
+
+def test_a_pipe_gives_a_message_in_parts() -> None:
+    read_end, write_end = os.pipe()
+    large = Frame({"say": "large"}, [np.arange(200_000)])  # many times what a pipe holds
+    writer = threading.Thread(target=_write_all, args=(write_end, large.to_bytes()))
+    writer.start()
+    with os.fdopen(read_end, "rb", buffering=0) as source:
+        assert same(read_frame(source), large)
+        assert read_frame(source) is None
+    writer.join()
+
+
+def _write_all(write_end: int, data: bytes) -> None:
+    with os.fdopen(write_end, "wb") as target:
+        target.write(data)

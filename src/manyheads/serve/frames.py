@@ -49,12 +49,23 @@ class Frame:
 
 def read_frame(source: BinaryIO) -> Frame | None:
     """Wait for the next message; None where the other side is gone."""
-    lengths = source.read(_LENGTHS.size)
-    if len(lengths) < _LENGTHS.size:
+    try:
+        head, rest = _LENGTHS.unpack(_exactly(source, _LENGTHS.size))
+        return Frame.of_bytes(_exactly(source, head), _exactly(source, rest))
+    except EOFError:
         return None
-    head, rest = _LENGTHS.unpack(lengths)
-    parts = source.read(head), source.read(rest)
-    return Frame.of_bytes(*parts) if list(map(len, parts)) == [head, rest] else None
+
+
+def _exactly(source: BinaryIO, size: int) -> bytes:
+    """Return so many bytes, of which a pipe gives a part at a time; raises `EOFError`."""
+    parts = []
+    while size:
+        part = source.read(size)
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 async def next_frame(source: asyncio.StreamReader) -> Frame | None:

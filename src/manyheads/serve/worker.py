@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from manyheads.errors import ManyHeadsError, ServiceError
@@ -62,12 +62,43 @@ class SteppingDesk(Desk, Protocol):
         """Go on; return the news, and how many tokens were written."""
 
 
+class Letters:
+    """What the service says. When it will say no more, the process ends.
+
+    Who waits for a message reads it: handed over by a thread, it would come a turn later.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        threading.Thread(target=self._end_with, args=(source,), daemon=True).start()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a message has come, in part at least."""
+        return bool(select.select([self._source], [], [], 0)[0])
+
+    def next(self) -> Frame:
+        """Wait for the next message."""
+        frame = read_frame(self._source)
+        if frame is None:
+            os._exit(0)
+        return frame
+
+    @staticmethod
+    def _end_with(source: BinaryIO) -> None:
+        """End the process when there is nobody left who could write."""
+        gone = select.poll()
+        gone.register(source, 0)  # what can be read is not asked for
+        gone.poll()
+        os._exit(0)
+
+
 def main(open_desk: Callable[..., Desk] | None = None) -> None:
     """Answer until there is nobody to answer to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what it means is the service's to say
     settings = json.loads(sys.argv[1])
     source, target = _own_pipes()
-    frames = _incoming(source)
+    letters = Letters(source)
     try:
         _limit_memory(settings.pop("memory", None))
         if open_desk is None:
@@ -80,17 +111,17 @@ def main(open_desk: Callable[..., Desk] | None = None) -> None:
     match desk:
         case AnsweringDesk():
             while True:
-                _send(target, _answered(desk, frames.get()))
+                _send(target, _answered(desk, letters.next()))
         case SteppingDesk():
             while True:
-                _send(target, _stepped(desk, frames))
+                _send(target, _stepped(desk, letters))
 
 
-def _stepped(desk: SteppingDesk, frames: SimpleQueue[Frame]) -> Frame:
+def _stepped(desk: SteppingDesk, letters: Letters) -> Frame:
     """Return what one step brought, behind all orders that have come; wait where there are none."""
     try:
-        while not desk.is_busy or not frames.empty():
-            order = frames.get().head
+        while not desk.is_busy or letters.is_there:
+            order = letters.next().head
             if order["do"] == "forget":
                 desk.forget(order["job"])
             else:
@@ -127,7 +158,7 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
     From now on nothing is read from stdin, and all that is printed goes to stderr.
     """
-    source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    source, target = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb")
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
@@ -137,19 +168,6 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
 def _send(target: BinaryIO, frame: Frame) -> None:
     target.write(frame.to_bytes())
     target.flush()
-
-
-def _incoming(source: BinaryIO) -> SimpleQueue[Frame]:
-    """Return a queue of messages; when there will be no more, the process ends."""
-    frames: SimpleQueue[Frame] = SimpleQueue()
-
-    def read() -> None:
-        while (frame := read_frame(source)) is not None:
-            frames.put(frame)
-        os._exit(0)
-
-    threading.Thread(target=read, daemon=True).start()
-    return frames
 
 
 def _limit_memory(megabytes: int | None) -> None:
