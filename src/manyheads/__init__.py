@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
-    from manyheads.predict import Embedder, Predictor, load
+    from manyheads.predict import Embedder, Predictor, Tagger, load
     from manyheads.tasks import (
+        Alignment,
         Balance,
         Classification,
         LanguageModel,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         MultiLabel,
         Regression,
         Summarization,
+        Tagging,
         TextToText,
         Translation,
         Unit,
@@ -66,8 +68,9 @@ __getattr__, __dir__ = lazy(
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
-        "manyheads.predict": ("Embedder", "Predictor", "load"),
+        "manyheads.predict": ("Embedder", "Predictor", "Tagger", "load"),
         "manyheads.tasks": (
+            "Alignment",
             "Balance",
             "Classification",
             "LanguageModel",
@@ -75,6 +78,7 @@ __getattr__, __dir__ = lazy(
             "MultiLabel",
             "Regression",
             "Summarization",
+            "Tagging",
             "TextToText",
             "Translation",
             "Unit",

@@ -11,7 +11,7 @@ import manyheads as mh
 from manyheads.errors import DataError
 from manyheads.predict import Predictor
 from manyheads.tasks import Classification, MultiLabel, Regression, SequenceTask
-from manyheads.text import Encoded, Piece
+from manyheads.text import Cleaning, Encoded, Piece
 from manyheads.train.progress import Reporter
 from manyheads.train.report import Truncated, evaluate_predictor
 
@@ -99,7 +99,7 @@ def test_a_split_without_labels_is_refused(predictor: Predictor):
 def test_the_baseline_learns_every_task(task: SequenceTask, labels: dict[str, object], metric: str):
     train = tiny.columns([(text, labels[label]) for text, label in tiny.mood_rows(60)])
     test = tiny.columns([(text, labels[label]) for text, label in tiny.mood_rows(20, seed=8)])
-    assert task.baseline(train, test)[1].value(metric) > 0.9
+    assert task.baseline(train, test, Cleaning())[1].value(metric) > 0.9
 
 
 def test_the_baseline_reads_the_second_text_too():
@@ -109,7 +109,7 @@ def test_the_baseline_reads_the_second_text_too():
         "pair": [text for text, _ in rows],
         "label": [label for _, label in rows],
     }
-    name, scores = Classification(("bad", "good")).baseline(columns, columns)
+    name, scores = Classification(("bad", "good")).baseline(columns, columns, Cleaning())
     assert name == "bag of words"
     assert scores.value("accuracy") > 0.9
 

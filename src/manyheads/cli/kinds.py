@@ -25,6 +25,10 @@ def usual_kind(data: Dataset) -> TaskKind:
             f"{data.train.source}: which column holds the labels, or the texts to write? Choose "
             "--label COL or --target COL, or --task language-model for plain text"
         )
+    from manyheads.tasks.annotation import hold_tags
+
+    if hold_tags(columns["label"]):
+        return TaskKind.TAGGING
     lists = any(isinstance(label, list | tuple) for label in columns["label"])
     return TaskKind.MULTI_LABEL if lists else TaskKind.CLASSIFICATION
 

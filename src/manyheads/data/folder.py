@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from manyheads.data.conll import CONLL_ENDINGS
 from manyheads.errors import DataError
 
 _SPLIT_OF = {
@@ -17,7 +18,7 @@ _SPLIT_OF = {
 }
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".txt")
 CATALOG_ENDINGS = (".po", ".mo")
-ENDINGS = (*TABLE_ENDINGS, ".tmx", *CATALOG_ENDINGS)
+ENDINGS = (*TABLE_ENDINGS, *CONLL_ENDINGS, ".tmx", *CATALOG_ENDINGS)
 
 
 def split_name(name: str) -> str | None:

@@ -15,6 +15,7 @@ from manyheads.data.folder import split_name, split_paths
 from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.split import hold_out, text_key
 from manyheads.data.table import Table, read_table
+from manyheads.data.tagged import are_words, joined
 from manyheads.errors import DataError
 
 _SHOWN_ROWS = 5
@@ -161,6 +162,8 @@ def _splits(
         split = Split(name, table.source, table.rows, columns, table.unit, table.files)
         if table.languages:
             split = _whole_units(split, names, notes)
+        if are_words(split.columns["text"]):
+            split = joined(split, names)
         columns = dict(split.columns)
         texts = {role: _texts(split, role, names[role]) for role in columns if role != "label"}
         splits[name] = replace(split, columns={**columns, **texts})

@@ -9,8 +9,19 @@ from manyheads.data.table import Table
 from manyheads.data.tmx import matching_languages
 from manyheads.errors import DataError, did_you_mean
 
-_TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "message", "document", "body")
-_LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment")
+_TEXT_NAMES = (
+    "text",
+    "sentence",
+    "review",
+    "content",
+    "comment",
+    "message",
+    "document",
+    "body",
+    "tokens",
+    "words",
+)
+_LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
 _ROLES = ("text", "pair", "target", "label")
 
 
@@ -27,7 +38,7 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     chosen = _with_sides(table, {role: name for role, name in given.items() if name is not None})
     columns = list(table.columns)
     if "label" not in chosen and "target" not in chosen:
-        label = _guess(columns, _LABEL_NAMES)
+        label = table.roles.get("label") or _guess(columns, _LABEL_NAMES)
         chosen |= {"label": label} if label is not None else {}
     if "text" not in chosen:
         taken = chosen.get("target", chosen.get("label"))

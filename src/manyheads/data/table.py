@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyheads.data.aligned import read_aligned, split_lines
 from manyheads.data.catalog import read_catalogs
+from manyheads.data.conll import CONLL_ENDINGS, looks_tagged, parse_sentences
 from manyheads.data.delimited import parse_delimited
 from manyheads.data.encoding import Decoded, decode
 from manyheads.data.files import read_bytes, require_path
@@ -137,7 +138,7 @@ def _read_file(
     require_path(path)
     if kind in CATALOG_ENDINGS:
         return _read_catalogs([path], encoding)
-    if kind not in TABLE_ENDINGS:
+    if kind not in (*TABLE_ENDINGS, *CONLL_ENDINGS):
         named = f"files named {kind}" if kind else "files without an ending"
         raise DataError(
             f"{source}: {named} are not read; save the table as one of "
@@ -148,6 +149,8 @@ def _read_file(
     if kind in (".parquet", ".pq"):
         return _read_parquet(data, source)
     decoded = decode(data, source, encoding)
+    if kind in CONLL_ENDINGS or (kind == ".txt" and not delimiter and looks_tagged(decoded.text)):
+        return _read_tagged(decoded, source, universal=kind == ".conllu")
     # A text file holds one text per line, unless a delimiter says that it is a table.
     if kind in _DELIMITERS or (kind == ".txt" and delimiter):
         usual = _DELIMITERS.get(kind, ",")
@@ -163,6 +166,14 @@ def _read_lines(decoded: Decoded, source: str) -> Table:
     rows = range(1, len(lines) + 1)
     roles = {"text": "text"}
     return Table(source, "line", rows, {"text": lines}, note, roles=roles, running=True)
+
+
+def _read_tagged(decoded: Decoded, source: str, *, universal: bool) -> Table:
+    found = parse_sentences(decoded.text, source, universal=universal)
+    text, label = ("form", "upos") if "form" in found.columns else ("0", list(found.columns)[-1])
+    note = f"{decoded.describe()}, one word per line"
+    roles = {"text": text, "label": label}
+    return Table(source, "line", found.lines, found.columns, note, roles=roles)
 
 
 def _read_json_lines(decoded: Decoded, source: str) -> Table:

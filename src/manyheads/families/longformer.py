@@ -11,7 +11,12 @@ from dataclasses import replace
 from manyheads.core.mask import GlobalWindow
 from manyheads.core.spec import Activation, BlockSpec, HeadSpec, LearnedPositions, Spec
 from manyheads.errors import ConfigError
-from manyheads.families.bert import bert_like_spec, body_rules
+from manyheads.families.bert import (
+    TOKEN_HEAD_RULES,
+    bert_like_spec,
+    body_rules,
+    token_head_spec,
+)
 from manyheads.families.family import Config, Family, HeadFormat, layers_of
 from manyheads.families.roberta import to_config as roberta_config
 from manyheads.families.rules import Fuse, Rename, Rules
@@ -90,5 +95,10 @@ LONGFORMER = Family(
         architecture="LongformerForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+    ),
+    token_head=HeadFormat(
+        architecture="LongformerForTokenClassification",
+        to_spec=token_head_spec,
+        rules=TOKEN_HEAD_RULES,
     ),
 )

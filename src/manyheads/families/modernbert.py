@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from manyheads.core.mask import Full, Window
 from manyheads.core.spec import (
     AttentionSpec,
@@ -182,6 +184,14 @@ def masked_spec(config: Config) -> OutputSpec:
 
 _THEIRS, _OURS = "model.layers.{i}", "encoder.blocks.{i}"
 
+_HEAD = HeadFormat(
+    architecture="ModernBertForSequenceClassification",
+    to_spec=head_spec,
+    rules=Rules(
+        Rename("head.dense", "dense"), Rename("head.norm", "norm"), Rename("classifier", "out")
+    ),
+)
+
 MODERNBERT = Family(
     name="modernbert",
     architecture="ModernBertModel",
@@ -199,13 +209,8 @@ MODERNBERT = Family(
         Rename(f"{_THEIRS}.mlp.Wo", f"{_OURS}.feedforward.down"),
         Rename("model.final_norm", "encoder.norm"),
     ),
-    sequence_head=HeadFormat(
-        architecture="ModernBertForSequenceClassification",
-        to_spec=head_spec,
-        rules=Rules(
-            Rename("head.dense", "dense"), Rename("head.norm", "norm"), Rename("classifier", "out")
-        ),
-    ),
+    sequence_head=_HEAD,
+    token_head=replace(_HEAD, architecture="ModernBertForTokenClassification"),
     masked=MaskedFormat(
         architecture="ModernBertForMaskedLM",
         to_spec=masked_spec,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, OutputSpec, Spec
-from manyheads.families.bert import bert_like_spec, body_rules, classifier_dropout
+from manyheads.families.bert import (
+    TOKEN_HEAD_RULES,
+    bert_like_spec,
+    body_rules,
+    classifier_dropout,
+    token_head_spec,
+)
 from manyheads.families.bert import masked_spec as bert_masked_spec
 from manyheads.families.bert import to_config as bert_config
 from manyheads.families.family import Config, Family, HeadFormat, MaskedFormat
@@ -47,6 +53,12 @@ _HEAD = HeadFormat(
     rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
 )
 
+_TOKEN_HEAD = HeadFormat(
+    architecture="RobertaForTokenClassification",
+    to_spec=token_head_spec,
+    rules=TOKEN_HEAD_RULES,
+)
+
 _MASKED = MaskedFormat(
     architecture="RobertaForMaskedLM",
     to_spec=masked_spec,
@@ -67,6 +79,7 @@ ROBERTA = Family(
     to_config=to_config,
     rules=body_rules("roberta."),
     sequence_head=_HEAD,
+    token_head=_TOKEN_HEAD,
     masked=_MASKED,
 )
 
@@ -75,5 +88,6 @@ XLM_ROBERTA = replace(
     name="xlm-roberta",
     architecture="XLMRobertaModel",
     sequence_head=replace(_HEAD, architecture="XLMRobertaForSequenceClassification"),
+    token_head=replace(_TOKEN_HEAD, architecture="XLMRobertaForTokenClassification"),
     masked=replace(_MASKED, architecture="XLMRobertaForMaskedLM"),
 )

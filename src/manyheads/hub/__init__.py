@@ -12,17 +12,24 @@ from manyheads._lazy import lazy
 
 if TYPE_CHECKING:
     from manyheads.hub.load import Pretrained, load_model
-    from manyheads.hub.save import save_model, save_with_sequence_head
+    from manyheads.hub.save import save_model, save_with_sequence_head, save_with_token_head
     from manyheads.hub.source import locate
 
-__all__ = ["Pretrained", "load_model", "locate", "save_model", "save_with_sequence_head"]
+__all__ = [
+    "Pretrained",
+    "load_model",
+    "locate",
+    "save_model",
+    "save_with_sequence_head",
+    "save_with_token_head",
+]
 
 # Whoever writes files atomically (`hub.atomic`) need not open models.
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "manyheads.hub.load": ("Pretrained", "load_model"),
-        "manyheads.hub.save": ("save_model", "save_with_sequence_head"),
+        "manyheads.hub.save": ("save_model", "save_with_sequence_head", "save_with_token_head"),
         "manyheads.hub.source": ("locate",),
     },
 )

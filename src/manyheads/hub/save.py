@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from manyheads.families import Config
+from manyheads.families import Config, HeadFormat
 from manyheads.hub.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, write_json, write_weights
 from manyheads.hub.generation import GENERATION
 from manyheads.hub.load import TARGET_TOKENIZER, Pretrained
@@ -56,9 +56,28 @@ def save_with_sequence_head(
     `head` is the state of a `SequenceHead`; `settings` are the configuration's keys about the
     task (labels by name, kind of problem).
     """
+    _save_with_head(folder, model, model.family.require_sequence_head(), head, settings)
+
+
+def save_with_token_head(
+    folder: Path,
+    model: Pretrained,
+    head: Mapping[str, Tensor],
+    settings: Config,
+) -> None:
+    """Write body and the head for single tokens, as `save_with_sequence_head` does."""
+    _save_with_head(folder, model, model.family.require_token_head(), head, settings)
+
+
+def _save_with_head(
+    folder: Path,
+    model: Pretrained,
+    format_: HeadFormat,
+    head: Mapping[str, Tensor],
+    settings: Config,
+) -> None:
     family = model.family
     tensors = family.rules.to_theirs(model.transformer.state_dict(), model.transformer.spec)
-    format_ = family.require_sequence_head()
     tensors |= format_.rules.to_theirs(head)
     tensors |= {n: t for n, t in model.head_weights.items() if n.startswith(format_.unread)}
     write_folder(folder, model, model.config | settings, tensors, format_.architecture)

@@ -5,13 +5,15 @@ There is one type of predictor for each kind of task; `load` returns the one tha
 
 from __future__ import annotations
 
+from manyheads.predict.answer import Answer
 from manyheads.predict.embedding import Embedded, Embedder
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
 from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
-from manyheads.predict.running import BATCH_TOKENS, map_batches, run
-from manyheads.predict.sequence import Answer, Predictor
+from manyheads.predict.running import BATCH_TOKENS, map_batches, map_ragged, run
+from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import Settings
+from manyheads.predict.tagging import Entity, TaggedText, Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter, WritingPredictor
 
 __all__ = [
@@ -22,16 +24,20 @@ __all__ = [
     "Candidate",
     "Embedded",
     "Embedder",
+    "Entity",
     "Filled",
     "MaskFiller",
     "Predictor",
     "Settings",
+    "TaggedText",
+    "Tagger",
     "TextGenerator",
     "TextWriter",
     "WritingPredictor",
     "is_embedder",
     "load",
     "map_batches",
+    "map_ragged",
     "predictor_of",
     "run",
     "settings_of",

@@ -16,6 +16,7 @@ from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import Settings
+from manyheads.predict.tagging import Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Classification,
@@ -24,11 +25,12 @@ from manyheads.tasks import (
     MultiLabel,
     Regression,
     SequenceTask,
+    Tagging,
     Task,
     TextToText,
     task_type,
 )
-from manyheads.text import Cleaning, Head, truncation_from_json
+from manyheads.text import Cleaning, Head, Windows, truncation_from_json
 from manyheads.writer import Generator
 
 # Which predictor answers for which tasks.
@@ -37,6 +39,7 @@ _PREDICTORS: dict[type, Any] = {
     TextToText: TextWriter,
     LanguageModel: TextGenerator,
     MaskedLanguageModel: MaskFiller,
+    Tagging: Tagger,
 }
 
 
@@ -61,11 +64,12 @@ def _predictor_type(task: Task) -> Any:
 
 
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
-    """Open a saved predictor, or a published model that classifies, embeds, fills masks, or writes.
+    """Open a saved predictor, or a published model that classifies, tags, embeds, fills masks, or
+    writes.
 
     What comes back depends on the task: a `Predictor` for labels and numbers, a
-    `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a
-    `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers, a
+    `Tagger` for words, a `TextWriter` for texts from texts, a `TextGenerator` for texts that go on,
+    a `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers, a
     `Generator` for a published model that writes.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
@@ -102,6 +106,8 @@ def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
     task: Task
     if pretrained.is_sequence_classifier:
         task = _published_task(pretrained)
+    elif pretrained.is_token_classifier:
+        return _published_tagger(pretrained)
     elif publishes_masked_output(pretrained):
         task = MaskedLanguageModel()
     else:
@@ -120,6 +126,14 @@ def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error
+
+
+def _published_tagger(pretrained: Pretrained) -> Settings:
+    """Return the task of a published head for tokens; long texts are read in windows."""
+    names = {int(number): name for number, name in pretrained.config["id2label"].items()}
+    longest = pretrained.longest_input
+    task = Tagging(tuple(names[number] for number in range(len(names))))
+    return Settings(task, Cleaning(), Windows(longest, longest // 4))
 
 
 def _published_task(pretrained: Pretrained) -> Task:

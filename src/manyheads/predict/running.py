@@ -55,17 +55,45 @@ def map_batches(
 
     No gradient flows. Batches are small enough for every core to get several of them.
     """
-
-    def rows(indices: Sequence[int]) -> Tensor:
-        return work(task.collate([examples[i] for i in indices]).to(device))
-
-    lengths = [example.tokens for example in examples]
-    found = list(
-        in_batches(rows, lengths, device=device, batch_tokens=batch_tokens, progress=progress)
-    )
+    found = list(_collated(work, task, examples, device, batch_tokens, progress))
     order = torch.tensor([index for indices, _ in found for index in indices])
     results = [result for _, result in found]
     return torch.cat(results)[order.argsort().to(results[0].device)]
+
+
+def map_ragged(
+    work: Callable[[Any], Sequence[Tensor]],
+    task: Trainable,
+    examples: Sequence[Sample],
+    *,
+    device: torch.device,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Tensor]:
+    """Return what `work` gives for each example, of any length; otherwise as `map_batches`."""
+    found: dict[int, Tensor] = {}
+    for indices, parts in _collated(work, task, examples, device, batch_tokens, progress):
+        found |= dict(zip(indices, parts, strict=True))
+    return [found[index] for index in range(len(examples))]
+
+
+def _collated(
+    work: Callable[[Any], Value],
+    task: Trainable,
+    examples: Sequence[Sample],
+    device: torch.device,
+    batch_tokens: int,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[Sequence[int], Value]]:
+    """Yield the numbers of the examples in each batch, and what `work` gives for it."""
+
+    def of_batch(indices: Sequence[int]) -> Value:
+        return work(task.collate([examples[i] for i in indices]).to(device))
+
+    lengths = [example.tokens for example in examples]
+    return in_batches(
+        of_batch, lengths, device=device, batch_tokens=batch_tokens, progress=progress
+    )
 
 
 def in_batches(

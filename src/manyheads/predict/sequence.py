@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -15,19 +15,12 @@ from torch import Tensor
 from manyheads.core.packed import pack
 from manyheads.hub import Pretrained, save_with_sequence_head
 from manyheads.hub.load import fill
+from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.folder import save_folder
 from manyheads.predict.running import run
 from manyheads.predict.settings import Settings
 from manyheads.tasks import Example, Reader, SequenceTask, TaskModel
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A prediction, and how many tokens of its text the model did not see."""
-
-    prediction: Any
-    truncated: int
 
 
 class Predictor:

@@ -21,6 +21,9 @@ from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.significance import Comparison, compare, compare_values
 from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
 from manyheads.tasks.summary_metrics import Rouge, RougeKind, RougeWords, summary_metrics
+from manyheads.tasks.tag import Tagging
+from manyheads.tasks.tag_model import TagModel
+from manyheads.tasks.tag_samples import Alignment, Stretch, StretchBatch, WordReader
 from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
 from manyheads.tasks.text_scores import (
     LanguageModelScores,
@@ -40,6 +43,7 @@ from manyheads.tasks.translation_metrics import (
 
 __all__ = [
     "TASKS",
+    "Alignment",
     "Balance",
     "Batch",
     "Bleu",
@@ -78,7 +82,11 @@ __all__ = [
     "SequenceTask",
     "Stream",
     "StreamReader",
+    "Stretch",
+    "StretchBatch",
     "Summarization",
+    "TagModel",
+    "Tagging",
     "Task",
     "TaskModel",
     "Ter",
@@ -90,6 +98,7 @@ __all__ = [
     "Unit",
     "Valued",
     "WordErrors",
+    "WordReader",
     "compare",
     "compare_values",
     "language_model_scores",
@@ -110,6 +119,7 @@ TASKS = {
         Summarization,
         LanguageModel,
         MaskedLanguageModel,
+        Tagging,
     )
 }
 

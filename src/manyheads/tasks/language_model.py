@@ -171,7 +171,9 @@ class LanguageModel:
         """Return scores with the names of those that `judge` gives."""
         return StreamScores(2.0, 0.5, 1, 1.0, 1.0)
 
-    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+    def baseline(
+        self, train: Columns, columns: Columns, cleaning: Cleaning
+    ) -> tuple[str, Scores] | None:
         """Return None: tokens are not foretold without a model."""
         return None
 

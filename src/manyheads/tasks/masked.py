@@ -21,6 +21,7 @@ from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
 from manyheads.tasks.token_scores import TokenScores
+from manyheads.text import Cleaning
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ class MaskedLanguageModel:
         """Return scores with the names of those that `judge` gives."""
         return TokenScores.of(1.0, 1.0, 2)
 
-    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+    def baseline(
+        self, train: Columns, columns: Columns, cleaning: Cleaning
+    ) -> tuple[str, Scores] | None:
         """Return None: hidden tokens are not found out without a model."""
         return None
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from manyheads.text import Cleaning, Encoded, Tokenizer, Truncation
+
+
+def cleaned(columns: Mapping[str, Sequence[Any]], cleaning: Cleaning) -> dict[str, Sequence[Any]]:
+    """Return columns with all texts cleaned; labels stay as they are."""
+    return {
+        role: values if role == "label" else [cleaning(text) for text in values]
+        for role, values in columns.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -26,3 +35,13 @@ class Reader:
         if isinstance(texts, str):
             return texts
         return [self.cleaning(text) if isinstance(text, str) else text for text in texts]
+
+    def traced(self, texts: Sequence[str]) -> tuple[list[str], list[Sequence[int] | None]]:
+        """Clean each text; return for each character where it was, None where nothing moved.
+
+        Raises `RecipeError` where HTML is cleaned.
+        """
+        pairs = [
+            self.cleaning.traced(text) if isinstance(text, str) else (text, None) for text in texts
+        ]
+        return [text for text, _ in pairs], [origins for _, origins in pairs]

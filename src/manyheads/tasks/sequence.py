@@ -28,9 +28,9 @@ from manyheads.tasks.batch import Batch
 from manyheads.tasks.labels import Describe, labels_of
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.probe import probe
-from manyheads.tasks.reader import Reader
+from manyheads.tasks.reader import Reader, cleaned
 from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
-from manyheads.text import Encoded
+from manyheads.text import Cleaning, Encoded
 
 BAG_OF_WORDS = "bag of words"
 
@@ -240,10 +240,13 @@ class SequenceTask:
         labels = columns["label"]
         return self.score(labels, torch.randn(len(labels), len(self.labels), generator=noise))
 
-    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores]:
+    def baseline(self, train: Columns, columns: Columns, cleaning: Cleaning) -> tuple[str, Scores]:
         """Return what a bag of words reaches on a split after learning from the training rows."""
         scores = self.bag_of_words(
-            _joined(train), labels_of(train), _joined(columns), labels_of(columns)
+            _joined(cleaned(train, cleaning)),
+            labels_of(train),
+            _joined(cleaned(columns, cleaning)),
+            labels_of(columns),
         )
         return BAG_OF_WORDS, scores
 

@@ -84,7 +84,8 @@ class Judgement:
     """How good a model is on a split: its loss, its scores, and the losses of its parts.
 
     A part is a row or a piece of one; `rows` says which row it begins in, and `prediction` what the
-    model makes of it, by its number.
+    model makes of it, by its number. So does `expected` of what it should, where the row's columns
+    do not show that as clearly.
     """
 
     loss: float
@@ -92,6 +93,7 @@ class Judgement:
     rows: Sequence[int]
     losses: Sequence[float]
     prediction: Callable[[int], Any]
+    expected: Callable[[int], Any] | None = None
 
 
 class Run(Protocol):
@@ -99,6 +101,11 @@ class Run(Protocol):
 
     def __call__(self, work: Callable[[Any], Tensor], samples: Sequence[Any]) -> Tensor:
         """Return the rows of `work`, (N, …), in the order of the samples."""
+
+    def ragged(
+        self, work: Callable[[Any], Sequence[Tensor]], samples: Sequence[Any]
+    ) -> list[Tensor]:
+        """Return what `work` gives for each sample, of any length, in the order of the samples."""
 
     def watched(self, doing: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Show how other work goes on; the block gets what is told of every finished number."""
@@ -218,8 +225,13 @@ class Task(Trainable, Protocol):
     def rehearsal(self, columns: Columns) -> Scores:
         """Return the scores of an idle model: what `judge` will give, by its names."""
 
-    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
-        """Return the name and the scores of what a model has to beat, if there is anything."""
+    def baseline(
+        self, train: Columns, columns: Columns, cleaning: Cleaning
+    ) -> tuple[str, Scores] | None:
+        """Return the name and the scores of what a model has to beat, if there is anything.
+
+        It learns from the rows of `train` and is judged on `columns`, texts as the model sees them.
+        """
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs to make this task again."""

@@ -23,7 +23,7 @@ from manyheads.tasks.labels import Describe
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
-from manyheads.tasks.reader import Reader
+from manyheads.tasks.reader import Reader, cleaned
 from manyheads.tasks.summary_metrics import summary_metrics
 from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
 from manyheads.tasks.text_baseline import copy_source, lead_sentence
@@ -199,9 +199,11 @@ class TextToText:
             return tokens
         return WrittenScores(text_scores(["a text"], ["a text"], self.metrics()), tokens)
 
-    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+    def baseline(
+        self, train: Columns, columns: Columns, cleaning: Cleaning
+    ) -> tuple[str, Scores] | None:
         """Return how good the sources are as they stand."""
-        return self._beside("copy", copy_source, columns)
+        return self._beside("copy", copy_source, cleaned(columns, cleaning))
 
     def _beside(
         self, name: str, simple: Callable[[str], str], columns: Columns
@@ -243,9 +245,11 @@ class Summarization(TextToText):
         """Return the metrics of summaries, the longest common parts first."""
         return tuple(reversed(summary_metrics(self.language)))
 
-    def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores] | None:
+    def baseline(
+        self, train: Columns, columns: Columns, cleaning: Cleaning
+    ) -> tuple[str, Scores] | None:
         """Return how good the first sentence of each source is."""
-        return self._beside("lead", lead_sentence, columns)
+        return self._beside("lead", lead_sentence, cleaned(columns, cleaning))
 
 
 def pair_reader(

@@ -37,6 +37,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # zero-width (non-)joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Vowels and finals of Hangul letter by letter, and second halves of surrogate pairs.
+_JOINING = re.compile("[\u1160-\u11ff\udc00-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,28 @@ class Cleaning:
             text = unicodedata.normalize("NFC", text)
         return text
 
+    def traced(self, text: str) -> tuple[str, list[int] | None]:
+        """Return the cleaned text, and for each of its characters the place in `text` it is from.
+
+        None stands for places that did not move.
+        Raises:
+            RecipeError: HTML is to be cleaned, which leaves no trace of where a character was.
+        """
+        if self.html:
+            raise RecipeError(
+                "cleaning HTML moves characters, and what is found could not be shown in the text "
+                "that was given; clean the texts before, or leave html out"
+            )
+        cleaned = self(text)
+        if cleaned == text:
+            return text, None
+        # What belongs together is cleaned together: line ends, and letters with their marks.
+        starts = [at for at in range(len(text)) if at == 0 or not _goes_with(text, at)]
+        ends = [*starts[1:], len(text)]
+        parts = [self(text[start:end]) for start, end in zip(starts, ends, strict=True)]
+        assert "".join(parts) == cleaned
+        return cleaned, [at for at, part in zip(starts, parts, strict=True) for _ in part]
+
     def to_json(self) -> dict[str, bool]:
         """Return the settings as a JSON object."""
         return asdict(self)
@@ -100,6 +124,17 @@ class Cleaning:
             if not isinstance(value, bool):
                 raise RecipeError(f"cleaning.{name}={value!r} must be true or false")
         return cls(**settings)
+
+
+def _goes_with(text: str, at: int) -> bool:
+    """Whether a character is cleaned together with the one before it."""
+    character = text[at]
+    return (
+        (character == "\n" and text[at - 1] == "\r")
+        or unicodedata.category(character)[0] == "M"
+        or _JOINING.match(character) is not None
+        or _INVISIBLE.match(character) is not None
+    )
 
 
 def _without_markup(text: str) -> str:

@@ -168,7 +168,7 @@ class Learner:
         _, evaluation = self._judge(chosen, "evaluating")
         if not baseline or chosen.name == "train":
             return evaluation
-        beside = self.task.baseline(self._cleaned(self.data.train), self._cleaned(chosen))
+        beside = self.task.baseline(self.data.train.columns, chosen.columns, self.cleaning)
         if beside is None:
             return evaluation
         return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
@@ -186,11 +186,10 @@ class Learner:
         losses = judgement.losses
         order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
         texts = chosen.columns["text"]
-        wanted = chosen.columns.get("label") or chosen.columns.get("target") or texts
+        column = chosen.columns.get("label") or chosen.columns.get("target") or texts
+        wanted = judgement.expected or (lambda i: column[judgement.rows[i]])
         return [
-            HardRow(
-                losses[i], chosen.describe(row), texts[row], wanted[row], judgement.prediction(i)
-            )
+            HardRow(losses[i], chosen.describe(row), texts[row], wanted(i), judgement.prediction(i))
             for i in order
             for row in [judgement.rows[i]]
         ]
@@ -304,14 +303,6 @@ class Learner:
         if name not in splits:
             raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
         return splits[name]
-
-    def _cleaned(self, split: Split) -> dict[str, list[Any]]:
-        """Return a split's columns with the texts as the model sees them."""
-        clean = self.cleaning
-        return {
-            role: values if role == "label" else [clean(text) for text in values]
-            for role, values in split.columns.items()
-        }
 
 
 def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SMOOTHING = 0.95
 _SHOWN = (
+    "f1",
     "accuracy",
     "macro_f1",
     "micro_f1",

@@ -14,7 +14,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from manyheads.data import Split
-from manyheads.predict import map_batches
+from manyheads.predict import map_batches, map_ragged
 from manyheads.tasks import Judgement, Sample, Task
 from manyheads.tasks.metrics import (
     ClassificationScores,
@@ -157,6 +157,14 @@ class Running:
         device = device_of(self.model)
         with self.watched(self.doing, len(samples)) as advance:
             return map_batches(work, self.task, samples, device=device, progress=advance)
+
+    def ragged(
+        self, work: Callable[[Any], Sequence[Tensor]], samples: Sequence[Any]
+    ) -> list[Tensor]:
+        """Return what `work` gives for each sample, of any length, in the order of the samples."""
+        device = device_of(self.model)
+        with self.watched(self.doing, len(samples)) as advance:
+            return map_ragged(work, self.task, samples, device=device, progress=advance)
 
     def watched(self, doing: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Show a bar for other work; the block gets what is told of every finished number."""

@@ -1,0 +1,206 @@
+"""The predictor of tags: which words of a text are names, and of what; or what part of speech."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from manyheads.core.packed import pack
+from manyheads.errors import TextError
+from manyheads.hub import Pretrained, save_with_token_head
+from manyheads.hub.load import fill
+from manyheads.predict.answer import Answer
+from manyheads.predict.fidelity import write_check
+from manyheads.predict.folder import save_folder
+from manyheads.predict.running import map_ragged
+from manyheads.predict.settings import Settings
+from manyheads.tasks import Reader, Tagging, TagModel, WordReader
+from manyheads.tasks.tag_scheme import chunks_of
+from manyheads.text.tagged import Span, join_words, split_words
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A name in a text: `text[start:end]`, what it is, and how probable that is."""
+
+    start: int
+    end: int
+    label: str
+    text: str
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.text!r}"
+
+
+@dataclass(frozen=True)
+class TaggedText:
+    """The tags of a text's words, `text[start:end]` for each of `words`, and how probable they are.
+
+    Where tags mark entities, those are in `entities`, by characters of the text as it was given.
+    """
+
+    text: str
+    words: tuple[Span, ...]
+    tags: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    entities: tuple[Entity, ...]
+    finds_entities: bool = True
+
+    def __str__(self) -> str:
+        if self.finds_entities:
+            return ", ".join(map(str, self.entities)) or "(none)"
+        pairs = zip(self.words, self.tags, strict=True)
+        return " ".join(f"{self.text[start:end]}/{tag}" for (start, end), tag in pairs)
+
+
+class Tagger:
+    """A trained model that tags: `tagger("a text")`, or a list of texts, or of lists of words."""
+
+    def __init__(
+        self, model: TagModel, task: Tagging, reader: WordReader, pretrained: Pretrained
+    ) -> None:
+        self.model = model.eval()
+        self.task = task
+        self.reader = reader
+        self.pretrained = pretrained
+        pack(self.model)
+
+    @classmethod
+    def of(cls, task: Tagging, model: TagModel, reader: WordReader, pretrained: Pretrained) -> Self:
+        """Return the predictor of a trained model; it is a copy."""
+        return cls(copy.deepcopy(model), task, reader, pretrained)
+
+    @classmethod
+    def opened(
+        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+    ) -> Self:
+        """Return the predictor of a folder that was read; raises `CheckpointError`."""
+        task = settings.task
+        assert isinstance(task, Tagging)
+        tensors, _ = pretrained.family.require_token_head().rules.to_ours(pretrained.head_weights)
+        head = task.head(pretrained)
+        fill(head, tensors, device, torch.float32, source=str(folder))
+        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
+        model = TagModel(pretrained.transformer, head)
+        return cls(model, task, WordReader(reader, task.alignment), pretrained)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The tags, in the order of the model's outputs."""
+        return self.task.labels
+
+    @overload
+    def __call__(self, inputs: str) -> TaggedText: ...
+    @overload
+    def __call__(self, inputs: Sequence[str] | Sequence[Sequence[str]]) -> list[TaggedText]: ...
+    def __call__(self, inputs):  # type: ignore[no-untyped-def]
+        """Return the tags of one text, or of a list of texts, or of lists of words.
+
+        Words of a text are found as `mh.split_words` does. Raises `TextError` for what is neither.
+        """
+        if isinstance(inputs, str):
+            return self([inputs])[0]
+        return [answer.prediction for answer in self.answers(inputs)]
+
+    def answers(
+        self,
+        inputs: Sequence[str] | Sequence[Sequence[str]],
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> list[Answer]:
+        """Return the tags of texts, or of lists of words; nothing of them is cut.
+
+        `progress` is told of every finished batch's number of texts, or windows of texts.
+        """
+        if not len(inputs):
+            return []
+        texts, words = _texts_and_words(inputs)
+        log_probs = self._log_probs(texts, words, progress)
+        return [
+            Answer(self._tagged(text, spans, one_WC), truncated=0)
+            for text, spans, one_WC in zip(texts, words, log_probs, strict=True)
+        ]
+
+    def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what is compared when the model is opened again: a row for each word (W, C)."""
+        texts, words = _texts_and_words(texts)
+        return np.concatenate(self._log_probs(texts, words, lambda _: None))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the predictor as a folder; a folder that is there already is replaced file by file.
+
+        Raises `CheckpointError` where that is not possible; what was there is whole then.
+        """
+        return save_folder(Path(folder), self._write)
+
+    def _write(self, folder: Path) -> Mapping[str, Any]:
+        save_with_token_head(
+            folder,
+            replace(self.pretrained, transformer=self.model.transformer),
+            self.model.head.state_dict(),
+            self.task.hub_settings(),
+        )
+        write_check(folder, self.check_vectors)
+        reader = self.reader.reader
+        return Settings(self.task, reader.cleaning, reader.truncation).to_json()
+
+    def _log_probs(
+        self,
+        texts: Sequence[str],
+        words: Sequence[Sequence[Span]],
+        progress: Callable[[int], None],
+    ) -> list[NDArray[np.float32]]:
+        stretches = self.reader.read(texts, words)
+        device, work = self.model.transformer.device, self.task.speak(self.model)
+        parts = map_ragged(work, self.task, stretches, device=device, progress=progress)
+        return self.task.log_probs(parts, stretches, [len(spans) for spans in words])
+
+    def _tagged(
+        self, text: str, words: Sequence[Span], log_probs_WC: NDArray[np.float32]
+    ) -> TaggedText:
+        tags = self.task.decode(log_probs_WC)
+        chosen = [self.labels.index(tag) for tag in tags]
+        shares = np.exp(log_probs_WC[range(len(words)), chosen])
+        entities = [
+            Entity(
+                words[start][0],
+                words[end - 1][1],
+                label,
+                text[words[start][0] : words[end - 1][1]],
+                float(shares[start:end].mean()),
+            )
+            for start, end, label in chunks_of(tags)
+        ]
+        return TaggedText(
+            text,
+            tuple(words),
+            tuple(tags),
+            tuple(shares.tolist()),
+            tuple(entities),
+            self.task.finds_entities,
+        )
+
+
+def _texts_and_words(
+    inputs: Sequence[str] | Sequence[Sequence[str]],
+) -> tuple[list[str], list[Sequence[Span]]]:
+    """Return each text with the spans of its words, which were given or are found."""
+    texts: list[str] = []
+    words: list[Sequence[Span]] = []
+    for number, one in enumerate(inputs, 1):
+        if isinstance(one, str):
+            text, spans = one, tuple(split_words(one))
+        elif isinstance(one, list | tuple) and all(isinstance(word, str) for word in one):
+            text, spans = join_words(one)
+        else:
+            raise TextError(f"text {number} is {one!r:.80}, which is no text and no list of words")
+        texts.append(text)
+        words.append(spans)
+    return texts, words

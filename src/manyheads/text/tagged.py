@@ -1,0 +1,107 @@
+"""Words of a text, where each stands in it, and the tag that each has."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from manyheads.text.scripts import UNSPACED
+
+Span = tuple[int, int]  # the characters text[start:end]
+
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_CHUNK = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
+_SHOWN = 12  # tags
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A text with a tag for each of its words; `words` says which characters each one has."""
+
+    text: str
+    words: tuple[Span, ...]
+    tags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.words) == len(self.tags)
+
+    def __str__(self) -> str:
+        pairs = zip(self.spelled(), self.tags, strict=True)
+        said = [f"{word}/{tag}" for word, tag in pairs if tag != "O"]
+        more = [f"… ({len(said)} tags)"] if len(said) > _SHOWN else []
+        return " ".join([*said[:_SHOWN], *more]) or "(no tags)"
+
+    def spelled(self) -> list[str]:
+        """Return the words themselves."""
+        return [self.text[start:end] for start, end in self.words]
+
+
+def split_words(text: str) -> list[Span]:
+    """Return where the words of a text stand.
+
+    White space ends a word, punctuation around one stands alone, and so does each character of a
+    script that puts no spaces between words. Punctuation within a word stays: U.S.-based, 3.5.
+    """
+    return [span for chunk in _CHUNK.finditer(text) for span in _parts(text, *chunk.span())]
+
+
+def join_words(words: Sequence[str]) -> tuple[str, tuple[Span, ...]]:
+    """Return a text of these words and where they stand in it.
+
+    A space stands between two words, but not where a script without spaces meets itself.
+    """
+    parts: list[str] = []
+    spans, at = [], 0
+    for number, word in enumerate(words):
+        if number and not _touch(words[number - 1], word):
+            parts.append(" ")
+            at += 1
+        parts.append(word)
+        spans.append((at, at + len(word)))
+        at += len(word)
+    return "".join(parts), tuple(spans)
+
+
+def cut_at(words: Iterable[Span], places: Iterable[int]) -> list[Span]:
+    """Return the words with those cut in two that reach over one of the places."""
+    ordered, cut = sorted(set(places)), []
+    for start, end in words:
+        for place in ordered:
+            if start < place < end:
+                cut.append((start, place))
+                start = place
+        cut.append((start, end))
+    return cut
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield a chunk between white space, the punctuation around it character by character."""
+    first, last = start, end
+    while first < last and _is_punctuation(text[first]):
+        first += 1
+    while last > first and _is_punctuation(text[last - 1]):
+        last -= 1
+    if first < last < end and text[last] == "." and "." in text[first:last]:
+        last += 1  # the last point of U.S. or e.g. is its own
+    yield from ((place, place + 1) for place in range(start, first))
+    if first < last:
+        yield first, last
+    yield from ((place, place + 1) for place in range(last, end))
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
+
+
+def _touch(before: str, word: str) -> bool:
+    """Whether no space stands between two words."""
+    if not before or not word:
+        return False
+    return all(_UNSPACED.match(one) or _is_wide(one) for one in (before[-1], word[0]))
+
+
+def _is_wide(character: str) -> bool:
+    """Whether a character is punctuation or a digit of full width, as Chinese has it."""
+    return unicodedata.east_asian_width(character) in "WF"
