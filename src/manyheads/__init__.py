@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
-    from manyheads.predict import Embedder, Predictor, Tagger, load
+    from manyheads.predict import Answerer, Embedder, Predictor, Tagger, load
     from manyheads.tasks import (
         Alignment,
+        Answering,
         Balance,
         Classification,
         LanguageModel,
@@ -68,9 +69,10 @@ __getattr__, __dir__ = lazy(
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
-        "manyheads.predict": ("Embedder", "Predictor", "Tagger", "load"),
+        "manyheads.predict": ("Answerer", "Embedder", "Predictor", "Tagger", "load"),
         "manyheads.tasks": (
             "Alignment",
+            "Answering",
             "Balance",
             "Classification",
             "LanguageModel",

@@ -27,6 +27,8 @@ def usual_kind(data: Dataset) -> TaskKind:
         )
     from manyheads.tasks.annotation import hold_tags
 
+    if "pair" in columns and any(isinstance(label, dict) for label in columns["label"]):
+        return TaskKind.ANSWERING
     if hold_tags(columns["label"]):
         return TaskKind.TAGGING
     lists = any(isinstance(label, list | tuple) for label in columns["label"])

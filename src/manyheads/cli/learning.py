@@ -150,7 +150,14 @@ class Setup:
 
         Raises `DataError` without labels, `RecipeError` for options that the task does not have.
         """
-        from manyheads.tasks import Balance, Classification, MultiLabel, Regression, Tagging
+        from manyheads.tasks import (
+            Answering,
+            Balance,
+            Classification,
+            MultiLabel,
+            Regression,
+            Tagging,
+        )
 
         self._refuse_foreign(kind)
         if kind in WRITING or kind is TaskKind.MASKED_LANGUAGE_MODEL:
@@ -170,6 +177,8 @@ class Setup:
             return Classification(
                 class_weights=balance, label_smoothing=self.label_smoothing or 0.0
             )
+        if kind is TaskKind.ANSWERING:
+            return Answering()
         if kind is TaskKind.TAGGING:
             return Tagging(label_smoothing=self.label_smoothing or 0.0)
         return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()

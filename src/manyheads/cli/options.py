@@ -18,6 +18,7 @@ class TaskKind(StrEnum):
     MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
     TAGGING = "tagging"
+    ANSWERING = "answering"
     TEXT_TO_TEXT = "text-to-text"
     TRANSLATION = "translation"
     SUMMARIZATION = "summarization"
@@ -97,8 +98,9 @@ Task = Annotated[
     TaskKind | None,
     typer.Option(
         metavar="NAME",
-        help="classification, multi-label (usual for lists of labels), regression or tagging "
-        "(usual for tagged words); text-to-text (usual for targets), translation or "
+        help="classification, multi-label (usual for lists of labels), regression, tagging "
+        "(usual for tagged words) or answering (usual for questions, contexts and answers); "
+        "text-to-text (usual for targets), translation or "
         "summarization; language-model or masked-language-model of plain text.",
     ),
 ]

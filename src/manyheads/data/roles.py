@@ -23,6 +23,7 @@ _TEXT_NAMES = (
 )
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
 _ROLES = ("text", "pair", "target", "label")
+_SQUAD = {"text": "question", "pair": "context", "label": "answers"}
 
 
 def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -37,6 +38,8 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     """
     chosen = _with_sides(table, {role: name for role, name in given.items() if name is not None})
     columns = list(table.columns)
+    if not chosen and set(_SQUAD.values()) <= set(columns):
+        return dict(_SQUAD)
     if "label" not in chosen and "target" not in chosen:
         label = table.roles.get("label") or _guess(columns, _LABEL_NAMES)
         chosen |= {"label": label} if label is not None else {}

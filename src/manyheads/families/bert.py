@@ -152,6 +152,11 @@ def token_head_spec(config: Config) -> HeadSpec:
     return HeadSpec(width=width, dense=False, dropout=classifier_dropout(config))
 
 
+def span_head_spec(config: Config) -> HeadSpec:
+    """A projection of each token."""
+    return HeadSpec(width=config.get("hidden_size", 768), dense=False)
+
+
 def masked_spec(config: Config) -> OutputSpec:
     """Dense, activation, norm, then the table of token vectors and a bias."""
     refuse(config, "tie_word_embeddings", True)
@@ -163,6 +168,7 @@ def masked_spec(config: Config) -> OutputSpec:
 
 
 TOKEN_HEAD_RULES = Rules(Rename("classifier", "out"))
+SPAN_HEAD_RULES = Rules(Rename("qa_outputs", "out"))
 
 BERT = Family(
     name="bert",
@@ -180,6 +186,11 @@ BERT = Family(
         architecture="BertForTokenClassification",
         to_spec=token_head_spec,
         rules=TOKEN_HEAD_RULES,
+    ),
+    span_head=HeadFormat(
+        architecture="BertForQuestionAnswering",
+        to_spec=span_head_spec,
+        rules=SPAN_HEAD_RULES,
     ),
     masked=MaskedFormat(
         architecture="BertForMaskedLM",

@@ -97,6 +97,11 @@ def token_head_spec(config: Config) -> HeadSpec:
     return HeadSpec(config.get("dim", 768), dense=False, dropout=config.get("dropout", 0.1))
 
 
+def span_head_spec(config: Config) -> HeadSpec:
+    """Dropout and a projection, for each token."""
+    return HeadSpec(config.get("dim", 768), dense=False, dropout=config.get("qa_dropout", 0.1))
+
+
 def masked_spec(config: Config) -> OutputSpec:
     """Dense, activation, norm, then the table of token vectors and a bias."""
     refuse(config, "tie_word_embeddings", True)
@@ -139,6 +144,11 @@ DISTILBERT = Family(
         architecture="DistilBertForTokenClassification",
         to_spec=token_head_spec,
         rules=Rules(Rename("classifier", "out")),
+    ),
+    span_head=HeadFormat(
+        architecture="DistilBertForQuestionAnswering",
+        to_spec=span_head_spec,
+        rules=Rules(Rename("qa_outputs", "out")),
     ),
     masked=MaskedFormat(
         architecture="DistilBertForMaskedLM",

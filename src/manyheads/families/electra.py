@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, OutputSpec, Spec
 from manyheads.families.bert import (
+    SPAN_HEAD_RULES,
     TOKEN_HEAD_RULES,
     bert_like_spec,
     body_rules,
     classifier_dropout,
 )
 from manyheads.families.bert import masked_spec as bert_masked_spec
+from manyheads.families.bert import span_head_spec as bert_span_head_spec
 from manyheads.families.bert import to_config as bert_config
 from manyheads.families.bert import token_head_spec as bert_token_head_spec
 from manyheads.families.family import Config, Family, HeadFormat, MaskedFormat
@@ -51,6 +53,11 @@ def token_head_spec(config: Config) -> HeadSpec:
     return bert_token_head_spec(_DEFAULTS | config)
 
 
+def span_head_spec(config: Config) -> HeadSpec:
+    """A projection of each token."""
+    return bert_span_head_spec(_DEFAULTS | config)
+
+
 def masked_spec(config: Config) -> OutputSpec:
     """The generator's: a dense layer to the width of token vectors, gelu, norm, table and bias."""
     return replace(bert_masked_spec(config), activation=Activation.GELU)
@@ -72,6 +79,11 @@ ELECTRA = Family(
         architecture="ElectraForTokenClassification",
         to_spec=token_head_spec,
         rules=TOKEN_HEAD_RULES,
+    ),
+    span_head=HeadFormat(
+        architecture="ElectraForQuestionAnswering",
+        to_spec=span_head_spec,
+        rules=SPAN_HEAD_RULES,
     ),
     masked=MaskedFormat(
         architecture="ElectraForMaskedLM",

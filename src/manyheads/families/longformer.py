@@ -12,9 +12,11 @@ from manyheads.core.mask import GlobalWindow
 from manyheads.core.spec import Activation, BlockSpec, HeadSpec, LearnedPositions, Spec
 from manyheads.errors import ConfigError
 from manyheads.families.bert import (
+    SPAN_HEAD_RULES,
     TOKEN_HEAD_RULES,
     bert_like_spec,
     body_rules,
+    span_head_spec,
     token_head_spec,
 )
 from manyheads.families.family import Config, Family, HeadFormat, layers_of
@@ -95,6 +97,11 @@ LONGFORMER = Family(
         architecture="LongformerForSequenceClassification",
         to_spec=head_spec,
         rules=Rules(Rename("classifier.dense", "dense"), Rename("classifier.out_proj", "out")),
+    ),
+    span_head=HeadFormat(
+        architecture="LongformerForQuestionAnswering",
+        to_spec=span_head_spec,
+        rules=SPAN_HEAD_RULES,
     ),
     token_head=HeadFormat(
         architecture="LongformerForTokenClassification",

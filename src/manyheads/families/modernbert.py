@@ -211,6 +211,7 @@ MODERNBERT = Family(
     ),
     sequence_head=_HEAD,
     token_head=replace(_HEAD, architecture="ModernBertForTokenClassification"),
+    span_head=replace(_HEAD, architecture="ModernBertForQuestionAnswering"),
     masked=MaskedFormat(
         architecture="ModernBertForMaskedLM",
         to_spec=masked_spec,

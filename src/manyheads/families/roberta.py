@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from manyheads.core.spec import Activation, HeadSpec, LearnedPositions, OutputSpec, Spec
 from manyheads.families.bert import (
+    SPAN_HEAD_RULES,
     TOKEN_HEAD_RULES,
     bert_like_spec,
     body_rules,
     classifier_dropout,
+    span_head_spec,
     token_head_spec,
 )
 from manyheads.families.bert import masked_spec as bert_masked_spec
@@ -59,6 +61,12 @@ _TOKEN_HEAD = HeadFormat(
     rules=TOKEN_HEAD_RULES,
 )
 
+_SPAN_HEAD = HeadFormat(
+    architecture="RobertaForQuestionAnswering",
+    to_spec=span_head_spec,
+    rules=SPAN_HEAD_RULES,
+)
+
 _MASKED = MaskedFormat(
     architecture="RobertaForMaskedLM",
     to_spec=masked_spec,
@@ -80,6 +88,7 @@ ROBERTA = Family(
     rules=body_rules("roberta."),
     sequence_head=_HEAD,
     token_head=_TOKEN_HEAD,
+    span_head=_SPAN_HEAD,
     masked=_MASKED,
 )
 
@@ -89,5 +98,6 @@ XLM_ROBERTA = replace(
     architecture="XLMRobertaModel",
     sequence_head=replace(_HEAD, architecture="XLMRobertaForSequenceClassification"),
     token_head=replace(_TOKEN_HEAD, architecture="XLMRobertaForTokenClassification"),
+    span_head=replace(_SPAN_HEAD, architecture="XLMRobertaForQuestionAnswering"),
     masked=replace(_MASKED, architecture="XLMRobertaForMaskedLM"),
 )

@@ -12,7 +12,12 @@ from manyheads._lazy import lazy
 
 if TYPE_CHECKING:
     from manyheads.hub.load import Pretrained, load_model
-    from manyheads.hub.save import save_model, save_with_sequence_head, save_with_token_head
+    from manyheads.hub.save import (
+        save_model,
+        save_with_sequence_head,
+        save_with_span_head,
+        save_with_token_head,
+    )
     from manyheads.hub.source import locate
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "locate",
     "save_model",
     "save_with_sequence_head",
+    "save_with_span_head",
     "save_with_token_head",
 ]
 
@@ -29,7 +35,12 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "manyheads.hub.load": ("Pretrained", "load_model"),
-        "manyheads.hub.save": ("save_model", "save_with_sequence_head", "save_with_token_head"),
+        "manyheads.hub.save": (
+            "save_model",
+            "save_with_sequence_head",
+            "save_with_span_head",
+            "save_with_token_head",
+        ),
         "manyheads.hub.source": ("locate",),
     },
 )

@@ -85,6 +85,12 @@ class Pretrained:
         return head is not None and head.architecture in published
 
     @property
+    def is_answerer(self) -> bool:
+        """Whether it was published with its family's head for answers."""
+        head, published = self.family.span_head, self.config.get("architectures") or ()
+        return head is not None and head.architecture in published
+
+    @property
     def longest_input(self) -> int:
         """How many tokens it can read: what its positions and its tokenizer allow."""
         positions = self.transformer.spec.max_tokens

@@ -69,6 +69,16 @@ def save_with_token_head(
     _save_with_head(folder, model, model.family.require_token_head(), head, settings)
 
 
+def save_with_span_head(
+    folder: Path,
+    model: Pretrained,
+    head: Mapping[str, Tensor],
+    settings: Config,
+) -> None:
+    """Write body and the head for answers, as `save_with_sequence_head` does."""
+    _save_with_head(folder, model, model.family.require_span_head(), head, settings)
+
+
 def _save_with_head(
     folder: Path,
     model: Pretrained,

@@ -6,6 +6,7 @@ There is one type of predictor for each kind of task; `load` returns the one tha
 from __future__ import annotations
 
 from manyheads.predict.answer import Answer
+from manyheads.predict.answering import Answered, Answerer
 from manyheads.predict.embedding import Embedded, Embedder
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
@@ -21,6 +22,8 @@ __all__ = [
     "FORMAT",
     "MANIFEST",
     "Answer",
+    "Answered",
+    "Answerer",
     "Candidate",
     "Embedded",
     "Embedder",

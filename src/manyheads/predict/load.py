@@ -11,6 +11,7 @@ from manyheads.errors import ConfigError
 from manyheads.hub import Pretrained, load_model, locate
 from manyheads.hub.masked import publishes_masked_output
 from manyheads.hub.sentences import makes_vectors
+from manyheads.predict.answering import Answerer
 from manyheads.predict.embedding import Embedder
 from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
@@ -19,6 +20,7 @@ from manyheads.predict.settings import Settings
 from manyheads.predict.tagging import Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
+    Answering,
     Classification,
     LanguageModel,
     MaskedLanguageModel,
@@ -40,6 +42,7 @@ _PREDICTORS: dict[type, Any] = {
     LanguageModel: TextGenerator,
     MaskedLanguageModel: MaskFiller,
     Tagging: Tagger,
+    Answering: Answerer,
 }
 
 
@@ -67,10 +70,10 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or a published model that classifies, tags, embeds, fills masks, or
     writes.
 
-    What comes back depends on the task: a `Predictor` for labels and numbers, a
-    `Tagger` for words, a `TextWriter` for texts from texts, a `TextGenerator` for texts that go on,
-    a `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers, a
-    `Generator` for a published model that writes.
+    What comes back depends on the task: a `Predictor` for labels and numbers, a `Tagger` for words,
+    an `Answerer` for questions about a text, a `TextWriter` for texts from texts, a
+    `TextGenerator` for texts that go on, a `MaskFiller` for masked tokens, an `Embedder` for a
+    folder of sentence-transformers, a `Generator` for a published model that writes.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)
@@ -108,6 +111,9 @@ def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
         task = _published_task(pretrained)
     elif pretrained.is_token_classifier:
         return _published_tagger(pretrained)
+    elif pretrained.is_answerer:
+        longest = pretrained.longest_input
+        return Settings(Answering(), Cleaning(), Windows(longest, longest // 4))
     elif publishes_masked_output(pretrained):
         task = MaskedLanguageModel()
     else:

@@ -7,6 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 from manyheads.errors import ConfigError, did_you_mean
+from manyheads.tasks.answer import Answering
+from manyheads.tasks.answer_model import AnswerModel
+from manyheads.tasks.answer_samples import QuestionReader, Window, WindowBatch
+from manyheads.tasks.answer_spans import Candidate
+from manyheads.tasks.answers import Answers, AnswerScores, answer_scores
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
@@ -44,11 +49,16 @@ from manyheads.tasks.translation_metrics import (
 __all__ = [
     "TASKS",
     "Alignment",
+    "AnswerModel",
+    "AnswerScores",
+    "Answering",
+    "Answers",
     "Balance",
     "Batch",
     "Bleu",
     "Block",
     "BlockBatch",
+    "Candidate",
     "CharacterErrors",
     "Chrf",
     "Classification",
@@ -72,6 +82,7 @@ __all__ = [
     "Passage",
     "PassageReader",
     "PlainModel",
+    "QuestionReader",
     "Reader",
     "Reading",
     "Regression",
@@ -97,8 +108,11 @@ __all__ = [
     "Translation",
     "Unit",
     "Valued",
+    "Window",
+    "WindowBatch",
     "WordErrors",
     "WordReader",
+    "answer_scores",
     "compare",
     "compare_values",
     "language_model_scores",
@@ -120,6 +134,7 @@ TASKS = {
         LanguageModel,
         MaskedLanguageModel,
         Tagging,
+        Answering,
     )
 }
 

@@ -44,6 +44,8 @@ class Piece:
         offsets: For each token the characters ``text[start:end]`` that it was read from, (T,), in
             the text that was given, or in the second text of a pair; ``(0, 0)`` for special
             tokens of the frame. None unless asked for.
+        sources: For each token the text that it is of, (T,): 0, or 1 for the second one of a pair;
+            -1 for special tokens of the frame. None unless offsets are asked for.
         words: For each token the number of its word in the text, as the tokenizer splits text
             before it looks for pieces, (T,); -1 for special tokens of the frame. None unless asked
             for.
@@ -53,6 +55,7 @@ class Piece:
     segments: array[int]
     offsets: list[tuple[int, int]] | None
     words: array[int] | None = None
+    sources: array[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,8 @@ class Tokenizer:
             texts: The texts; an empty one becomes its special tokens.
             pairs: For each text the second text that stands beside it.
             truncation: How to cut what is too long; None keeps every text whole.
-            offsets: Whether pieces say which characters each token was read from (slower).
+            offsets: Whether pieces say which characters of which text each token was read from
+                (slower).
             words: Whether pieces say which word each token belongs to.
             frame: Whether the special tokens are added that stand around every text.
             first: The number by which errors name the first text.
@@ -343,17 +347,15 @@ class _Wanted:
         ids, segments = encoding.ids, encoding.type_ids
         places = encoding.offsets if self.offsets else None
         numbers = encoding.word_ids if self.words else None
+        owners = encoding.sequence_ids if self.offsets else None
 
         def piece(spans: list[tuple[int, int]]) -> Piece:
-            words = None
-            if numbers is not None:
-                kept = _select(numbers, spans)
-                words = array("i", [-1 if number is None else number for number in kept])
             return Piece(
                 array("i", _select(ids, spans)),
                 array("B", _select(segments, spans)),
                 None if places is None else _select(places, spans),
-                words,
+                None if numbers is None else _numbers(numbers, spans),
+                None if owners is None else _numbers(owners, spans),
             )
 
         return piece
@@ -387,6 +389,11 @@ def _spans_with_frame(
         spans += [(start + first, start + end) for first, end in kept]
         position = start + length
     return [*spans, (position, total)]
+
+
+def _numbers(items: list[int | None], spans: list[tuple[int, int]]) -> array[int]:
+    """Return the numbers that some spans keep, -1 where there is none."""
+    return array("i", [-1 if item is None else item for item in _select(items, spans)])
 
 
 def _select(items: list[_Item], spans: list[tuple[int, int]]) -> list[_Item]:

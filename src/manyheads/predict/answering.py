@@ -1,0 +1,143 @@
+"""The predictor of answers: where in a text a question is answered."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manyheads.core.packed import pack
+from manyheads.errors import TextError
+from manyheads.hub import Pretrained, save_with_span_head
+from manyheads.hub.load import fill
+from manyheads.predict.answer import Answer
+from manyheads.predict.fidelity import write_check
+from manyheads.predict.folder import save_folder
+from manyheads.predict.running import map_ragged
+from manyheads.predict.settings import Settings
+from manyheads.tasks import Answering, AnswerModel, Candidate, QuestionReader, Reader, Window
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer to a question: `context[start:end]`; the empty text says that there is none.
+
+    `probability` is its share among the likeliest candidates, which are all in `candidates`.
+    """
+
+    text: str
+    start: int
+    end: int
+    probability: float
+    candidates: tuple[Candidate, ...]
+
+    def __str__(self) -> str:
+        return self.text or "(no answer)"
+
+
+class Answerer:
+    """A trained model that finds answers: `answerer(question, context)`, or with lists of both."""
+
+    def __init__(
+        self,
+        model: AnswerModel,
+        task: Answering,
+        reader: QuestionReader,
+        pretrained: Pretrained,
+    ) -> None:
+        self.model = model.eval()
+        self.task = task
+        self.reader = reader
+        self.pretrained = pretrained
+        pack(self.model)
+
+    @classmethod
+    def of(
+        cls, task: Answering, model: AnswerModel, reader: QuestionReader, pretrained: Pretrained
+    ) -> Self:
+        """Return the predictor of a trained model; it is a copy."""
+        return cls(copy.deepcopy(model), task, reader, pretrained)
+
+    @classmethod
+    def opened(
+        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+    ) -> Self:
+        """Return the predictor of a folder that was read; raises `CheckpointError`."""
+        task = settings.task
+        assert isinstance(task, Answering)
+        tensors, _ = pretrained.family.require_span_head().rules.to_ours(pretrained.head_weights)
+        head = task.head(pretrained)
+        fill(head, tensors, device, torch.float32, source=str(folder))
+        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
+        model = AnswerModel(pretrained.transformer, head)
+        return cls(model, task, QuestionReader(reader), pretrained)
+
+    @overload
+    def __call__(self, inputs: str, pairs: str) -> Answered: ...
+    @overload
+    def __call__(self, inputs: Sequence[str], pairs: Sequence[str]) -> list[Answered]: ...
+    def __call__(self, inputs, pairs):  # type: ignore[no-untyped-def]
+        """Return the answer to a question in a context, or to each of a list in its own."""
+        if isinstance(inputs, str):
+            return self([inputs], [pairs])[0]
+        return [answer.prediction for answer in self.answers(inputs, pairs)]
+
+    def answers(
+        self,
+        inputs: Sequence[str],
+        pairs: Sequence[str] | None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> list[Answer]:
+        """Return answers, and how many tokens of question and context the model did not see.
+
+        `progress` is told of every finished batch's number of windows. Raises `TextError` where
+        there is not a context for each question.
+        """
+        if pairs is None:
+            raise TextError("a question is answered in a context; give one for each (--pair COL)")
+        if not len(inputs):
+            return []
+        parts, windows = self._run(inputs, pairs, progress)
+        dropped = {one.row: one.texts[0].dropped for one in windows if one.texts}
+        found = self.task.candidates(parts, windows, pairs)
+        return [Answer(self._chosen(one), dropped[row]) for row, one in enumerate(found)]
+
+    def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what is compared when the model is opened again: a row for each token (P, 2)."""
+        parts, _ = self._run(texts, list(reversed(texts)), lambda _: None)
+        return torch.cat(parts).numpy()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the predictor as a folder; a folder that is there already is replaced file by file.
+
+        Raises `CheckpointError` where that is not possible; what was there is whole then.
+        """
+        return save_folder(Path(folder), self._write)
+
+    def _write(self, folder: Path) -> Mapping[str, Any]:
+        save_with_span_head(
+            folder,
+            replace(self.pretrained, transformer=self.model.transformer),
+            self.model.head.state_dict(),
+            {},
+        )
+        write_check(folder, self.check_vectors)
+        reader = self.reader.reader
+        return Settings(self.task, reader.cleaning, reader.truncation).to_json()
+
+    def _run(
+        self, questions: Sequence[str], contexts: Sequence[str], progress: Callable[[int], None]
+    ) -> tuple[list[Tensor], list[Window]]:
+        windows = self.reader.read(questions, contexts)
+        device, work = self.model.transformer.device, self.task.speak(self.model)
+        return map_ragged(work, self.task, windows, device=device, progress=progress), windows
+
+    def _chosen(self, candidates: Sequence[Candidate]) -> Answered:
+        best = self.task.choose(candidates)
+        return Answered(best.text, best.start, best.end, best.probability, tuple(candidates))
