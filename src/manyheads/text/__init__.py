@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from manyheads.text.chat import ChatTemplate, Message
 from manyheads.text.clean import Cleaning
+from manyheads.text.encoded import Encoded, Piece
 from manyheads.text.frame import ENDED, FRAMED, OPEN, Frame
 from manyheads.text.learn import Algorithm, BytePair, Unigram, WordPiece, learn_tokenizer
 from manyheads.text.prompts import Prompts
 from manyheads.text.segment import Segmenter, Word
 from manyheads.text.sentences import joined, packed, sentences
 from manyheads.text.subwords import SubwordSampler, has_parts
-from manyheads.text.tokenizer import Encoded, Piece, Tokenizer
+from manyheads.text.tokenizer import Tokenizer
 from manyheads.text.truncate import (
     Head,
     HeadTail,

@@ -26,11 +26,11 @@ from manyheads.train.average import Average, EpochAverage, WeightAverage
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
-from manyheads.train.optim import build_optimizer
+from manyheads.train.optim import build_optimizer, thaw
 from manyheads.train.precision import choose_precision
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
-from manyheads.train.settings import Steps
+from manyheads.train.settings import Gradual, Steps
 from manyheads.train.state import TrainingState, below
 
 _AVERAGE = "average."
@@ -149,6 +149,8 @@ class Fitting:
         return self.validate is None and done >= self.epochs.starts[epoch + 1]
 
     def _epoch(self, epoch: int, show: Callable[[Step], None]) -> None:
+        if isinstance(self.recipe.adapt, Gradual):
+            thaw(self.model, self.optimizer, epoch)
         first = len(self.history.steps)
         last = min(self.epochs.starts[epoch + 1], self.epochs.total_steps)
         for step in train(

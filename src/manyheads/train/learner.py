@@ -21,6 +21,7 @@ from manyheads.hub.scratch import Blueprint
 from manyheads.predict import predictor_of
 from manyheads.tasks import Judgement, Reading, Task
 from manyheads.text import Cleaning
+from manyheads.train.adapt import adapt, recompute, whole
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.early_stopping import EarlyStopping
 from manyheads.train.fitting import Fitting
@@ -31,6 +32,7 @@ from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.report import Evaluation, Running, Truncated, evaluate
 from manyheads.train.schedule import Constant, OneCycle
+from manyheads.train.settings import Activations
 
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_PATIENCE = 3
@@ -110,6 +112,9 @@ class Learner:
         }
         self.model: Any = self.task.model_of(self.pretrained, self.recipe.seed).to(device)
         self._is_fresh = True
+        adapt(self.model, self.recipe.adapt)
+        if self.recipe.activations is Activations.RECOMPUTE:
+            recompute(self.model)
         if self.recipe.dropout is not None:
             _set_dropout(self.model, self.recipe.dropout)
 
@@ -199,7 +204,7 @@ class Learner:
 
         Its type depends on the task, as that of what `mh.load` returns.
         """
-        return predictor_of(self.task, self.model, self.reader, self.pretrained)
+        return predictor_of(self.task, whole(self.model), self.reader, self.pretrained)
 
     def draw_history(self, path: str | Path) -> Path:
         """Save the training curve as a picture."""

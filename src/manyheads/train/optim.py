@@ -55,6 +55,17 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> AdamW:
     return AdamW(described)
 
 
+def thaw(model: nn.Module, optimizer: AdamW, epoch: int) -> None:
+    """Let the head learn, and as many layers from the top as epochs lie behind.
+
+    What the optimizer has nothing to do with stays frozen.
+    """
+    counts, learnt = _block_counts(model), set(map(id, optimizer.parameters))
+    for name, parameter in model.named_parameters():
+        if id(parameter) in learnt:
+            parameter.requires_grad_(_depth(name, counts) > sum(counts.values()) - epoch)
+
+
 def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
     """Exclude from training every parameter that a pattern matches, by its name or its module's.
 

@@ -24,11 +24,14 @@ from manyheads.train.choice import Choice, plain_reason
 from manyheads.train.early_stopping import EarlyStopping
 from manyheads.train.schedule import Linear, Schedule
 from manyheads.train.settings import (
+    ADAPTATIONS,
     INTERVALS,
     SCHEDULES,
     STOPPING,
     TRUNCATIONS,
     WARMUPS,
+    Activations,
+    Adaptation,
     Interval,
     Keep,
     KeepHead,
@@ -44,6 +47,7 @@ CHOICES: Mapping[str, Choice] = {
     "warmup": WARMUPS,
     "early_stopping": STOPPING,
     "checkpoint_every": INTERVALS,
+    "adapt": ADAPTATIONS,
 }
 
 # What the same settings are called elsewhere, for whoever comes from there.
@@ -70,6 +74,9 @@ OTHER_NAMES: Mapping[str, str] = {
     "ema": "average",
     "ema_decay": "average",
     "bpe_dropout": "subword_dropout",
+    "gradient_checkpointing": "activations",
+    "lora": "adapt",
+    "peft": "adapt",
 }
 
 
@@ -105,6 +112,7 @@ class Recipe(BaseModel):
     )
     epsilon: float = Field(1e-8, gt=0)
     layer_decay: float = Field(1.0, gt=0, le=1)  # learning rate of a layer, relative to the next
+    adapt: Annotated[Adaptation, ADAPTATIONS] | None = None  # None: all weights learn
     freeze: tuple[str, ...] = ()  # patterns of parameter or module names, such as "*.embed"
     clip_norm: float | None = Field(1.0, gt=0)
 
@@ -114,6 +122,7 @@ class Recipe(BaseModel):
     token_dropout: float = Field(0.0, ge=0, lt=1)  # share of the tokens left out in training
     subword_dropout: float = Field(0.0, ge=0, lt=1)  # share of merges or pieces left out
     precision: Precision = Precision.AUTO
+    activations: Activations = Activations.KEEP  # recompute: less memory for more time
     threads: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
 

@@ -28,6 +28,13 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+class Activations(StrEnum):
+    """Whether what blocks compute is kept for the gradients, or computed a second time."""
+
+    KEEP = "keep"
+    RECOMPUTE = "recompute"
+
+
 @dataclass(frozen=True, slots=True)
 class Fraction:
     """A share, 0 to 1, of all updates of a run."""
@@ -122,8 +129,42 @@ class KeepWindows:
         return Windows(max_tokens, stride=self.stride)
 
 
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """Changes of low rank beside the linear layers whose names match (LoRA, Hu et al. 2022)."""
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+    layers: tuple[str, ...] = ("*.attention.*",)
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise RecipeError(f"rank={self.rank} learns nothing; choose at least 1")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"dropout={self.dropout} is outside 0 to below 1")
+        patterns = (self.layers,) if isinstance(self.layers, str) else tuple(self.layers)
+        object.__setattr__(self, "layers", patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOnly:
+    """The head alone; the body stays as it was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """The biases of the body, and the head (BitFit, Ben Zaken, Goldberg & Ravfogel 2022)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gradual:
+    """First the head, then one more layer from the top at each epoch (Howard & Ruder 2018)."""
+
+
 Warmup = Fraction | Steps
 Interval = Steps | Seconds
+Adaptation = LowRank | HeadOnly | Biases | Gradual
 Keep = KeepHead | KeepTail | KeepHeadTail | KeepWindows
 
 SCHEDULES = Choice(
@@ -142,3 +183,6 @@ TRUNCATIONS = Choice(
 WARMUPS = Choice({"fraction": Fraction, "steps": Steps}, numbers={float: "fraction", int: "steps"})
 INTERVALS = Choice({"steps": Steps, "seconds": Seconds}, numbers={int: "steps"})
 STOPPING = Choice({"early_stopping": EarlyStopping})
+ADAPTATIONS = Choice(
+    {"low_rank": LowRank, "head_only": HeadOnly, "biases": Biases, "gradual": Gradual}
+)
