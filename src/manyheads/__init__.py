@@ -28,16 +28,22 @@ if TYPE_CHECKING:
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.predict import Embedder, Predictor, load
     from manyheads.tasks import (
+        Angle,
         Balance,
         Classification,
+        CoSent,
+        Embedding,
+        InBatchNegatives,
         LanguageModel,
         MaskedLanguageModel,
         MultiLabel,
         Regression,
+        SquaredCosine,
         Summarization,
         TextToText,
         Translation,
         Unit,
+        retrieval_scores,
     )
     from manyheads.text import (
         BytePair,
@@ -53,7 +59,7 @@ if TYPE_CHECKING:
         Words,
         learn_tokenizer,
     )
-    from manyheads.train import Learner, Recipe, back_translated
+    from manyheads.train import Learner, Recipe, back_translated, mine_negatives
     from manyheads.writer import Generator, Wording
 
 __getattr__, __dir__ = lazy(
@@ -68,16 +74,22 @@ __getattr__, __dir__ = lazy(
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
         "manyheads.predict": ("Embedder", "Predictor", "load"),
         "manyheads.tasks": (
+            "Angle",
             "Balance",
             "Classification",
+            "CoSent",
+            "Embedding",
+            "InBatchNegatives",
             "LanguageModel",
             "MaskedLanguageModel",
             "MultiLabel",
             "Regression",
+            "SquaredCosine",
             "Summarization",
             "TextToText",
             "Translation",
             "Unit",
+            "retrieval_scores",
         ),
         "manyheads.text": (
             "BytePair",
@@ -93,7 +105,7 @@ __getattr__, __dir__ = lazy(
             "Words",
             "learn_tokenizer",
         ),
-        "manyheads.train": ("Learner", "Recipe", "back_translated"),
+        "manyheads.train": ("Learner", "Recipe", "back_translated", "mine_negatives"),
         "manyheads.writer": ("Generator", "Wording"),
     },
 )

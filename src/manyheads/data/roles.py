@@ -11,7 +11,7 @@ from manyheads.errors import DataError, did_you_mean
 
 _TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "message", "document", "body")
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment")
-_ROLES = ("text", "pair", "target", "label")
+_ROLES = ("text", "pair", "negative", "target", "label")
 
 
 def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from manyheads.predict.settings import Settings
 from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Classification,
+    Embedding,
     LanguageModel,
     MaskedLanguageModel,
     MultiLabel,
@@ -37,6 +38,7 @@ _PREDICTORS: dict[type, Any] = {
     TextToText: TextWriter,
     LanguageModel: TextGenerator,
     MaskedLanguageModel: MaskFiller,
+    Embedding: Embedder,
 }
 
 

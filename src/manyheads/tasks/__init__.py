@@ -9,6 +9,8 @@ from typing import Any
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.contrast import Angle, CoSent, InBatchNegatives, Objective, SquaredCosine
+from manyheads.tasks.embed import Embedding
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
 from manyheads.tasks.language_model import LanguageModel
 from manyheads.tasks.masked import MaskedLanguageModel
@@ -17,6 +19,7 @@ from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
+from manyheads.tasks.related import Related, RelatedBatch, RelatedReader, VectorModel
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.significance import Comparison, compare, compare_values
 from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
@@ -37,9 +40,17 @@ from manyheads.tasks.translation_metrics import (
     Tokenisation,
     translation_metrics,
 )
+from manyheads.tasks.vector_scores import (
+    RetrievalScores,
+    SimilarityScores,
+    ranking_scores,
+    retrieval_scores,
+    similarity_scores,
+)
 
 __all__ = [
     "TASKS",
+    "Angle",
     "Balance",
     "Batch",
     "Bleu",
@@ -48,8 +59,11 @@ __all__ = [
     "CharacterErrors",
     "Chrf",
     "Classification",
+    "CoSent",
     "Comparison",
+    "Embedding",
     "Example",
+    "InBatchNegatives",
     "Judgement",
     "Labelled",
     "LanguageModel",
@@ -62,6 +76,7 @@ __all__ = [
     "MultiLabelled",
     "Nist",
     "Noise",
+    "Objective",
     "Pair",
     "PairBatch",
     "PairReader",
@@ -71,11 +86,17 @@ __all__ = [
     "Reader",
     "Reading",
     "Regression",
+    "Related",
+    "RelatedBatch",
+    "RelatedReader",
+    "RetrievalScores",
     "Rouge",
     "RougeKind",
     "RougeWords",
     "Sample",
     "SequenceTask",
+    "SimilarityScores",
+    "SquaredCosine",
     "Stream",
     "StreamReader",
     "Summarization",
@@ -89,10 +110,14 @@ __all__ = [
     "Translation",
     "Unit",
     "Valued",
+    "VectorModel",
     "WordErrors",
     "compare",
     "compare_values",
     "language_model_scores",
+    "ranking_scores",
+    "retrieval_scores",
+    "similarity_scores",
     "summary_metrics",
     "task_type",
     "text_scores",

@@ -37,6 +37,17 @@ class Prompts:
             )
         return self.texts[name]
 
+    @property
+    def query(self) -> str | None:
+        """The name of the prompt for texts that are searched with; None for the default one."""
+        return "query" if "query" in self.texts else None
+
+    @property
+    def document(self) -> str | None:
+        """The name of the prompt for texts that are searched for; None for the default one."""
+        usual = ("document", "passage", "corpus")
+        return next((name for name in usual if name in self.texts), None)
+
     def before(self, prompt: str, texts: Sequence[Any]) -> list[Any]:
         """Return texts behind a prompt; what is none is left to the tokenizer, which refuses it."""
         return [self._cased(prompt + text) if isinstance(text, str) else text for text in texts]
