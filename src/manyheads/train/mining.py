@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from manyheads.core.similarity import nearest, unit_length
 from manyheads.data import Dataset, Split
-from manyheads.errors import DataError
+from manyheads.errors import DataError, RecipeError
 from manyheads.predict import Embedder
 from manyheads.tasks.related import numbered
 from manyheads.tasks.vector_scores import Search
@@ -30,12 +30,13 @@ def mine_negatives(
     TopK-PercPos), and a later start of `ranks` leaves out more. Rows for which none is left are
     left out, and counted in the notes.
 
-    Raises `DataError` for data without pairs, with scores or negatives, or where no row is left.
+    Raises `DataError` for data without pairs, with scores or negatives, or where no row is left,
+    `RecipeError` for settings out of range.
     """
     train = data.train
     _require_pairs(train)
     if count < 1 or not ranks or ranks.start < 0 or ranks.step != 1 or not 0 <= margin < 1:
-        raise DataError(
+        raise RecipeError(
             f"count={count}, ranks={ranks}, margin={margin}: choose a count from 1 on, ranks such "
             "as range(10, 100), and a share from 0 to below 1"
         )
