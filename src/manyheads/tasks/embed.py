@@ -147,11 +147,16 @@ class Embedding:
             reading = replace(reading, max_tokens=min(sentences.max_tokens, limit))
         truncation = reading.truncation(limit)
         reader = Reader(pretrained.require_tokenizer(), reading.cleaning, truncation)
+        usual = sentences.prompts
         given = {"query": self.query_prompt, "document": self.document_prompt}
         named = {name: prompt for name, prompt in given.items() if prompt is not None}
-        prompts = replace(sentences.prompts, texts={**sentences.prompts.texts, **named})
-        sentences = replace(sentences, prompts=prompts, similarity=Similarity.COSINE)
-        return RelatedReader(reader, sentences)
+        prompts = replace(usual, texts={**usual.texts, **named})
+        return RelatedReader(
+            reader,
+            replace(sentences, prompts=prompts, similarity=Similarity.COSINE),
+            query=named.get("query", usual.named(usual.query)),
+            document=named.get("document", usual.named(usual.document)),
+        )
 
     def read(self, reader: RelatedReader, columns: Columns, describe: Describe) -> list[Related]:
         """Return the texts of each row."""

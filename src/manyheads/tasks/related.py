@@ -56,7 +56,8 @@ class Related:
 
 @dataclass(frozen=True)
 class RelatedReader:
-    """Reads the sides of rows, each behind its prompt; `sentences` says how vectors are made.
+    """Reads the sides of rows: texts behind the prompt `query`, others behind `document`;
+    `sentences` says how vectors are made.
 
     Raises `RecipeError` for texts that are cut otherwise than at their ends, because a folder of
     sentence-transformers says nothing else.
@@ -64,6 +65,8 @@ class RelatedReader:
 
     reader: Reader
     sentences: Sentences
+    query: str = ""
+    document: str = ""
 
     def __post_init__(self) -> None:
         kept = self.reader.truncation
@@ -79,8 +82,7 @@ class RelatedReader:
         """Return the texts of each row; raises `TextError`."""
         sides = [self.reader.clean(columns[side]) for side in SIDES if side in columns]
         prompts, tokenizer = self.sentences.prompts, self.reader.tokenizer
-        names = [prompts.query, *[prompts.document] * (len(sides) - 1)]
-        before = [prompts.named(name) for name in names]
+        before = [self.query, *[self.document] * (len(sides) - 1)]
         uncounted = tuple(prompts.uncounted(prompt, tokenizer) for prompt in before)
         encoded = [
             tokenizer.encode(prompts.before(prompt, texts), truncation=self.reader.truncation)
