@@ -16,7 +16,7 @@ import numpy as np
 from encode import MODEL, drug_reviews, in_package, sentences_of
 from harness import Work, compare, threads
 
-PAIRS, HELD_OUT = 512, 256
+PAIRS, HELD_OUT = 256, 256
 BATCH = 32
 MAX_TOKENS = 256
 RATE = 2e-5

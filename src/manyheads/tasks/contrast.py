@@ -91,7 +91,7 @@ def related(numbers_SN: Tensor, rows_M: Tensor) -> Tensor:
     hidden_MC = candidates_C == seconds_N[rows_M, None]
     hidden_MC |= candidates_C == firsts_N[rows_M, None]
     hidden_MC[:, : len(firsts_N)] |= firsts_N == firsts_N[rows_M, None]
-    hidden_MC[torch.arange(len(rows_M)), rows_M] = False
+    hidden_MC[torch.arange(len(rows_M), device=rows_M.device), rows_M] = False
     return hidden_MC
 
 
