@@ -34,9 +34,9 @@ def test_counted_by_hand() -> None:
 
 def test_only_so_many_ranks_count() -> None:
     """MAP@k expects no more than k documents; MRR ends at k."""
-    scores = ranking_scores([[1, 2, 3]], [{1, 2, 3}], 3, cutoffs=(1, 2))
+    scores = ranking_scores([[1, 2, 3]], [{1, 2, 3}], 4, cutoffs=(1, 2))
     assert scores.average_precision == 1.0
-    assert ranking_scores([[1, 2, 3]], [{3}], 3, cutoffs=(2,)).reciprocal_rank == 0.0
+    assert ranking_scores([[1, 2, 3]], [{3}], 4, cutoffs=(2,)).reciprocal_rank == 0.0
 
 
 @pytest.mark.parametrize("similarity", Similarity)
@@ -87,12 +87,18 @@ def test_fewer_documents_than_ranks() -> None:
         ([[0]], [{0}], (), "must be ranks from 1 on"),
         ([[0]], [], (1,), "0 sets of relevant documents for 1 queries"),
         ([], [], (1,), "for 0 queries"),
-        ([[0], [0]], [{0}, {1: 0.0}], (1,), "query 2 has no relevant document"),
+        ([[0], [0]], [{0}, {1: 0.0}], (1,), "query 1 has no relevant document"),
+        ([[0]], [{0, 3}], (1,), "query 0 has the relevant document 3, which is not there"),
     ],
 )
 def test_what_cannot_be_scored(rankings, relevant, cutoffs, message) -> None:
     with pytest.raises(DataError, match=message):
-        ranking_scores(rankings, relevant, 1, cutoffs=cutoffs)
+        ranking_scores(rankings, relevant, 2, cutoffs=cutoffs)
+
+
+def test_a_search_of_nothing() -> None:
+    with pytest.raises(DataError, match="query 0 has the relevant document 0, which is not there"):
+        retrieval_scores(np.eye(2), np.empty((0, 2)), [{0}, {1}])
 
 
 def test_correlations() -> None:

@@ -89,8 +89,9 @@ def retrieval_scores(
     """Search documents (N, E) with each query (Q, E), and score what is found first.
 
     `relevant` holds for each query the numbers of the documents that answer it, or how much each
-    of them is worth. Raises `DataError` for queries that nothing is known of.
+    of them is worth. Raises `DataError` as `ranking_scores` does.
     """
+    worth = _worth(relevant, len(documents))
     if similarity is Similarity.COSINE:
         queries, documents = unit_length(queries), unit_length(documents)
         similarity = Similarity.DOT
@@ -99,7 +100,7 @@ def retrieval_scores(
         return similarity(queries[rows], documents)
 
     rankings = nearest(near, len(queries), len(documents), max(cutoffs, default=1))[0]
-    return ranking_scores(rankings.tolist(), relevant, len(documents), cutoffs=cutoffs)
+    return ranking_scores(rankings.tolist(), worth, len(documents), cutoffs=cutoffs)
 
 
 def ranking_scores(
@@ -111,16 +112,15 @@ def ranking_scores(
 ) -> RetrievalScores:
     """Score rankings that were made elsewhere: for each query documents, the best first.
 
-    Raises `DataError` for cutoffs below 1, no queries, or queries without a relevant document.
+    Raises `DataError` for cutoffs below 1, no queries, or queries whose relevant documents are
+    none, or not there.
     """
     cutoffs = tuple(sorted(set(cutoffs)))
     if not cutoffs or cutoffs[0] < 1:
         raise DataError(f"cutoffs={list(cutoffs)} must be ranks from 1 on, such as 1, 5, 10")
     if len(rankings) != len(relevant) or not rankings:
         raise DataError(f"{len(relevant)} sets of relevant documents for {len(rankings)} queries")
-    worth = [_worth(one) for one in relevant]
-    if not all(worth):
-        raise DataError(f"query {worth.index({}) + 1} has no relevant document; leave it out")
+    worth = _worth(relevant, documents)
     judged = list(zip(rankings, worth, strict=True))
     last = cutoffs[-1]
 
@@ -169,11 +169,24 @@ def average_precision(ranking: Sequence[int], gains: Mapping[int, float], k: int
     return total / min(len(gains), k)
 
 
-def _worth(relevant: Relevant) -> dict[int, float]:
-    """Return what each relevant document is worth: more than nothing."""
-    if isinstance(relevant, Mapping):
-        return {document: float(gain) for document, gain in relevant.items() if gain > 0}
-    return dict.fromkeys(relevant, 1.0)
+def _worth(relevant: Sequence[Relevant], documents: int) -> list[dict[int, float]]:
+    """Return what each relevant document of each query is worth, which is more than nothing.
+
+    Raises `DataError` for a query that has none, or one that is not there.
+    """
+    worth = []
+    for query, one in enumerate(relevant):
+        gains = one if isinstance(one, Mapping) else dict.fromkeys(one, 1.0)
+        gains = {document: float(gain) for document, gain in gains.items() if gain > 0}
+        if not gains:
+            raise DataError(f"query {query} has no relevant document; leave it out")
+        if beyond := [document for document in gains if not 0 <= document < documents]:
+            raise DataError(
+                f"query {query} has the relevant document {beyond[0]}, which is not there; "
+                f"documents are numbered from 0 to {documents - 1}"
+            )
+        worth.append(gains)
+    return worth
 
 
 def _discounted(gains: Sequence[float]) -> float:
