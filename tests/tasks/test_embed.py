@@ -140,6 +140,21 @@ def test_matryoshka_is_the_mean_over_prefixes(body: Pretrained) -> None:
         mh.Embedding(dimensions=(32, 33)).model_of(body)
 
 
+def test_every_length_is_judged(body: Pretrained) -> None:
+    task = mh.Embedding(dimensions=(32, 8))
+    one = mh.Learner(body, task, pairs(), QUICK, quiet=True)
+    found = one.evaluate("valid")
+    whole = mh.Learner(body, mh.Embedding(), pairs(), QUICK, quiet=True).evaluate("valid")
+    numbers = found.scores.numbers()
+    assert numbers.keys() == whole.scores.numbers().keys() | {"ndcg_at_10_of_32", "ndcg_at_10_of_8"}
+    assert numbers["ndcg_at_10_of_32"] == numbers["ndcg_at_10"] == whole.scores.value("ndcg_at_10")
+    assert found.scores.to_json()["by_length"]["8"]["ndcg_at_10"] == numbers["ndcg_at_10_of_8"]
+    assert "ndcg at 10 of 8" in str(found)
+    assert task.rehearsal(COLUMNS).numbers().keys() == numbers.keys()
+    with_scores = mh.Learner(body, task, scored(), QUICK, quiet=True).evaluate("valid").scores
+    assert list(with_scores.numbers())[-1] == "spearman_of_8"
+
+
 def test_a_search_is_learnt_and_the_embedder_is_a_folder_of_its_own(
     body: Pretrained, tmp_path: Path
 ) -> None:

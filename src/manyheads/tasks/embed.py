@@ -31,7 +31,7 @@ from manyheads.tasks.related import (
 )
 from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
 from manyheads.tasks.vector_judging import baseline_scores, by_scores, by_search
-from manyheads.tasks.vector_scores import ranking_scores, similarity_scores
+from manyheads.tasks.vector_scores import ScoresByLength, ranking_scores, similarity_scores
 
 _NO_NUMBER = "correct it, or leave out the column of labels"
 TF_IDF = "TF-IDF"
@@ -220,13 +220,12 @@ class Embedding:
         vectors_SNE = run(work, samples).transpose(0, 1)
         targets, has_scores = targets_of(samples), "label" in columns
         objective = self._objective(has_scores)
-        judged = by_scores if has_scores else by_search
-        return judged(
-            vectors_SNE.numpy(),
-            columns,
-            loss=float(self._mean_loss(vectors_SNE, targets, objective)),
-            losses=objective.losses(vectors_SNE, targets).tolist(),
-        )
+        judged, vectors = by_scores if has_scores else by_search, vectors_SNE.numpy()
+        loss = float(self._mean_loss(vectors_SNE, targets, objective))
+        losses = objective.losses(vectors_SNE, targets).tolist()
+        whole = judged(vectors, columns, loss, losses)
+        cut = {n: judged(vectors[..., :n], columns, loss, losses).scores for n in self.dimensions}
+        return replace(whole, scores=ScoresByLength(whole.scores, cut)) if cut else whole
 
     def in_training(self) -> Self:
         """Return the task: validations judge as `judge` does."""
@@ -235,10 +234,13 @@ class Embedding:
     def rehearsal(self, columns: Columns) -> Scores:
         """Return scores with the names of those that `judge` gives."""
         baseline.require_words()
-        if "label" not in columns:
-            return ranking_scores([[0]], [{0}], 1)
-        noise = torch.rand(len(columns["label"]), generator=torch.Generator().manual_seed(0))
-        return similarity_scores([float(label) for label in columns["label"]], noise.tolist())
+        scores: Scores = ranking_scores([[0]], [{0}], 1)
+        if "label" in columns:
+            labels = [float(label) for label in columns["label"]]
+            noise = torch.rand(len(labels), generator=torch.Generator().manual_seed(0))
+            scores = similarity_scores(labels, noise.tolist())
+        cut = dict.fromkeys(self.dimensions, scores)
+        return ScoresByLength(scores, cut) if cut else scores
 
     def baseline(self, train: Columns, columns: Columns) -> tuple[str, Scores]:
         """Return what cosines of TF-IDF reach on a split, weighted by the training texts."""

@@ -63,6 +63,28 @@ class RetrievalScores(Scores):
         return {"count": self.count, "documents": self.documents, **self.numbers()}
 
 
+@dataclass(frozen=True)
+class ScoresByLength(Scores):
+    """Scores of whole vectors, and those of vectors cut to fewer dimensions, by their number."""
+
+    whole: Scores
+    cut: Mapping[int, Scores]
+
+    def numbers(self) -> dict[str, float]:
+        """Return the scores of whole vectors, and the first one of each length."""
+        shorter = {
+            f"{name}_of_{length}": value
+            for length, scores in self.cut.items()
+            for name, value in list(scores.numbers().items())[:1]
+        }
+        return self.whole.numbers() | shorter
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores of whole vectors as JSON, with those of each length."""
+        cut = {str(length): scores.to_json() for length, scores in self.cut.items()}
+        return {**self.whole.to_json(), "by_length": cut}
+
+
 def similarity_scores(scores: Sequence[float], cosines: Sequence[float]) -> SimilarityScores:
     """Return the correlations of cosines with scores; raises `DataError` for none, or too few."""
     from scipy import stats
