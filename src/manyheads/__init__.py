@@ -29,18 +29,24 @@ if TYPE_CHECKING:
     from manyheads.predict import Answerer, Embedder, Predictor, Tagger, load
     from manyheads.tasks import (
         Alignment,
+        Angle,
         Answering,
         Balance,
         Classification,
+        CoSent,
+        Embedding,
+        InBatchNegatives,
         LanguageModel,
         MaskedLanguageModel,
         MultiLabel,
         Regression,
+        SquaredCosine,
         Summarization,
         Tagging,
         TextToText,
         Translation,
         Unit,
+        retrieval_scores,
     )
     from manyheads.text import (
         BytePair,
@@ -56,7 +62,7 @@ if TYPE_CHECKING:
         Words,
         learn_tokenizer,
     )
-    from manyheads.train import Learner, Recipe, back_translated
+    from manyheads.train import Learner, Recipe, back_translated, mine_negatives
     from manyheads.writer import Generator, Wording
 
 __getattr__, __dir__ = lazy(
@@ -73,17 +79,23 @@ __getattr__, __dir__ = lazy(
         "manyheads.tasks": (
             "Alignment",
             "Answering",
+            "Angle",
             "Balance",
             "Classification",
+            "CoSent",
+            "Embedding",
+            "InBatchNegatives",
             "LanguageModel",
             "MaskedLanguageModel",
             "MultiLabel",
             "Regression",
+            "SquaredCosine",
             "Summarization",
             "Tagging",
             "TextToText",
             "Translation",
             "Unit",
+            "retrieval_scores",
         ),
         "manyheads.text": (
             "BytePair",
@@ -99,7 +111,7 @@ __getattr__, __dir__ = lazy(
             "Words",
             "learn_tokenizer",
         ),
-        "manyheads.train": ("Learner", "Recipe", "back_translated"),
+        "manyheads.train": ("Learner", "Recipe", "back_translated", "mine_negatives"),
         "manyheads.writer": ("Generator", "Wording"),
     },
 )

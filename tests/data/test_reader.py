@@ -135,6 +135,17 @@ def test_pairs_of_texts():
     assert data.train.columns == {"text": ["x", "y"], "pair": ["p", ""]}
 
 
+def test_a_negative_stands_beside_a_pair():
+    table = {"q": ["a", "b", "c"], "good": ["x", "y", "z"], "bad": ["u", "", "w"]}
+    data = read(table, text="q", pair="good", negative="bad", valid=0)
+    assert list(data.train.columns) == ["text", "pair", "negative"]
+    assert data.names["negative"] == "bad"
+    fewer = read(table, text="q", pair="good", negative="bad", valid=0, drop_empty=True)
+    assert fewer.train.columns["negative"] == ["u", "w"]
+    with pytest.raises(DataError, match=r"has no column 'worse' \(the negative\)"):
+        read(table, text="q", pair="good", negative="worse")
+
+
 def test_one_row_gives_no_valid_split(tmp_path):
     data = read(csv_file(tmp_path / "x.csv", ["only one,a"]))
     assert data.valid is None

@@ -109,6 +109,30 @@ def test_all_modules_in_a_row(full: Path) -> None:
     assert embedder(TEXTS[0]).shape == (8,)
 
 
+def test_training_goes_on_with_all_modules(full: Path, tmp_path: Path) -> None:
+    """The layers behind the pooling learn too, prompts stay, and queries have their own."""
+    columns = {"text": LINES[:20], "pair": LINES[20:40]}
+    data = mh.read(columns, pair="pair", valid=0)
+    learner = mh.Learner(full, mh.Embedding(), data, mh.Recipe(learning_rate=1e-2), quiet=True)
+    (sample, *_) = learner.examples["train"]
+    prompts = mh.load(full).sentences.prompts
+    uncounted = [
+        prompts.uncounted(prompts.texts[n], learner.pretrained.tokenizer)
+        for n in ("query", "passage")
+    ]
+    assert list(sample.uncounted) == uncounted and uncounted[0] != uncounted[1]
+    learner.fit(epochs=1)
+    embedder = learner.predictor()
+    embedder.save(tmp_path)
+    before = mh.load(full).sentences.tensors
+    after = mh.load(tmp_path).sentences.tensors
+    assert before.keys() == after.keys() and before
+    assert not any(torch.equal(before[name], after[name]) for name in before)
+    oracle = theirs(tmp_path)
+    for prompt in (None, "query", "passage"):
+        close(embedder(TEXTS, prompt=prompt), oracle.encode(TEXTS, prompt_name=prompt))
+
+
 def test_fewer_dimensions_have_unit_length_again(full: Path) -> None:
     expected = theirs(full).encode(TEXTS, truncate_dim=5, normalize_embeddings=True)
     close(mh.load(full)(TEXTS, dimensions=5), expected)

@@ -1,4 +1,4 @@
-"""Runs of tasks that write, broken off and resumed, end with the bits of those that were not."""
+"""Runs of other tasks, broken off and resumed, end with the bits of those that were not."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def filler(folder: Path | None) -> mh.Learner:
     return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
 
 
+def seeker(folder: Path | None) -> mh.Learner:
+    """An embedding, whose chunks are computed twice, with dropout and tokens left out."""
+    settings = {"batch_tokens": 200, "subword_dropout": 0.0, "token_dropout": 0.1}
+    recipe = mh.Recipe(**{**RECIPE.to_json(), **settings})
+    texts, pairs = zip(*tiny.digit_rows(38), strict=True)
+    data = mh.read({"text": list(texts), "pair": list(pairs)}, pair="pair", valid=0.2)
+    task = mh.Embedding(chunk_tokens=60)
+    return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
+
+
 RECIPES = {
     "moving average": RECIPE,
     "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
@@ -69,8 +79,8 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
 
 
 @pytest.mark.parametrize("at", [1, 4])
-@pytest.mark.parametrize("make", [speaker, filler])
-def test_language_models_after_any_update(
+@pytest.mark.parametrize("make", [speaker, filler, seeker])
+def test_other_tasks_after_any_update(
     tmp_path: Path, make: Callable[[Path | None], mh.Learner], at: int
 ):
     undisturbed = make(None)

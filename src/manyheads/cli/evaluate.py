@@ -34,16 +34,16 @@ def evaluate(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Score a saved predictor on labelled text, on texts with targets, or on plain text."""
+    """Score a saved predictor on labelled text, texts with targets, pairs, or plain text."""
     with learning.busy("reading", quiet):
-        from manyheads.predict import Embedder, load, task_of
+        from manyheads.predict import load, task_of
         from manyheads.train.progress import Reporter
         from manyheads.train.report import evaluate_predictor
         from manyheads.writer import Generator
 
         chosen = _split(labelled.read(), split)
         opened = load(predictor, device=learning.device_of(device))
-        if isinstance(opened, Embedder | Generator):
+        if isinstance(opened, Generator):
             raise ConfigError(
                 f"{predictor} is a model for {task_of(opened)}, which has no task to be scored on; "
                 "train one with `manyheads train`"

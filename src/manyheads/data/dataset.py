@@ -19,8 +19,8 @@ class Split:
         source: the file the rows came from, or ``"dataframe"``.
         rows: the 1-based number of each row in its source. For CSV, TSV and JSON Lines it is the
             line where the row begins: what an editor would show.
-        columns: the values by role: ``"text"``, and ``"pair"``, ``"target"`` (parallel text) and
-            ``"label"`` where there are any.
+        columns: the values by role: ``"text"``, and ``"pair"``, ``"negative"``, ``"target"``
+            (parallel text) and ``"label"`` where there are any.
         unit: what ``rows`` count: ``"line"`` or ``"row"``.
         files: for a folder of text files, the path of each row's file within ``source``.
     """

@@ -27,6 +27,7 @@ def read(
     text: str | int | None = None,
     label: str | int | None = None,
     pair: str | int | None = None,
+    negative: str | int | None = None,
     target: str | int | None = None,
     valid: Any = 0.1,
     test: Any = None,
@@ -49,6 +50,8 @@ def read(
         label: the column of labels; guessed from the usual names when None, and none if no column
             has such a name, or there are targets.
         pair: the column of second texts, for tasks on pairs of texts.
+        negative: the column of texts that do not belong to the text, however near they seem; for
+            embeddings.
         target: the column of texts to write, such as translations, or their language; of aligned
             files, translation memories of two languages and catalogs the second when None.
         valid: the fraction of the rows to hold out for validation, unless the source brings a
@@ -71,7 +74,13 @@ def read(
             range.
         MissingExtra: a gettext catalog without polib.
     """
-    roles = {"text": text, "label": label, "pair": pair, "target": target}
+    roles = {
+        "text": text,
+        "label": label,
+        "pair": pair,
+        "negative": negative,
+        "target": target,
+    }
     given = {role: None if column is None else str(column) for role, column in roles.items()}
     parts, fractions = _parts(
         source, {"valid": valid, "test": test}, given["text"], given["target"]

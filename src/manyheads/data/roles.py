@@ -22,7 +22,7 @@ _TEXT_NAMES = (
     "words",
 )
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
-_ROLES = ("text", "pair", "target", "label")
+_ROLES = ("text", "pair", "negative", "target", "label")
 _SQUAD = {"text": "question", "pair": "context", "label": "answers"}
 
 

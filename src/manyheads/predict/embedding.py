@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,7 +30,8 @@ from manyheads.hub.sentences import (
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.folder import replace_folder
 from manyheads.predict.running import in_batches
-from manyheads.text import Encoded, Head, Truncation
+from manyheads.tasks import Embedding, Reader, RelatedReader, VectorModel
+from manyheads.text import Cleaning, Encoded, Head, Truncation
 
 _BATCH_TOKENS = 1024  # as fast as more, and holds less memory
 
@@ -90,6 +92,34 @@ class Embedder:
             folder / sentences.body if sentences.body else folder, device=device
         )
         return cls(pretrained, sentences, truncation)
+
+    @classmethod
+    def of(
+        cls, task: Embedding, model: VectorModel, reader: RelatedReader, pretrained: Pretrained
+    ) -> Self:
+        """Return the embedder of a trained model; it is a copy."""
+        body = replace(pretrained, transformer=copy.deepcopy(model.transformer))
+        tensors = {name: one.detach().clone() for name, one in model.head.state_dict().items()}
+        sentences = replace(reader.sentences, tensors=tensors)
+        return cls(body, sentences, reader.reader.truncation)
+
+    @property
+    def task(self) -> Embedding:
+        """What it is judged by: pairs that belong together, or that have scores."""
+        return Embedding()
+
+    @property
+    def model(self) -> VectorModel:
+        """The Transformer with what makes one vector of a text."""
+        return VectorModel(self.transformer, self.head)
+
+    @property
+    def reader(self) -> RelatedReader:
+        """How pairs are read; raises `RecipeError` where it cuts texts otherwise than at ends."""
+        prompts, as_they_are = self.sentences.prompts, Cleaning(unicode=False, controls=False)
+        reader = Reader(self.tokenizer, as_they_are, self.truncation)
+        query, document = (prompts.named(name) for name in (prompts.query, prompts.document))
+        return RelatedReader(reader, self.sentences, query, document)
 
     @property
     def dimensions(self) -> int:

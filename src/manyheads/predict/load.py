@@ -22,6 +22,7 @@ from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Answering,
     Classification,
+    Embedding,
     LanguageModel,
     MaskedLanguageModel,
     MultiLabel,
@@ -43,6 +44,7 @@ _PREDICTORS: dict[type, Any] = {
     MaskedLanguageModel: MaskFiller,
     Tagging: Tagger,
     Answering: Answerer,
+    Embedding: Embedder,
 }
 
 

@@ -14,6 +14,8 @@ from manyheads.tasks.answer_spans import Candidate
 from manyheads.tasks.answers import Answers, AnswerScores, answer_scores
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.contrast import Angle, CoSent, InBatchNegatives, Objective, SquaredCosine
+from manyheads.tasks.embed import Embedding
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
 from manyheads.tasks.language_model import LanguageModel
 from manyheads.tasks.masked import MaskedLanguageModel
@@ -22,6 +24,7 @@ from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
+from manyheads.tasks.related import Related, RelatedBatch, RelatedReader, VectorModel
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.significance import Comparison, compare, compare_values
 from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
@@ -45,10 +48,18 @@ from manyheads.tasks.translation_metrics import (
     Tokenisation,
     translation_metrics,
 )
+from manyheads.tasks.vector_scores import (
+    RetrievalScores,
+    SimilarityScores,
+    ranking_scores,
+    retrieval_scores,
+    similarity_scores,
+)
 
 __all__ = [
     "TASKS",
     "Alignment",
+    "Angle",
     "AnswerModel",
     "AnswerScores",
     "Answering",
@@ -62,8 +73,11 @@ __all__ = [
     "CharacterErrors",
     "Chrf",
     "Classification",
+    "CoSent",
     "Comparison",
+    "Embedding",
     "Example",
+    "InBatchNegatives",
     "Judgement",
     "Labelled",
     "LanguageModel",
@@ -76,6 +90,7 @@ __all__ = [
     "MultiLabelled",
     "Nist",
     "Noise",
+    "Objective",
     "Pair",
     "PairBatch",
     "PairReader",
@@ -86,11 +101,17 @@ __all__ = [
     "Reader",
     "Reading",
     "Regression",
+    "Related",
+    "RelatedBatch",
+    "RelatedReader",
+    "RetrievalScores",
     "Rouge",
     "RougeKind",
     "RougeWords",
     "Sample",
     "SequenceTask",
+    "SimilarityScores",
+    "SquaredCosine",
     "Stream",
     "StreamReader",
     "Stretch",
@@ -108,6 +129,7 @@ __all__ = [
     "Translation",
     "Unit",
     "Valued",
+    "VectorModel",
     "Window",
     "WindowBatch",
     "WordErrors",
@@ -116,6 +138,9 @@ __all__ = [
     "compare",
     "compare_values",
     "language_model_scores",
+    "ranking_scores",
+    "retrieval_scores",
+    "similarity_scores",
     "summary_metrics",
     "task_type",
     "text_scores",

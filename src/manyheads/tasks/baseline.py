@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.core.similarity import nearest
 from manyheads.errors import DataError, MissingExtra
 from manyheads.text.scripts import UNSPACED
 
@@ -98,6 +99,40 @@ def predict_numbers(
 
     predicted = Ridge(alpha=1.0).fit(train, np.asarray(train_numbers, float)).predict(test)
     return [float(number) for number in predicted]
+
+
+def cosines(
+    train_texts: Sequence[str], texts: Sequence[str], pairs: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the cosine of each text with its pair, (N), as vectors of TF-IDF.
+
+    Raises `DataError` where there are no words to learn from.
+    """
+    _, vectors = _features(train_texts, [*texts, *pairs])
+    products = vectors[: len(texts)].multiply(vectors[len(texts) :])
+    return np.asarray(products.sum(axis=1), dtype=np.float64).ravel()
+
+
+def search(
+    train_texts: Sequence[str], queries: Sequence[str], documents: Sequence[str], count: int
+) -> list[list[int]]:
+    """Return, for each query, the numbers of the documents nearest to it as vectors of TF-IDF.
+
+    Raises `DataError` where there are no words to learn from.
+    """
+    _, vectors = _features(train_texts, [*queries, *documents])
+    wanted, there = vectors[: len(queries)], vectors[len(queries) :].T.tocsc()
+
+    def near(rows: slice) -> NDArray[Any]:
+        return np.asarray((wanted[rows] @ there).toarray())
+
+    rankings: list[list[int]] = nearest(near, len(queries), len(documents), count)[0].tolist()
+    return rankings
+
+
+def require_words() -> None:
+    """Raise `MissingExtra` where there is nothing that makes vectors of TF-IDF."""
+    _features(["a word"], ["a word"])
 
 
 def is_unspaced(texts: Sequence[str]) -> bool:

@@ -59,3 +59,19 @@ def index_labels(values: Sequence[Any], names: Sequence[str], describe: Describe
             f"Known: {', '.join(names[:12])}. Correct it, or add such examples to the training"
         )
     return [positions[label_name(value)] for value in values]
+
+
+def numbers_of(values: Sequence[Any], describe: Describe, remedy: str) -> list[float]:
+    """Return each label as a number; raises `DataError` with the remedy for one that is none."""
+    numbers = []
+    for row, value in enumerate(values):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(
+                f"{describe(row)}: the label {value!r} is not a finite number; {remedy}"
+            )
+        numbers.append(number)
+    return numbers

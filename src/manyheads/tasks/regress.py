@@ -13,7 +13,7 @@ from manyheads.core.head import SequenceHead
 from manyheads.errors import DataError, ManyHeadsError
 from manyheads.hub import Pretrained
 from manyheads.tasks import baseline, metrics
-from manyheads.tasks.labels import Describe, labels_of
+from manyheads.tasks.labels import Describe, labels_of, numbers_of
 from manyheads.tasks.sequence import SequenceTask
 from manyheads.tasks.task import Columns
 
@@ -61,19 +61,7 @@ class Regression(SequenceTask):
 
     def targets(self, labels: Sequence[Any], describe: Describe) -> list[float]:
         """Return each label as a number; raises `DataError` for one that is none."""
-        values = []
-        for row, label in enumerate(labels):
-            try:
-                value = float(label)
-            except (TypeError, ValueError):
-                value = float("nan")
-            if not -float("inf") < value < float("inf"):
-                raise DataError(
-                    f"{describe(row)}: the label {label!r} is not a finite number; "
-                    "correct it, or choose the task Classification"
-                )
-            values.append(value)
-        return values
+        return numbers_of(labels, describe, "correct it, or choose the task Classification")
 
     def losses(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the squared error in units of the variance, and weight 1."""

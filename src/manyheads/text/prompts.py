@@ -37,6 +37,24 @@ class Prompts:
             )
         return self.texts[name]
 
+    @property
+    def query(self) -> str | None:
+        """The name of the prompt for texts that are searched with; None for the default one."""
+        return self._first(("query",))
+
+    @property
+    def document(self) -> str | None:
+        """The name of the prompt for texts that are searched for; None for the default one."""
+        return self._first(("document", "passage", "corpus"))
+
+    def _first(self, names: Sequence[str]) -> str | None:
+        """Return the first of these names that says something, else the first that is there.
+
+        sentence-transformers adds an empty prompt for documents to folders that call them passages.
+        """
+        there = [name for name in names if name in self.texts]
+        return next((name for name in there if self.texts[name]), there[0] if there else None)
+
     def before(self, prompt: str, texts: Sequence[Any]) -> list[Any]:
         """Return texts behind a prompt; what is none is left to the tokenizer, which refuses it."""
         return [self._cased(prompt + text) if isinstance(text, str) else text for text in texts]

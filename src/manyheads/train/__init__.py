@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from manyheads.train.early_stopping import EarlyStopping
     from manyheads.train.learner import Learner
     from manyheads.train.loop import Step, train
+    from manyheads.train.mining import mine_negatives
     from manyheads.train.recipe import Recipe
     from manyheads.train.report import Evaluation
     from manyheads.train.schedule import (
@@ -39,6 +40,7 @@ __all__ = [
     "Recipe",
     "Step",
     "back_translated",
+    "mine_negatives",
     "train",
 ]
 
@@ -49,6 +51,7 @@ __getattr__, __dir__ = lazy(
         "manyheads.train.early_stopping": ("EarlyStopping",),
         "manyheads.train.learner": ("Learner",),
         "manyheads.train.loop": ("Step", "train"),
+        "manyheads.train.mining": ("mine_negatives",),
         "manyheads.train.recipe": ("Recipe",),
         "manyheads.train.report": ("Evaluation",),
         "manyheads.train.schedule": (

@@ -191,7 +191,8 @@ class Learner:
         losses = judgement.losses
         order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
         texts = chosen.columns["text"]
-        column = chosen.columns.get("label") or chosen.columns.get("target") or texts
+        roles = (role for role in ("label", "target", "pair") if role in chosen.columns)
+        column = chosen.columns[next(roles, "text")]
         wanted = judgement.expected or (lambda i: column[judgement.rows[i]])
         return [
             HardRow(losses[i], chosen.describe(row), texts[row], wanted(i), judgement.prediction(i))
@@ -233,7 +234,7 @@ class Learner:
             train = self.data.train.columns
             texts = {
                 role: [cleaning(text) for text in train[role]]
-                for role in ("text", "pair", "target")
+                for role in ("text", "pair", "negative", "target")
                 if role in train
             }
             return model.build_for(self.task.corpus(texts), seed=self.recipe.seed)
@@ -315,7 +316,7 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
     if cleaning.surrogates:
         return
     for split in data.splits():
-        for role in split.columns.keys() & {"text", "pair", "target"}:
+        for role in split.columns.keys() & {"text", "pair", "negative", "target"}:
             for row, text in enumerate(split.columns[role]):
                 if has_surrogates(text):
                     raise DataError(
