@@ -25,6 +25,7 @@ from manyheads.cli.generate import generate
 from manyheads.cli.info import info, version
 from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
+from manyheads.cli.repeat import repeat
 from manyheads.cli.score import score
 from manyheads.cli.serve import EXAMPLES as SERVE_EXAMPLES
 from manyheads.cli.serve import serve
@@ -50,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # panels and colours would double the time that help takes
 )
 for command in (
-    *(train, evaluate, predict, check, find_lr),
+    *(train, repeat, evaluate, predict, check, find_lr),
     *(generate, chat, translate, summarize, score, fill_mask),
     *(info, version),
 ):

@@ -2,7 +2,7 @@
 
 DIR/manyheads.json, config.json, model.safetensors, …    the predictor, when training is over
 DIR/training-curve.png, confusion-matrix.png
-DIR/run/arguments.json, recipe.json                      how the run was begun
+DIR/run/arguments.json, recipe.json, facts.json          how the run was begun, and on what
 DIR/run/checkpoints/                                     while it goes on
 DIR/run/metrics.jsonl, report.json, report.txt           when it is over
 """
@@ -87,7 +87,9 @@ class RunFolder:
                 "with the same arguments, or begin anew without --resume"
             )
 
-    def begin(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    def begin(
+        self, arguments: Mapping[str, Any], recipe: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> None:
         """Forget the run that was in here, and write down how the new one is begun."""
         self.tidy()
         if self.run.exists():
@@ -95,6 +97,22 @@ class RunFolder:
         self.run.mkdir(parents=True)
         self._write("arguments.json", _json(arguments))
         self._write("recipe.json", _json(recipe))
+        self._write("facts.json", _json(facts))
+
+    @property
+    def recipe(self) -> Path:
+        """The file of the run's recipe."""
+        return self.run / "recipe.json"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return how the run was begun; raises `ConfigError` where no run is in here."""
+        if not (self.run / "arguments.json").is_file():
+            raise ConfigError(f"{self.out} holds no run of manyheads; name what --out of it was")
+        return self._read("arguments.json")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the run was begun on: data, versions, threads."""
+        return self._read("facts.json")
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

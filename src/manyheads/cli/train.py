@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manyheads.cli import learning, options
+from manyheads.cli.facts import facts_of
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.cli.unfold import unfolded
@@ -54,6 +55,20 @@ def train(
     every step, and the checkpoints until training is over. A run that was stopped goes on with the
     same command and --resume.
     """
+    trained(labelled, held_out, setup, out, resume=resume, quiet=quiet, as_json=as_json)
+
+
+def trained(
+    labelled: learning.Labelled,
+    held_out: learning.HeldOut,
+    setup: learning.Setup,
+    out: Path | None,
+    *,
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Do what `train` says."""
     folder = None if out is None else RunFolder(out)
     if folder is not None:
         folder.require_ours()
@@ -89,7 +104,7 @@ def _fit_into(
     """Train from the start as `arguments` say, or go on where there are none; save everything."""
     with folder.guarded():
         if arguments is not None:
-            folder.begin(arguments, learner.recipe.to_json())
+            folder.begin(arguments, learner.recipe.to_json(), facts_of(learner.data))
         learner.fit(resume=arguments is None)
         evaluation = _evaluate(learner)
         learner.predictor().save(folder.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,15 @@ class Split:
             files=None if self.files is None else [self.files[i] for i in chosen],
         )
 
+    def fingerprint(self) -> str:
+        """Return a checksum of all rows: their roles, values and order."""
+        digest = hashlib.sha256()
+        for role, values in self.columns.items():
+            digest.update(f"{role}\0".encode())
+            for value in values:
+                digest.update(f"{value!r}\0".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:16]
+
     def describe(self, index: int) -> str:
         """Return where the row at a 0-based position stands, e.g. ``reviews.csv, line 17``."""
         if self.files is not None:
@@ -82,6 +92,10 @@ class Dataset:
     def splits(self) -> list[Split]:
         """Return the splits that exist: train, valid, test."""
         return [split for split in (self.train, self.valid, self.test) if split is not None]
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return a checksum of all rows of each split."""
+        return {split.name: split.fingerprint() for split in self.splits()}
 
     def summary(self) -> str:
         """Say in a few lines what was found: columns, splits, labels with counts, assumptions."""

@@ -1,0 +1,55 @@
+"""`manyheads repeat` trains a run once more, to the same bits, or says why it cannot."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_a_run_is_repeated_to_the_same_bits(shell, table, scratch, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings = ("--set", "epochs=2", "--seed", "3", "--class-weights", "balanced")
+    done = shell("train", table, *scratch, *settings, "--clean", "html", "--out", first, "--quiet")
+    assert done.returncode == 0, done.stderr
+    done = shell("repeat", first, "--out", second, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "bits may differ" not in done.stderr
+    for name in ("model.safetensors", "manyheads.json", "tokenizer.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    one, other = (json.loads((out / "run/report.json").read_text()) for out in (first, second))
+    assert one == other == json.loads(done.stdout)["evaluation"]
+    assert (first / "run/arguments.json").read_text() == (second / "run/arguments.json").read_text()
+
+
+def test_other_data_are_refused_and_moved_ones_found(shell, table, scratch, tmp_path):
+    first = tmp_path / "first"
+    done = shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
+    assert done.returncode == 0, done.stderr
+    moved = tmp_path / "moved.csv"
+    moved.write_bytes(table.read_bytes())
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]), encoding="utf-8")
+    done = shell("repeat", first, "--out", tmp_path / "second", "--quiet")
+    assert done.returncode == 2
+    assert "the data are not those of the run" in done.stderr and done.stderr.count("\n") == 1
+    done = shell("repeat", first, "--data", moved, "--out", tmp_path / "second", "--quiet")
+    assert done.returncode == 0, done.stderr
+
+
+def test_other_versions_are_told(shell, table, scratch, tmp_path):
+    first = tmp_path / "first"
+    shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
+    facts = json.loads((first / "run/facts.json").read_text())
+    facts["versions"]["torch"] = "1.0"
+    (first / "run/facts.json").write_text(json.dumps(facts))
+    done = shell("repeat", first, "--out", tmp_path / "second")
+    assert done.returncode == 0
+    assert "the bits may differ: torch: 1.0 →" in done.stderr
+
+
+def test_no_run_and_the_run_itself_are_refused(shell, table, scratch, tmp_path):
+    done = shell("repeat", tmp_path, "--out", tmp_path / "second")
+    assert done.returncode == 2 and "holds no run of manyheads" in done.stderr
+    first = tmp_path / "first"
+    shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
+    done = shell("repeat", first, "--out", first)
+    assert done.returncode == 2 and "is the run itself" in done.stderr
