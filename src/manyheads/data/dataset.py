@@ -1,4 +1,6 @@
-"""Text in memory, labelled, parallel or plain: splits that remember where each row came from."""
+"""Texts or images in memory, labelled, parallel or plain: splits that remember where each row came
+from.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from manyheads.image import image_name
+
 _SHOWN_CLASSES = 12
+
+# The roles whose values are texts.
+TEXT_ROLES = ("text", "pair", "target")
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,9 +27,9 @@ class Split:
         rows: the 1-based number of each row in its source. For CSV, TSV and JSON Lines it is the
             line where the row begins: what an editor would show.
         columns: the values by role: ``"text"``, and ``"pair"``, ``"target"`` (parallel text) and
-            ``"label"`` where there are any.
+            ``"label"`` where there are any; of images ``"image"`` instead of texts.
         unit: what ``rows`` count: ``"line"`` or ``"row"``.
-        files: for a folder of text files, the path of each row's file within ``source``.
+        files: for a folder of texts or images, the path of each row's file within ``source``.
     """
 
     name: str
@@ -56,6 +63,13 @@ class Split:
         if self.files is not None:
             return f"{self.source}/{self.files[index]}"
         return f"{self.source}, {self.unit} {self.rows[index]}"
+
+    def shown(self, index: int) -> str:
+        """Return what a person is to see of the row: its text, or what its image is known by."""
+        if "image" in self.columns:
+            return image_name(self.columns["image"][index])
+        text: str = self.columns["text"][index]
+        return text
 
 
 @dataclass(frozen=True, repr=False)
