@@ -8,11 +8,16 @@ from typing import Any
 
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.tasks.batch import Batch
-from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.classify import Classification, MultiLabel, MultiLabelled
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
+from manyheads.tasks.image_augment import Augmentation, Erase, Flip, Mixup, Shift
+from manyheads.tasks.image_batch import ImageBatch, ImageExample, ImageReader
+from manyheads.tasks.image_classify import ImageClassification, ImageModel
 from manyheads.tasks.language_model import LanguageModel
 from manyheads.tasks.masked import MaskedLanguageModel
 from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
+from manyheads.tasks.one_label import Balance, Labelled
+from manyheads.tasks.outputs import HeadModel, OutputTask
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
@@ -40,6 +45,7 @@ from manyheads.tasks.translation_metrics import (
 
 __all__ = [
     "TASKS",
+    "Augmentation",
     "Balance",
     "Batch",
     "Bleu",
@@ -49,7 +55,15 @@ __all__ = [
     "Chrf",
     "Classification",
     "Comparison",
+    "Erase",
     "Example",
+    "Flip",
+    "HeadModel",
+    "ImageBatch",
+    "ImageClassification",
+    "ImageExample",
+    "ImageModel",
+    "ImageReader",
     "Judgement",
     "Labelled",
     "LanguageModel",
@@ -58,10 +72,12 @@ __all__ = [
     "MaskedBatch",
     "MaskedLanguageModel",
     "Minibatch",
+    "Mixup",
     "MultiLabel",
     "MultiLabelled",
     "Nist",
     "Noise",
+    "OutputTask",
     "Pair",
     "PairBatch",
     "PairReader",
@@ -76,6 +92,7 @@ __all__ = [
     "RougeWords",
     "Sample",
     "SequenceTask",
+    "Shift",
     "Stream",
     "StreamReader",
     "Summarization",
@@ -105,6 +122,7 @@ TASKS = {
         Classification,
         MultiLabel,
         Regression,
+        ImageClassification,
         TextToText,
         Translation,
         Summarization,
