@@ -21,19 +21,25 @@ from manyheads._version import __version__
 if TYPE_CHECKING:
     from manyheads.client import AsyncClient, Client
     from manyheads.core.spec import Pooling
-    from manyheads.data import Dataset, check, read
+    from manyheads.data import Dataset, check, read, read_images
     from manyheads.errors import ManyHeadsError
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
-    from manyheads.predict import Embedder, Predictor, load
+    from manyheads.hub.scratch_images import ScratchImages
+    from manyheads.predict import Embedder, ImagePredictor, Predictor, load
     from manyheads.tasks import (
         Balance,
         Classification,
+        Erase,
+        Flip,
+        ImageClassification,
         LanguageModel,
         MaskedLanguageModel,
+        Mixup,
         MultiLabel,
         Regression,
+        Shift,
         Summarization,
         TextToText,
         Translation,
@@ -61,19 +67,25 @@ __getattr__, __dir__ = lazy(
     {
         "manyheads.client": ("AsyncClient", "Client"),
         "manyheads.core.spec": ("Pooling",),
-        "manyheads.data": ("Dataset", "check", "read"),
+        "manyheads.data": ("Dataset", "check", "read", "read_images"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
-        "manyheads.predict": ("Embedder", "Predictor", "load"),
+        "manyheads.hub.scratch_images": ("ScratchImages",),
+        "manyheads.predict": ("Embedder", "ImagePredictor", "Predictor", "load"),
         "manyheads.tasks": (
             "Balance",
             "Classification",
+            "Erase",
+            "Flip",
+            "ImageClassification",
             "LanguageModel",
             "MaskedLanguageModel",
+            "Mixup",
             "MultiLabel",
             "Regression",
+            "Shift",
             "Summarization",
             "TextToText",
             "Translation",

@@ -14,11 +14,13 @@ from manyheads.hub.sentences import makes_vectors
 from manyheads.predict.embedding import Embedder
 from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
+from manyheads.predict.images import ImagePredictor
 from manyheads.predict.sequence import Predictor
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import Settings, TextSettings
 from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Classification,
+    ImageClassification,
     LanguageModel,
     MaskedLanguageModel,
     MultiLabel,
@@ -34,6 +36,7 @@ from manyheads.writer import Generator
 # Which predictor answers for which tasks.
 _PREDICTORS: dict[type, Any] = {
     SequenceTask: Predictor,
+    ImageClassification: ImagePredictor,
     TextToText: TextWriter,
     LanguageModel: TextGenerator,
     MaskedLanguageModel: MaskFiller,
@@ -63,7 +66,8 @@ def _predictor_type(task: Task) -> Any:
 def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or a published model that classifies, embeds, fills masks, or writes.
 
-    What comes back depends on the task: a `Predictor` for labels and numbers, a
+    What comes back depends on the task: a `Predictor` for labels and numbers of texts, an
+    `ImagePredictor` for labels of images, a
     `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a
     `MaskFiller` for masked tokens, an `Embedder` for a folder of sentence-transformers, a
     `Generator` for a published model that writes.
@@ -106,13 +110,17 @@ def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
         task = MaskedLanguageModel()
     else:
         return None
-    return Settings(task, Cleaning(), Head(pretrained.longest_input))
+    if isinstance(task, ImageClassification):
+        return Settings(task)
+    return TextSettings(task, Cleaning(), Head(pretrained.longest_input))
 
 
 def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
     try:
         task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
-        return Settings(
+        if isinstance(task, ImageClassification):
+            return Settings(task)
+        return TextSettings(
             task,
             Cleaning.from_json(manifest["cleaning"]),
             truncation_from_json(manifest["truncation"]),
@@ -130,6 +138,13 @@ def _published_task(pretrained: Pretrained) -> Task:
     outputs = len(names) or len(tensors.get("out.bias", ()))
     labels = tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))
     kind = config.get("problem_type")
+    if pretrained.transformer.spec.embed.patches is not None:
+        if kind not in (None, ImageClassification.problem_type):
+            raise ConfigError(
+                f"problem_type={kind!r} of a model that reads images is not understood; models "
+                "with one label for each image are"
+            )
+        return ImageClassification(labels=labels)
     if kind == MultiLabel.problem_type:
         return MultiLabel(labels=labels)
     if kind == Regression.problem_type or (kind is None and outputs == 1):

@@ -14,6 +14,7 @@ from torch import nn
 from manyheads.core.attention import Attend
 from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
+from manyheads.data.dataset import TEXT_ROLES
 from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
@@ -40,7 +41,8 @@ _AUTOFIT_PATIENCE = 3
 class HardRow:
     """One row and what the model makes of it, for looking at the worst ones.
 
-    Of tasks that write there is no `prediction`: their models are judged token by token.
+    Of tasks that write there is no `prediction`: their models are judged token by token. Of an
+    image, `text` is the file.
     """
 
     loss: float
@@ -168,7 +170,9 @@ class Learner:
         _, evaluation = self._judge(chosen, "evaluating")
         if not baseline or chosen.name == "train":
             return evaluation
-        beside = self.task.baseline(self._cleaned(self.data.train), self._cleaned(chosen))
+        beside = self.task.baseline(
+            _cleaned(self.data.train, self.cleaning), _cleaned(chosen, self.cleaning)
+        )
         if beside is None:
             return evaluation
         return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
@@ -185,11 +189,14 @@ class Learner:
         judgement, _ = self._judge(chosen, "looking for the top losses")
         losses = judgement.losses
         order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
-        texts = chosen.columns["text"]
-        wanted = chosen.columns.get("label") or chosen.columns.get("target") or texts
+        wanted = chosen.columns.get("label") or chosen.columns.get("target")
         return [
             HardRow(
-                losses[i], chosen.describe(row), texts[row], wanted[row], judgement.prediction(i)
+                losses[i],
+                chosen.describe(row),
+                chosen.shown(row),
+                chosen.shown(row) if wanted is None else wanted[row],
+                judgement.prediction(i),
             )
             for i in order
             for row in [judgement.rows[i]]
@@ -226,13 +233,8 @@ class Learner:
         if isinstance(model, Pretrained):
             return replace(model, transformer=copy.deepcopy(model.transformer))
         if isinstance(model, Blueprint):
-            train = self.data.train.columns
-            texts = {
-                role: [cleaning(text) for text in train[role]]
-                for role in ("text", "pair", "target")
-                if role in train
-            }
-            return model.build_for(self.task.corpus(texts), seed=self.recipe.seed)
+            corpus = self.task.corpus(_cleaned(self.data.train, cleaning))
+            return model.build_for(corpus, seed=self.recipe.seed)
         return load_model(model)
 
     def _fit(self, recipe: Recipe, resume: bool) -> History:
@@ -305,13 +307,13 @@ class Learner:
             raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
         return splits[name]
 
-    def _cleaned(self, split: Split) -> dict[str, list[Any]]:
-        """Return a split's columns with the texts as the model sees them."""
-        clean = self.cleaning
-        return {
-            role: values if role == "label" else [clean(text) for text in values]
-            for role, values in split.columns.items()
-        }
+
+def _cleaned(split: Split, clean: Cleaning) -> dict[str, list[Any]]:
+    """Return a split's columns with the texts as the model sees them."""
+    return {
+        role: [clean(text) for text in values] if role in TEXT_ROLES else values
+        for role, values in split.columns.items()
+    }
 
 
 def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
@@ -319,7 +321,7 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
     if cleaning.surrogates:
         return
     for split in data.splits():
-        for role in split.columns.keys() & {"text", "pair", "target"}:
+        for role in split.columns.keys() & set(TEXT_ROLES):
             for row, text in enumerate(split.columns[role]):
                 if has_surrogates(text):
                     raise DataError(
