@@ -15,6 +15,7 @@ class TaskKind(StrEnum):
     """What is learnt: of labels, of texts to write, or of plain text."""
 
     CLASSIFICATION = "classification"
+    IMAGE_CLASSIFICATION = "image-classification"
     MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
     TEXT_TO_TEXT = "text-to-text"
@@ -30,6 +31,16 @@ class Weighting(StrEnum):
     BALANCED = "balanced"
 
 
+class Augment(StrEnum):
+    """How images are changed in training."""
+
+    SHIFT = "shift"
+    FLIP = "flip"
+    ERASE = "erase"
+    MIXUP = "mixup"
+    NONE = "none"
+
+
 class Clean(StrEnum):
     """A step of cleaning that is off unless asked for, or none at all."""
 
@@ -43,7 +54,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="CSV, TSV, JSONL, Parquet, TMX, PO or text file (.gz too), folder with train.*, "
-        "valid.*, test.*, or folder with one sub-folder of texts per class.",
+        "valid.*, test.*, with one sub-folder of texts or images per class, or with IDX files.",
     ),
 ]
 Predictor = Annotated[str, typer.Argument(metavar="DIR", help="The folder that training wrote.")]
@@ -53,6 +64,13 @@ Text = Annotated[
 ]
 Label = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of the labels; guessed where obvious.")
+]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL",
+        help="Column of image files, for --task image-classification; guessed where obvious.",
+    ),
 ]
 Pair = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
@@ -68,6 +86,9 @@ Target = Annotated[
 ]
 DropEmpty = Annotated[
     bool, typer.Option("--drop-empty", help="Leave out rows with an empty text or target.")
+]
+DropBroken = Annotated[
+    bool, typer.Option("--drop-broken", help="Leave out images that cannot be decoded.")
 ]
 Valid = Annotated[
     str,
@@ -96,7 +117,8 @@ Task = Annotated[
     TaskKind | None,
     typer.Option(
         metavar="NAME",
-        help="classification, multi-label (usual for lists of labels) or regression; text-to-text "
+        help="classification, multi-label (usual for lists of labels) or regression; "
+        "image-classification (usual for folders of images); text-to-text "
         "(usual for targets), translation or summarization; language-model or "
         "masked-language-model of plain text.",
     ),
@@ -129,17 +151,30 @@ LabelSmoothing = Annotated[
     typer.Option(metavar="SHARE", help="Probability to move to the other labels, or tokens."),
 ]
 
+Augmentation = Annotated[
+    list[Augment] | None,
+    typer.Option(
+        "--augment",
+        metavar="CHANGE",
+        help="How images are changed in training: shift (usual), flip, erase, mixup, or none. "
+        "Repeatable.",
+    ),
+]
+
 Model = Annotated[
     str | None,
     typer.Option(
         metavar="REF",
         help="Folder, package:NAME/PATH, Hub id, or 'scratch' for a new one, which is usual where "
-        f"texts are written; otherwise {MINILM}.",
+        f"texts are written and for images; otherwise {MINILM}.",
     ),
 ]
 Layers = Annotated[int | None, typer.Option(help="Layers of a model from scratch.")]
 Width = Annotated[int | None, typer.Option(help="Width of a model from scratch.")]
 Heads = Annotated[int | None, typer.Option(help="Attention heads of a model from scratch.")]
+Patch = Annotated[
+    int | None, typer.Option(help="Side of an image's patches, of a model from scratch.")
+]
 Vocabulary = Annotated[int | None, typer.Option(help="Tokens that a model from scratch learns.")]
 
 RecipeFile = Annotated[

@@ -1,4 +1,4 @@
-"""`manyheads train`: from a table of text to a folder with a predictor."""
+"""`manyheads train`: from texts or images to a folder with a predictor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def train(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a model on labelled text, texts with targets, or plain text; evaluate and save it.
+    """Train a model on labelled texts or images, texts with targets, or plain text; save it.
 
     \b
     Examples:
@@ -47,6 +47,7 @@ def train(
       manyheads train mails/ --clean html --recipe recipe.toml --set epochs=5 --out mails-model
       manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
       manyheads train pairs/ --text en --target de --task translation --language de --out en-de
+      manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
     DIR also gets training-curve.png, confusion-matrix.png, and run/ with the recipe, the report,
@@ -59,7 +60,7 @@ def train(
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with learning.busy("reading", quiet):
-        dataset = labelled.read(held_out)
+        dataset = labelled.read(held_out, images=setup.reads_images)
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
         learner.rehearse()
