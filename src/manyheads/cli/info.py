@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from manyheads.hub import Pretrained
 
-_PARTS = ("torch", "tokenizers", "safetensors", "pyarrow", "scikit-learn", "matplotlib", "jieba")
+_PARTS = (
+    "torch",
+    "tokenizers",
+    "safetensors",
+    "pyarrow",
+    "scikit-learn",
+    "matplotlib",
+    "pillow",
+    "jieba",
+)
 
 Reference = Annotated[
     str,
