@@ -14,14 +14,7 @@ from manyheads.errors import ConfigError, DataError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
 from manyheads.hub.scratch import check_dropout, check_sizes
-from manyheads.image import (
-    ImageSource,
-    Preparation,
-    Resample,
-    as_published,
-    decode,
-    preparation_of,
-)
+from manyheads.image import ImageSource, Preparation, Resample, as_published, decode
 
 _LOOKED_AT = 1000  # images that say what all are like
 _LARGEST = 64  # pixels: without thousands of examples a class, more only takes longer
@@ -57,7 +50,8 @@ class ScratchImages:
 
         Raises `ConfigError` for sizes that do not fit each other, `ImageError`.
         """
-        check_sizes(self, ("image_size", "patch", "channels", "layers", "width", "heads"))
+        sizes = ("image_size", "patch", "channels", "layers", "width", "heads", "feedforward")
+        check_sizes(self, sizes)
         check_dropout(self.dropout)
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"channels={self.channels} is neither grey (1) nor RGB (3)")
@@ -72,7 +66,6 @@ class ScratchImages:
         transformer = Transformer(family.to_spec(config))
         initialize_by_fan(transformer, seed=seed)
         preprocessor = as_published(preparation)
-        assert preparation_of(preprocessor, preparation.channels, preparation.size) == preparation
         return Pretrained(transformer.eval(), None, family, config, preprocessor=preprocessor)
 
     def _preparation(self, images: Sequence[ImageSource]) -> Preparation:
