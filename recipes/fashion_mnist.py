@@ -2,7 +2,7 @@
 
     python recipes/fashion_mnist.py DATA            (DATA holds fashion-mnist/, its IDX files)
 
-Logistic regression on the pixels reaches about 0.84 on the full test split.
+Logistic regression on copies of 16 x 16 pixels reaches 0.829 on the full test split.
 """
 
 from __future__ import annotations
