@@ -2,7 +2,7 @@
 
     python recipes/digits.py                        (the data come with scikit-learn)
 
-Logistic regression on the pixels reaches 0.950 on the rows that are held out.
+Logistic regression on the pixels reaches 0.955 on the rows that are held out.
 """
 
 from __future__ import annotations
