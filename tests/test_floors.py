@@ -7,7 +7,7 @@
     3  tasks   data
     2  hub
     1  families   generate
-    0  core   text   client   errors
+    0  core   text   image   client   errors
 
 Imports go down only, inside functions too; packages on one floor never import each other.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "manyheads"
 FLOORS = (
-    ("core", "text", "client", "errors"),
+    ("core", "text", "image", "client", "errors"),
     ("families", "generate"),
     ("hub",),
     ("tasks", "data", "writer"),
@@ -55,7 +55,7 @@ PEERS = (
 )
 # Modules that come with a declared dependency under other names, or that offer a convenience where
 # they happen to be installed.
-COMPANIONS = {"sklearn", "zmq", "pydantic_core", "yaml", "opentelemetry"}
+COMPANIONS = {"sklearn", "PIL", "zmq", "pydantic_core", "yaml", "opentelemetry"}
 # pydantic and typer pass fields and options as keywords, and refuse those that they do not know; a
 # wrapper has the parameters of what it wraps.
 STRICT_KEYWORDS = {

@@ -21,12 +21,13 @@ from manyheads._version import __version__
 if TYPE_CHECKING:
     from manyheads.client import AsyncClient, Client
     from manyheads.core.spec import Pooling
-    from manyheads.data import Dataset, check, read
+    from manyheads.data import Dataset, check, read, read_images
     from manyheads.errors import ManyHeadsError
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
-    from manyheads.predict import Answerer, Embedder, Predictor, Tagger, load
+    from manyheads.hub.scratch_images import ScratchImages
+    from manyheads.predict import Answerer, Embedder, ImagePredictor, Predictor, Tagger, load
     from manyheads.tasks import (
         Alignment,
         Angle,
@@ -35,11 +36,16 @@ if TYPE_CHECKING:
         Classification,
         CoSent,
         Embedding,
+        Erase,
+        Flip,
+        ImageClassification,
         InBatchNegatives,
         LanguageModel,
         MaskedLanguageModel,
+        Mixup,
         MultiLabel,
         Regression,
+        Shift,
         SquaredCosine,
         Summarization,
         Tagging,
@@ -70,12 +76,20 @@ __getattr__, __dir__ = lazy(
     {
         "manyheads.client": ("AsyncClient", "Client"),
         "manyheads.core.spec": ("Pooling",),
-        "manyheads.data": ("Dataset", "check", "read"),
+        "manyheads.data": ("Dataset", "check", "read", "read_images"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
-        "manyheads.predict": ("Answerer", "Embedder", "Predictor", "Tagger", "load"),
+        "manyheads.hub.scratch_images": ("ScratchImages",),
+        "manyheads.predict": (
+            "Answerer",
+            "Embedder",
+            "ImagePredictor",
+            "Predictor",
+            "Tagger",
+            "load",
+        ),
         "manyheads.tasks": (
             "Alignment",
             "Answering",
@@ -85,11 +99,16 @@ __getattr__, __dir__ = lazy(
             "CoSent",
             "Embedding",
             "InBatchNegatives",
+            "Erase",
+            "Flip",
+            "ImageClassification",
             "LanguageModel",
             "MaskedLanguageModel",
+            "Mixup",
             "MultiLabel",
             "Regression",
             "SquaredCosine",
+            "Shift",
             "Summarization",
             "Tagging",
             "TextToText",

@@ -8,6 +8,7 @@
     ├── TextError                    a text that cannot be tokenized
     │   ├── TooLong                  a text that is longer than the model reads, and not to be cut
     │   └── TooMany                  more texts than a service takes in one request
+    ├── ImageError                   an image that cannot be decoded, or is none
     ├── DataError                    a table that cannot be read or learnt from
     ├── RecipeError                  a training setting that is unknown or out of range
     ├── TrainingError                a run that cannot go on: a loss of NaN, a full disk
@@ -64,6 +65,10 @@ class TooLong(TextError):  # noqa: N818 - reads as what is wrong
 
 class TooMany(TextError):  # noqa: N818
     """More texts than a service takes in one request."""
+
+
+class ImageError(ManyHeadsError):
+    """An image that cannot be decoded, or that is none."""
 
 
 class DataError(ManyHeadsError):

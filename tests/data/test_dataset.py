@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 
+import manyheads as mh
 from manyheads.data import Dataset, Split
 from manyheads.data.dataset import describe_labels, is_missing, label_items, printable, shorten
 
@@ -64,3 +66,33 @@ def test_small_helpers():
     ]
     assert printable("a\ud800") == "a\\ud800"
     assert shorten("one\ntwo  three", 8) == "one two…"
+
+
+def test_a_fingerprint_is_of_all_rows_and_their_order():
+    rows = {"text": ["a", "b", "c"], "label": [0, 1, 0]}
+    known = mh.read(rows, valid=0).fingerprint()
+    assert known.keys() == {"train"} and known == mh.read(dict(rows), valid=0).fingerprint()
+    others = [
+        {"text": ["a", "c", "b"], "label": [0, 1, 0]},
+        {"text": ["a", "b", "c"], "label": ["0", "1", "0"]},
+        {"text": ["ab", "", "c"], "label": [0, 1, 0]},
+    ]
+    found = [mh.read(other, valid=0).fingerprint()["train"] for other in others]
+    assert len({known["train"], *found}) == 4
+
+
+def test_a_fingerprint_of_images_is_of_what_they_show(tmp_path):
+    file = tmp_path / "one.png"
+    file.write_bytes(b"an image")
+
+    def split(image: object) -> Split:
+        return Split("train", "images", [1], {"image": [image], "label": [0]})
+
+    array = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
+    changed = array.copy()
+    changed[30, 30] += 1  # in the middle, which numpy does not print
+    assert split(array).fingerprint() != split(changed).fingerprint()
+    before = split(str(file)).fingerprint()
+    assert before == split(file).fingerprint() == split(b"an image").fingerprint()
+    file.write_bytes(b"another one")
+    assert split(file).fingerprint() != before

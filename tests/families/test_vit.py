@@ -73,9 +73,10 @@ def test_how_images_are_made_ready_is_saved_as_it_was(folder: Path, tmp_path: Pa
     assert not (tmp_path / "ours" / "tokenizer.json").exists()
 
 
-def test_a_predictor_of_texts_is_refused(folder: Path) -> None:
+def test_a_task_of_texts_is_refused(folder: Path) -> None:
+    data = mh.read({"text": ["good", "bad"], "label": [1, 0]}, valid=0)
     with pytest.raises(ConfigError, match="family vit reads images, not texts"):
-        mh.load(folder)
+        mh.Learner(folder, mh.Classification(), data, quiet=True)
 
 
 def test_fresh_weights_draw_the_class_token_as_they_draw_positions() -> None:

@@ -1,4 +1,4 @@
-"""`manyheads evaluate`: how good a saved predictor is on labelled text."""
+"""`manyheads evaluate`: how good a saved predictor is on labelled texts or images."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ def evaluate(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Score a saved predictor on labelled text, texts with targets, pairs, or plain text."""
+    """Score a saved predictor on labelled texts or images, texts with targets, pairs, or text."""
     with learning.busy("reading", quiet):
-        from manyheads.predict import load, task_of
+        from manyheads.predict import ImagePredictor, load, task_of
         from manyheads.train.progress import Reporter
         from manyheads.train.report import evaluate_predictor
         from manyheads.writer import Generator
 
-        chosen = _split(labelled.read(), split)
         opened = load(predictor, device=learning.device_of(device))
         if isinstance(opened, Generator):
             raise ConfigError(
                 f"{predictor} is a model for {task_of(opened)}, which has no task to be scored on; "
                 "train one with `manyheads train`"
             )
+        dataset = labelled.read(images=isinstance(opened, ImagePredictor))
+        chosen = _split(dataset, split)
         opened.task.check(chosen.columns, chosen.describe)
         opened.task.rehearsal(chosen.columns)  # what it takes is missing before the work, not after
     evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))

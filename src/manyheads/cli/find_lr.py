@@ -29,7 +29,7 @@ def find_lr(
 ) -> None:
     """Suggest a learning rate after a short range test."""
     with learning.busy("trying learning rates", quiet):
-        learner = setup.learner(labelled.read(), quiet=quiet)
+        learner = setup.learner(labelled.read(images=setup.reads_images), quiet=quiet)
         found = learner.find_lr(steps)
     if plot is not None:
         found.draw(plot)

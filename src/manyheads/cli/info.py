@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from manyheads.hub import Pretrained
 
-_PARTS = ("torch", "tokenizers", "safetensors", "pyarrow", "scikit-learn", "matplotlib", "jieba")
+_PARTS = (
+    "torch",
+    "tokenizers",
+    "safetensors",
+    "pyarrow",
+    "scikit-learn",
+    "matplotlib",
+    "pillow",
+    "jieba",
+)
 
 Reference = Annotated[
     str,
@@ -56,18 +65,20 @@ def version(as_json: options.Json = False) -> None:
 
 def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
     """Return what there is to know of a model folder, by name."""
-    from manyheads.predict import settings_of
+    from manyheads.predict import TextSettings, settings_of
 
     settings = settings_of(folder, model)
     if settings is None:
         return {**_of_model(folder, model), "task": None, "labels": []}
-    return {
+    facts = {
         **_of_model(folder, model),
         "task": settings.task.name,
         "labels": settings.task.to_json().get("labels", []),
-        "cleaning": settings.cleaning.to_json(),
-        "truncation": settings.truncation.to_json(),
     }
+    if isinstance(settings, TextSettings):
+        facts["cleaning"] = settings.cleaning.to_json()
+        facts["truncation"] = settings.truncation.to_json()
+    return facts
 
 
 def _of_embedder(folder: Path) -> dict[str, Any]:

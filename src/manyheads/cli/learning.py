@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyheads.cli import options
-from manyheads.cli.kinds import PAIRED, WRITING, blueprint_of, usual_kind, writing_task
+from manyheads.cli.kinds import (
+    PAIRED,
+    WRITING,
+    blueprint_of,
+    image_blueprint,
+    image_task,
+    usual_kind,
+    writing_task,
+)
 from manyheads.cli.options import Clean, TaskKind
 from manyheads.errors import ConfigError, DataError, RecipeError
 
@@ -33,25 +41,36 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A table of texts with labels or targets, and its columns."""
+    """Texts with labels or targets, or images with labels, and where they stand in their table."""
 
     data: options.Data
     text: options.Text = None
+    image: options.Image = None
     label: options.Label = None
     pair: options.Pair = None
     negative: options.Negative = None
     target: options.Target = None
     drop_empty: options.DropEmpty = False
+    drop_broken: options.DropBroken = False
     encoding: options.Encoding = None
 
-    def read(self, held_out: HeldOut | None = None, *, keep_empty: bool = False) -> Dataset:
+    def read(
+        self,
+        held_out: HeldOut | None = None,
+        *,
+        images: bool = False,
+        keep_empty: bool = False,
+    ) -> Dataset:
         """Read it, with what `held_out` says apart from the rest.
 
-        With `keep_empty`, pairs with an empty side are no error, unless they are to be dropped.
+        With `images`, and where the data are nothing else, they are read as images. With
+        `keep_empty`, pairs with an empty side are no error, unless they are to be dropped.
         """
-        from manyheads.data import read
+        from manyheads.data import holds_images, read
 
         held_out = held_out or HeldOut(valid="0")
+        if images or self.image is not None or holds_images(self.data):
+            return self._read_images(held_out)
         return read(
             self.data,
             text=self.text,
@@ -60,6 +79,23 @@ class Labelled:
             negative=self.negative,
             target=self.target,
             drop_empty=None if keep_empty and not self.drop_empty else self.drop_empty,
+            encoding=self.encoding,
+            valid=_share_or_source(held_out.valid),
+            test=_share_or_source(held_out.test),
+            seed=held_out.seed,
+        )
+
+    def _read_images(self, held_out: HeldOut) -> Dataset:
+        from manyheads.data import read_images
+
+        for option, value in (("text", self.text), ("pair", self.pair), ("target", self.target)):
+            if value is not None:
+                raise DataError(f"--{option} {value} is for texts; name images by --image COL")
+        return read_images(
+            self.data,
+            image=self.image,
+            label=self.label,
+            drop_broken=self.drop_broken,
             encoding=self.encoding,
             valid=_share_or_source(held_out.valid),
             test=_share_or_source(held_out.test),
@@ -83,10 +119,12 @@ class Setup:
     document_prompt: options.DocumentPrompt = None
     dimensions: options.Dimensions = None
     chunk_tokens: options.ChunkTokens = None
+    augment: options.Augmentation = None
     model: options.Model = None
     layers: options.Layers = None
     width: options.Width = None
     heads: options.Heads = None
+    patch: options.Patch = None
     vocabulary: options.Vocabulary = None
     recipe: options.RecipeFile = None
     assignments: options.Assignments = None
@@ -108,9 +146,17 @@ class Setup:
             quiet=quiet,
         )
 
+    @property
+    def reads_images(self) -> bool:
+        """Whether the task that was asked for is one of images."""
+        return self.task is TaskKind.IMAGE_CLASSIFICATION
+
     def arguments(self) -> dict[str, Any]:
         """Return, as JSON values, what another run must share to be the same one."""
-        chosen = asdict(self) | {"clean": sorted(self.clean or ())}
+        chosen = asdict(self) | {
+            "clean": sorted(self.clean or ()),
+            "augment": list(self.augment or ()),
+        }
         elsewhere = ("recipe", "assignments", "device")
         return {name: value for name, value in chosen.items() if name not in elsewhere}
 
@@ -139,15 +185,24 @@ class Setup:
 
         Raises `ConfigError` for sizes beside a published model.
         """
-        usual = SCRATCH if kind in WRITING else options.MINILM
+        usual = SCRATCH if kind in (*WRITING, TaskKind.IMAGE_CLASSIFICATION) else options.MINILM
         model = usual if self.model is None else self.model
-        sizes = {"layers": self.layers, "width": self.width, "heads": self.heads}
+        sizes = {
+            "layers": self.layers,
+            "width": self.width,
+            "heads": self.heads,
+            "patch": self.patch,
+        }
         given = {name: size for name, size in sizes.items() if size is not None}
         if model != SCRATCH:
             if given or self.vocabulary is not None:
                 name = next(iter(given), "vocabulary")
                 raise ConfigError(f"--{name} is for --model scratch; {model} has sizes of its own")
             return model
+        if kind is TaskKind.IMAGE_CLASSIFICATION:
+            return image_blueprint(given, self.vocabulary)
+        if self.patch is not None:
+            raise ConfigError(f"--patch is for models of images; leave it out for {kind}")
         limit = {} if recipe.max_tokens is None else {"max_tokens": recipe.max_tokens}
         return blueprint_of(kind, given | limit, self.vocabulary)
 
@@ -188,23 +243,28 @@ class Setup:
             raise DataError(
                 f"{data.train.source}: which column holds the labels? Choose --label COL"
             )
+        balance = Balance.INVERSE if self.class_weights else None
+        smoothing = self.label_smoothing or 0.0
+        if kind is TaskKind.IMAGE_CLASSIFICATION:
+            return image_task(balance, smoothing, self.augment)
         if kind is TaskKind.CLASSIFICATION:
-            balance = Balance.INVERSE if self.class_weights else None
-            return Classification(
-                class_weights=balance, label_smoothing=self.label_smoothing or 0.0
-            )
+            return Classification(class_weights=balance, label_smoothing=smoothing)
         if kind is TaskKind.ANSWERING:
             return Answering()
         if kind is TaskKind.TAGGING:
-            return Tagging(label_smoothing=self.label_smoothing or 0.0)
+            return Tagging(label_smoothing=smoothing)
         return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()
 
     def _refuse_foreign(self, kind: TaskKind) -> None:
         """Raise `RecipeError` for options of other tasks."""
-        smooth = (TaskKind.CLASSIFICATION, TaskKind.TAGGING, *PAIRED)
+        one_label = (TaskKind.CLASSIFICATION, TaskKind.IMAGE_CLASSIFICATION)
         owners = {
-            "--class-weights": (self.class_weights, (TaskKind.CLASSIFICATION,)),
-            "--label-smoothing": (self.label_smoothing, smooth),
+            "--class-weights": (self.class_weights, one_label),
+            "--label-smoothing": (
+                self.label_smoothing,
+                (*one_label, TaskKind.TAGGING, *PAIRED),
+            ),
+            "--augment": (self.augment, (TaskKind.IMAGE_CLASSIFICATION,)),
             "--language": (self.language, PAIRED),
             "--from": (self.source_language, PAIRED),
             "--to": (self.target_language, PAIRED),

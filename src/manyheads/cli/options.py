@@ -15,6 +15,7 @@ class TaskKind(StrEnum):
     """What is learnt: of labels, tagged words, texts to write, plain text, or pairs of texts."""
 
     CLASSIFICATION = "classification"
+    IMAGE_CLASSIFICATION = "image-classification"
     MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
     TAGGING = "tagging"
@@ -33,6 +34,16 @@ class Weighting(StrEnum):
     BALANCED = "balanced"
 
 
+class Augment(StrEnum):
+    """How images are changed in training."""
+
+    SHIFT = "shift"
+    FLIP = "flip"
+    ERASE = "erase"
+    MIXUP = "mixup"
+    NONE = "none"
+
+
 class Clean(StrEnum):
     """A step of cleaning that is off unless asked for, or none at all."""
 
@@ -46,7 +57,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="CSV, TSV, JSONL, Parquet, CoNLL, TMX, PO or text file (.gz too), folder with "
-        "train.*, valid.*, test.*, or folder with one sub-folder of texts per class.",
+        "train.*, valid.*, test.*, with one sub-folder of texts or images per class, or with IDX "
+        "files.",
     ),
 ]
 Predictor = Annotated[str, typer.Argument(metavar="DIR", help="The folder that training wrote.")]
@@ -56,6 +68,13 @@ Text = Annotated[
 ]
 Label = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of the labels; guessed where obvious.")
+]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL",
+        help="Column of image files, for --task image-classification; guessed where obvious.",
+    ),
 ]
 Pair = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
@@ -77,6 +96,9 @@ Target = Annotated[
 ]
 DropEmpty = Annotated[
     bool, typer.Option("--drop-empty", help="Leave out rows with an empty text or target.")
+]
+DropBroken = Annotated[
+    bool, typer.Option("--drop-broken", help="Leave out images that cannot be decoded.")
 ]
 Valid = Annotated[
     str,
@@ -107,9 +129,9 @@ Task = Annotated[
         metavar="NAME",
         help="classification, multi-label (usual for lists of labels), regression, tagging "
         "(usual for tagged words) or answering (usual for questions, contexts and answers); "
-        "text-to-text (usual for targets), translation or "
-        "summarization; language-model or masked-language-model of plain text; embedding of "
-        "pairs, with or without scores.",
+        "image-classification (usual for folders of images); text-to-text (usual for targets), "
+        "translation or summarization; language-model or masked-language-model of plain text; "
+        "embedding of pairs, with or without scores.",
     ),
 ]
 From = Annotated[
@@ -158,18 +180,30 @@ ChunkTokens = Annotated[
         help="Tokens whose vectors are made at a time: a large batch in the memory of a small one.",
     ),
 ]
+Augmentation = Annotated[
+    list[Augment] | None,
+    typer.Option(
+        "--augment",
+        metavar="CHANGE",
+        help="How images are changed in training: shift (usual), flip, erase, mixup, or none. "
+        "Repeatable.",
+    ),
+]
 
 Model = Annotated[
     str | None,
     typer.Option(
         metavar="REF",
         help="Folder, package:NAME/PATH, Hub id, or 'scratch' for a new one, which is usual where "
-        f"texts are written; otherwise {MINILM}.",
+        f"texts are written and for images; otherwise {MINILM}.",
     ),
 ]
 Layers = Annotated[int | None, typer.Option(help="Layers of a model from scratch.")]
 Width = Annotated[int | None, typer.Option(help="Width of a model from scratch.")]
 Heads = Annotated[int | None, typer.Option(help="Attention heads of a model from scratch.")]
+Patch = Annotated[
+    int | None, typer.Option(help="Side of an image's patches, of a model from scratch.")
+]
 Vocabulary = Annotated[int | None, typer.Option(help="Tokens that a model from scratch learns.")]
 
 RecipeFile = Annotated[

@@ -1,10 +1,12 @@
-"""`manyheads predict`: what a saved predictor says of texts, a table, or what stdin brings."""
+"""`manyheads predict`: what a saved predictor says of texts or images, a table, or stdin."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,21 +17,33 @@ from manyheads.cli.output import notice, show
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:
-    from manyheads.predict import Answer, Predictor, TaggedText, Tagger
+    from manyheads.predict import (
+        Answer,
+        Answerer,
+        ImagePredictor,
+        Predictor,
+        TaggedText,
+        Tagger,
+    )
 
 _SHOWN = 100  # characters of a text
 _MANY = 100  # texts from which on progress is worth a line
 
+Ask = Callable[..., "list[Answer]"]
+
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT", help="Texts; without any, the lines of stdin."),
+    typer.Argument(metavar="TEXT", help="Texts or image files; without any, lines of stdin."),
 ]
 File = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="A table with a column of texts; - for JSON Lines."),
+    typer.Option(
+        metavar="FILE", help="A table with a column of texts or image files; - for JSON Lines."
+    ),
 ]
 Text = Annotated[
-    str | None, typer.Option(metavar="COL", help="Its column of texts, if not 'text'.")
+    str | None,
+    typer.Option(metavar="COL", help="Its column of texts or files, if not 'text' or 'image'."),
 ]
 Pair = Annotated[str | None, typer.Option(metavar="COL", help="Its column of second texts.")]
 Out = Annotated[
@@ -55,7 +69,7 @@ def predict(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Classify, value or tag texts with a saved predictor.
+    """Classify, value or tag texts, answer questions, or classify images, with a saved predictor.
 
     \b
     Examples:
@@ -63,6 +77,7 @@ def predict(
       manyheads predict names-model "Angela Merkel met him in Berlin."
       manyheads predict reviews-model < texts.txt
       manyheads predict reviews-model --file new.parquet --text review --out answers.csv
+      manyheads predict photos-model new/*.jpg --json
       cat new.jsonl | manyheads predict reviews-model --file - --out - | head
     """
     if texts and file is not None:
@@ -74,17 +89,19 @@ def predict(
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
-    from manyheads.predict import Predictor, Tagger
+    from manyheads.predict import Answerer, ImagePredictor, Predictor, Tagger
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
-    opened = opened_as(Predictor | Tagger, predictor, device, otherwise)
-    answers = _answers(opened, first, second, quiet)
+    kinds = Predictor | Tagger | Answerer | ImagePredictor
+    opened = opened_as(kinds, predictor, device, otherwise)
+    noun = "image" if isinstance(opened, ImagePredictor) else "text"
+    answers = _answers(_asking(opened, first, second, file), len(first), quiet)
     cut = sum(1 for answer in answers if answer.truncated)
     if cut:
         notice(f"{cut:,} of {len(answers):,} texts were longer than the model reads", quiet)
     if out is None:
-        documents = [{"text": one, **_row(a)} for one, a in zip(first, answers, strict=True)]
-        lines = map(_line, documents)
+        documents = [{noun: one, **_row(a)} for one, a in zip(first, answers, strict=True)]
+        lines = [_line(document, document[noun]) for document in documents]
         show("\n".join(lines), {"predictions": documents}, as_json)
         return
     tables.write_any(_with_answers(columns, answers), out)
@@ -115,20 +132,32 @@ def _inputs(
     )
 
 
-def _answers(
-    predictor: Predictor | Tagger, texts: list[str], pairs: list[str] | None, quiet: bool
-) -> list[Answer]:
-    from manyheads.predict import Predictor
+def _asking(
+    opened: Predictor | Tagger | Answerer | ImagePredictor,
+    first: list[str],
+    second: list[str] | None,
+    file: str | None,
+) -> Ask:
+    """Return what asks for the answers; images lie where their table does."""
+    from manyheads.predict import ImagePredictor, Tagger
+
+    if second is not None and isinstance(opened, Tagger | ImagePredictor):
+        raise DataError("--pair names a column of texts; this model reads no pairs")
+    if isinstance(opened, ImagePredictor):
+        folder = Path(file).parent if file not in (None, tables.PIPE) else Path()
+        return partial(opened.answers, [folder / name for name in first])
+    if isinstance(opened, Tagger):
+        return partial(opened.answers, first)
+    return partial(opened.answers, first, second)
+
+
+def _answers(ask: Ask, count: int, quiet: bool) -> list[Answer]:
+    if count < _MANY:
+        return ask()
     from manyheads.train.progress import Reporter
 
-    with Reporter(quiet or len(texts) < _MANY).rows("predicting", len(texts)) as advance:
-        if isinstance(predictor, Predictor):
-            return predictor.answers(texts, pairs, advance)
-        if pairs is not None:
-            raise DataError(
-                "--pair is for models of pairs; this one tags the words of single texts"
-            )
-        return predictor.answers(texts, advance)
+    with Reporter(quiet).rows("predicting", count) as advance:
+        return ask(progress=advance)
 
 
 def _row(answer: Answer) -> dict[str, Any]:
@@ -182,13 +211,13 @@ def _spelled(one: str | dict[str, Any]) -> str:
     return one if isinstance(one, str) else f"{one['label']} {one['text']}"
 
 
-def _line(document: dict[str, Any]) -> str:
-    """Return one prediction for a person."""
+def _line(document: dict[str, Any], asked: str) -> str:
+    """Return one prediction for a person, with what was asked."""
     answer, share = document["prediction"], document.get("probability")
     if isinstance(answer, list):
         answer = ", ".join(map(_spelled, answer)) or "(none)"
     if isinstance(answer, float):
         answer = f"{answer:.4g}"
-    text = " ".join(document["text"].split())
+    text = " ".join(asked.split())
     shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     return "\t".join([answer, *([f"{share:.3f}"] if isinstance(share, float) else []), shown])

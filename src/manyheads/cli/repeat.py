@@ -10,7 +10,7 @@ import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.facts import differences, facts_of
-from manyheads.cli.options import Clean, TaskKind, Weighting
+from manyheads.cli.options import Augment, Clean, TaskKind, Weighting
 from manyheads.cli.output import notice
 from manyheads.cli.run_folder import RunFolder
 from manyheads.cli.train import trained
@@ -49,12 +49,13 @@ def repeat(
     labelled, held_out = _of(learning.Labelled, arguments), _of(learning.HeldOut, arguments)
     typed = {
         "clean": [Clean(step) for step in arguments["clean"]] or None,
+        "augment": [Augment(change) for change in arguments["augment"]] or None,
         "task": arguments["task"] and TaskKind(arguments["task"]),
         "class_weights": arguments["class_weights"] and Weighting(arguments["class_weights"]),
         "recipe": folder.recipe,
     }
-    _compare(folder.facts(), labelled, held_out, run, quiet)
     setup = _of(learning.Setup, arguments | typed)
+    _compare(folder.facts(), labelled, held_out, run, images=setup.reads_images, quiet=quiet)
     trained(labelled, held_out, setup, out, resume=False, quiet=quiet, as_json=as_json)
 
 
@@ -69,11 +70,13 @@ def _compare(
     labelled: learning.Labelled,
     held_out: learning.HeldOut,
     run: Path,
+    *,
+    images: bool,
     quiet: bool,
 ) -> None:
     """Raise `ConfigError` for other data; tell of other versions, threads and machines."""
     with learning.busy("reading", quiet):
-        now = facts_of(labelled.read(held_out))
+        now = facts_of(labelled.read(held_out, images=images))
     if then.get("data", {}) != now["data"]:
         changed = ", ".join(differences(then.get("data", {}), now["data"])) or "nothing was noted"
         raise ConfigError(

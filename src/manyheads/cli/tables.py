@@ -59,13 +59,14 @@ def read_lines() -> list[str]:
 
 
 def text_column(table: Table, column: str | None) -> str:
-    """Return the name of a column: without one the only column, or the one called text.
+    """Return the name of a column: without one the only column, or the one called text or image.
 
     Raises `DataError` where there is no such column.
     """
     known = list(table.columns)
     if column is None:
-        column = known[0] if len(known) == 1 else "text"
+        usual = next((name for name in ("text", "image") if name in known), "text")
+        column = known[0] if len(known) == 1 else usual
     if column not in table.columns:
         raise DataError(
             f"{table.source}: has no column {column!r}; its columns are "

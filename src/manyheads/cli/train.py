@@ -1,4 +1,4 @@
-"""`manyheads train`: from a table of text to a folder with a predictor."""
+"""`manyheads train`: from texts or images to a folder with a predictor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def train(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a model on labelled text, texts with targets, pairs, or plain text; evaluate, save it.
+    """Train a model on labelled texts or images, texts with targets, pairs, or text; save it.
 
     \b
     Examples:
@@ -49,6 +49,7 @@ def train(
       manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
       manyheads train pairs/ --text en --target de --task translation --language de --out en-de
       manyheads train faq.csv --task embedding --text question --pair answer --out search
+      manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
     DIR also gets training-curve.png, confusion-matrix.png, and run/ with the recipe, the report,
@@ -75,7 +76,7 @@ def trained(
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with learning.busy("reading", quiet):
-        dataset = labelled.read(held_out)
+        dataset = labelled.read(held_out, images=setup.reads_images)
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
         learner.rehearse()

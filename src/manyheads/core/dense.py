@@ -11,6 +11,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from manyheads.core.dropout import drop
 from manyheads.core.mask import Blocks, GlobalWindow, Reach
 
+_LONGEST_PLAIN = 1024  # keys whose scores are held for the gradient
+
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
@@ -54,7 +56,7 @@ def dense(
         # The heads that share keys are as good as so many queries at one place.
         one = dense(q.reshape(len(q), -1, groups, q.shape[3]), k, v, mask, scoring)
         return one.reshape(q.shape)
-    if dropout == 0.0 or q.is_cuda:
+    if q.is_cuda or (dropout == 0.0 and not _learns_in_halves(q, k)):
         return scaled_dot_product_attention(
             q,
             k,
@@ -66,6 +68,7 @@ def dense(
             enable_gqa=groups > 1,
         )
     # torch has no fused attention with dropout on CPU, and its own plain one is slower than this.
+    # Of the fused one, the gradient in bfloat16 takes several times as long.
     if groups > 1:
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
     scores = (q * scale) @ k.mT
@@ -74,6 +77,12 @@ def dense(
     if mask is not None:
         scores = hide(scores, mask)
     return drop(scores.softmax(dim=-1), dropout) @ v
+
+
+def _learns_in_halves(q: Tensor, k: Tensor) -> bool:
+    """Whether a gradient in 16 bits will be asked for, and the scores are not too many to hold."""
+    learns = q.requires_grad and torch.is_grad_enabled()
+    return learns and q.element_size() == 2 and k.shape[2] <= _LONGEST_PLAIN
 
 
 def hide(scores: Tensor, mask: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
-"""Labelled, parallel and plain text: read it, split it, check it, batch it.
+"""Labelled, parallel and plain text, and images: read it, split it, check it, batch it.
 
     data = read("reviews.csv", text="review", label="rating")     # splits, and says what it found
     print(data.summary())
     print(check(data).text())                                     # what to mend before training
     data = read(("train.en", "train.de"), test=("test.en", "test.de"))     # roles text and target
     data = read("memory.tmx", text="en", target="de")
+    data = read_images("photos")                                  # one sub-folder for each class
 
 ``read`` takes files (CSV, TSV, JSON Lines, Parquet, plain text, TMX, gettext, gzipped or not),
 pairs of files aligned line by line, folders and dataframes; ``read_table`` gives a single table
@@ -14,6 +15,7 @@ with all its columns.
 from manyheads.data.batch import shuffled_batches, token_budget_batches
 from manyheads.data.check import check
 from manyheads.data.dataset import Dataset, Split
+from manyheads.data.images import holds_images, read_images
 from manyheads.data.reader import read
 from manyheads.data.report import Finding, Histogram, Report, Severity
 from manyheads.data.table import Table, read_table
@@ -27,7 +29,9 @@ __all__ = [
     "Split",
     "Table",
     "check",
+    "holds_images",
     "read",
+    "read_images",
     "read_table",
     "shuffled_batches",
     "token_budget_batches",

@@ -43,10 +43,8 @@ def duplicates(scan: Scan) -> Iterator[Finding]:
             if not labels or labels[position] == labels[first]
         )
     if total := sum(map(len, found.values())):
-        message = (
-            f"{count_of(total, 'row')} repeating an earlier row of the same split "
-            "(equal up to case and white space)"
-        )
+        equal = "the same image" if scan.has_images else "equal up to case and white space"
+        message = f"{count_of(total, 'row')} repeating an earlier row of the same split ({equal})"
         remedy = "take the repetitions out, unless their frequency means something"
         yield scan.finding("duplicate", Severity.WARNING, message, remedy, found)
 
@@ -65,8 +63,9 @@ def conflicts(scan: Scan) -> Iterator[Finding]:
             name: [position for position, key in enumerate(keys) if key in torn]
             for name, keys in scan.keys.items()
         }
-        message = f"{count_of(len(torn), 'text')} with different labels"
-        remedy = "decide on one label for each of these texts, or take them out"
+        noun = "image" if scan.has_images else "text"
+        message = f"{count_of(len(torn), noun)} with different labels"
+        remedy = f"decide on one label for each of these {noun}s, or take them out"
         yield scan.finding("conflict", Severity.WARNING, message, remedy, found)
 
 
@@ -81,13 +80,19 @@ def leakage(scan: Scan) -> Iterator[Finding]:
             for name in (later, earlier)
         }
         leaked, total = len(found[later]), len(scan.splits[later])
-        seen = set(_exact_texts(scan, earlier, found[earlier]))
-        exact = sum(texts in seen for texts in _exact_texts(scan, later, found[later]))
+        noun = "image" if scan.has_images else "text"
         message = (
-            f"{leaked:,} of {count_of(total, 'row')} in {later} ({leaked / total:.1%}) have a text "
-            f"of {earlier}: {count_of(len(shared), 'different text')}, {exact:,} rows letter for "
-            f"letter and {leaked - exact:,} up to case and white space"
+            f"{leaked:,} of {count_of(total, 'row')} in {later} ({leaked / total:.1%}) have "
+            f"{'an' if scan.has_images else 'a'} {noun} of {earlier}: "
+            f"{count_of(len(shared), f'different {noun}')}"
         )
+        if not scan.has_images:
+            seen = set(_exact_texts(scan, earlier, found[earlier]))
+            exact = sum(texts in seen for texts in _exact_texts(scan, later, found[later]))
+            message += (
+                f", {exact:,} rows letter for letter and {leaked - exact:,} up to case and white "
+                "space"
+            )
         remedy = (
             f"take these rows out of {earlier}, or give every score with and without "
             f"those of {later}"

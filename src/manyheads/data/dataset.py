@@ -1,4 +1,6 @@
-"""Text in memory, labelled, parallel or plain: splits that remember where each row came from."""
+"""Texts or images in memory, labelled, parallel or plain: splits that remember where each row came
+from.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from manyheads.image import image_name
+
 _SHOWN_CLASSES = 12
+
+# The roles whose values are texts.
+TEXT_ROLES = ("text", "pair", "negative", "target")
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,9 +29,10 @@ class Split:
         rows: the 1-based number of each row in its source. For CSV, TSV and JSON Lines it is the
             line where the row begins: what an editor would show.
         columns: the values by role: ``"text"``, and ``"pair"``, ``"negative"``, ``"target"``
-            (parallel text) and ``"label"`` where there are any.
+            (parallel text) and ``"label"`` where there are any; of images ``"image"`` instead of
+            texts.
         unit: what ``rows`` count: ``"line"`` or ``"row"``.
-        files: for a folder of text files, the path of each row's file within ``source``.
+        files: for a folder of texts or images, the path of each row's file within ``source``.
     """
 
     name: str
@@ -58,7 +67,7 @@ class Split:
         for role, values in self.columns.items():
             digest.update(f"{role}\0".encode())
             for value in values:
-                digest.update(f"{value!r}\0".encode("utf-8", "surrogatepass"))
+                digest.update(_content(value) if role == "image" else _spelled(value))
         return digest.hexdigest()[:16]
 
     def describe(self, index: int) -> str:
@@ -66,6 +75,13 @@ class Split:
         if self.files is not None:
             return f"{self.source}/{self.files[index]}"
         return f"{self.source}, {self.unit} {self.rows[index]}"
+
+    def shown(self, index: int) -> str:
+        """Return what a person is to see of the row: its text, or what its image is known by."""
+        if "image" in self.columns:
+            return image_name(self.columns["image"][index])
+        text: str = self.columns["text"][index]
+        return text
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,6 +119,17 @@ class Dataset:
         lines += [_split_line(split) for split in self.splits()]
         lines += list(self.notes)
         return printable("\n".join(lines))
+
+
+def _spelled(value: object) -> bytes:
+    return f"{value!r}\0".encode("utf-8", "surrogatepass")
+
+
+def _content(image: Any) -> bytes:
+    """Return the bytes of an image, which may be a file, bytes, or an array."""
+    if isinstance(image, str | Path):
+        return Path(image).read_bytes()
+    return image if isinstance(image, bytes) else bytes(image.tobytes())
 
 
 def label_items(labels: Iterable[Any]) -> Iterable[Any]:

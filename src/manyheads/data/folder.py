@@ -95,7 +95,7 @@ def pick_file(folder: Path) -> Path:
         raise DataError(f"{folder}: holds several tables ({names}); name one of them")
     raise DataError(
         f"{folder}: holds no data; put a table there (train.csv, test.csv, …) "
-        "or one sub-folder of .txt files per class"
+        "or one sub-folder of .txt files per class; images are read by read_images (--image)"
     )
 
 

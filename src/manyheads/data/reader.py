@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from manyheads.data.aligned import aligned_splits
 from manyheads.data.dataset import Dataset, Split, is_missing, shorten
-from manyheads.data.delimited import infer
-from manyheads.data.folder import split_name, split_paths
+from manyheads.data.folder import split_paths
 from manyheads.data.roles import choose_roles, find_column, guesses
-from manyheads.data.split import hold_out, text_key
+from manyheads.data.splits import (
+    hold_out_fractions,
+    refuse_missing_labels,
+    sources_of,
+    splits_in_memory,
+    with_typed_labels,
+)
 from manyheads.data.table import Table, read_table
 from manyheads.data.tagged import are_words, joined
 from manyheads.errors import DataError
-
-_SHOWN_ROWS = 5
 
 
 def read(
@@ -82,9 +84,8 @@ def read(
         "target": target,
     }
     given = {role: None if column is None else str(column) for role, column in roles.items()}
-    parts, fractions = _parts(
-        source, {"valid": valid, "test": test}, given["text"], given["target"]
-    )
+    own = _own_splits(source, given["text"], given["target"])
+    parts, fractions = sources_of(source, own, {"valid": valid, "test": test})
     sides = [side for side in (given["text"], given["target"]) if side is not None]
     tables = {
         name: read_table(
@@ -105,52 +106,19 @@ def read(
         for split in splits.values():
             _refuse_empty(split, names)
     running = tables["train"].running and set(names) == {"text"}
-    total = len(splits["train"])
-    for name in ("test", "valid"):
-        if fraction := fractions.get(name):
-            count = max(1, round(fraction * total))
-            stay, held_out = _hold_out(splits["train"], name, count, None if running else seed)
-            splits["train"] = stay
-            if held_out is None:
-                notes.append(f"no {name} split: too few rows to take any away from train")
-            else:
-                splits[name] = held_out
-                how = "from the end of the text" if running else f"(seed {seed})"
-                notes.append(f"{name}: {len(held_out):,} rows held out of train {how}")
+    hold_out_fractions(splits, fractions, None if running else seed, notes)
     return Dataset(splits["train"], splits.get("valid"), splits.get("test"), names, tuple(notes))
-
-
-def _parts(
-    source: Any, wanted: Mapping[str, Any], text: str | None, target: str | None
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Sort out which splits have a source of their own and which are fractions of train."""
-    parts = _own_splits(source, text, target) or {"train": source}
-    fractions = {}
-    for name, value in wanted.items():
-        if value is None:
-            continue
-        if not isinstance(value, int | float):
-            parts[name] = value
-        elif not 0 <= value < 1:
-            raise DataError(f"{name}={value} must be a fraction from 0 to below 1, e.g. 0.1")
-        elif name not in parts:
-            fractions[name] = value
-    if sum(fractions.values()) >= 1:
-        raise DataError(f"{fractions} leave no row to train on; choose smaller fractions")
-    return {name: parts[name] for name in ("train", "valid", "test") if name in parts}, fractions
 
 
 def _own_splits(source: Any, text: str | None, target: str | None) -> dict[str, Any]:
     """Return the splits that a folder or a mapping of tables brings, if any."""
-    if isinstance(source, str | Path):
-        folder = Path(source).expanduser()
-        if not folder.is_dir():
-            return {}
-        aligned = aligned_splits(folder, text, target) if text and target else {}
-        return dict(aligned or split_paths(folder))
-    if isinstance(source, Mapping) and "train" in source and not isinstance(source["train"], list):
-        return {split_name(name) or name: table for name, table in source.items()}
-    return {}
+    if not isinstance(source, str | Path):
+        return splits_in_memory(source)
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return {}
+    aligned = aligned_splits(folder, text, target) if text and target else {}
+    return dict(aligned or split_paths(folder))
 
 
 def _formats(tables: Mapping[str, Table]) -> list[str]:
@@ -177,9 +145,9 @@ def _splits(
         texts = {role: _texts(split, role, names[role]) for role in columns if role != "label"}
         splits[name] = replace(split, columns={**columns, **texts})
     if "label" in names:
-        splits = _with_typed_labels(splits, [name for name in tables if tables[name].untyped])
+        splits = with_typed_labels(splits, [name for name in tables if tables[name].untyped])
         for split in splits.values():
-            _refuse_missing_labels(split, names["label"])
+            refuse_missing_labels(split, names["label"])
     return splits
 
 
@@ -239,44 +207,3 @@ def _texts(split: Split, role: str, column: str) -> list[str]:
     if not any(text.strip() for text in texts):
         raise DataError(f"{split.source}: every text in column {column!r} is empty; choose another")
     return texts
-
-
-def _with_typed_labels(splits: Mapping[str, Split], untyped: Sequence[str]) -> dict[str, Split]:
-    """Infer the type of the labels over all untyped splits at once: a class has one type."""
-    inferred = iter(infer([x for name in untyped for x in splits[name].columns["label"]]))
-    typed = dict(splits)
-    for name in untyped:
-        labels = list(islice(inferred, len(splits[name])))
-        typed[name] = replace(splits[name], columns={**splits[name].columns, "label": labels})
-    return typed
-
-
-def _refuse_missing_labels(split: Split, column: str) -> None:
-    rows = [index for index, label in enumerate(split.columns["label"]) if is_missing(label)]
-    if not rows:
-        return
-    shown = ", ".join(str(split.rows[index]) for index in rows[:_SHOWN_ROWS])
-    more = ", …" if len(rows) > _SHOWN_ROWS else ""
-    raise DataError(
-        f"{split.source}: {len(rows):,} of {len(split):,} rows have no label in column {column!r} "
-        f"({split.unit} {shown}{more}); label these rows or take them out"
-    )
-
-
-def _hold_out(split: Split, name: str, count: int, seed: int | None) -> tuple[Split, Split | None]:
-    """Return what stays and what is held out, if a class can spare it.
-
-    Rows are chosen by `seed`; without one they are the last, as running text needs it.
-    """
-    if seed is None:
-        end = len(split) - count
-        stay, leave = list(range(end)), list(range(end, len(split)))
-        leave = leave if stay else []
-    else:
-        # Pairs count as a whole; of parallel text the source decides.
-        pairs = split.columns.get("pair") or [None] * len(split)
-        keys = [text_key(*texts) for texts in zip(split.columns["text"], pairs, strict=True)]
-        stay, leave = hold_out(keys, split.columns.get("label"), count, seed)
-    if not leave:
-        return split, None
-    return split.take(stay), replace(split.take(leave), name=name)

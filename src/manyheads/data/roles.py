@@ -10,20 +10,16 @@ from manyheads.data.tmx import matching_languages
 from manyheads.errors import DataError, did_you_mean
 
 _TEXT_NAMES = (
-    "text",
-    "sentence",
-    "review",
-    "content",
-    "comment",
-    "message",
-    "document",
-    "body",
-    "tokens",
-    "words",
+    *("text", "sentence", "review", "content", "comment", "message", "document", "body"),
+    *("tokens", "words"),
 )
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
 _ROLES = ("text", "pair", "negative", "target", "label")
 _SQUAD = {"text": "question", "pair": "context", "label": "answers"}
+_IMAGE_NAMES = (
+    *("image", "image_path", "file_name", "filename", "filepath", "file", "path", "img"),
+    *("picture", "photo"),
+)
 
 
 def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -52,6 +48,24 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     if len(set(chosen.values())) < len(chosen):
         raise DataError(f"{table.source}: one column cannot serve twice: {chosen}")
     return {role: chosen[role] for role in _ROLES if role in chosen}
+
+
+def choose_image_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the columns of images and, where there are any, of labels.
+
+    `given` are those that were asked for. Raises `DataError` where no column of images is obvious.
+    """
+    columns = list(table.columns)
+    label = given["label"] or _guess(columns, _LABEL_NAMES)
+    image = given["image"] or _guess(columns, _IMAGE_NAMES) or _only_other(table, label)
+    if image is None:
+        raise DataError(
+            f"{table.source}: which column holds the images, or their files? "
+            f"Choose image=… among {_listed(columns)}"
+        )
+    if image == label:
+        raise DataError(f"{table.source}: column {image!r} cannot hold both images and labels")
+    return {"image": image} if label is None else {"image": image, "label": label}
 
 
 def find_column(table: Table, role: str, name: str) -> str:
@@ -88,7 +102,7 @@ def guesses(table: Table, names: Mapping[str, str], given: Mapping[str, str | No
     """Say which columns were chosen by their names alone."""
     guessed = [
         f"{role}={names[role]!r}"
-        for role in ("text", "label")
+        for role in ("text", "image", "label")
         if role in names and not given[role] and role not in table.roles
     ]
     return [f"columns chosen by their names: {', '.join(guessed)}"] if guessed else []

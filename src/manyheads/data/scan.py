@@ -11,7 +11,7 @@ from typing import Any
 
 from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
 from manyheads.data.report import Finding, Severity, describe_rows
-from manyheads.data.split import text_key
+from manyheads.data.split import row_keys
 
 _FEW_ROWS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -31,10 +31,7 @@ class Scan:
     @cached_property
     def keys(self) -> dict[str, list[str]]:
         """One key per row; texts that are equal up to case and white space have equal keys."""
-        return {
-            name: [text_key(*texts) for texts in zip(*text_columns(split), strict=True)]
-            for name, split in self.splits.items()
-        }
+        return {name: row_keys(split.columns) for name, split in self.splits.items()}
 
     @cached_property
     def positions(self) -> dict[str, dict[str, list[int]]]:
@@ -65,7 +62,12 @@ class Scan:
     @cached_property
     def sides_of_text(self) -> tuple[str, ...]:
         """The roles whose texts stand apart: the source and, of parallel text, the target."""
-        return ("text", "target") if "target" in self.dataset.train.columns else ("text",)
+        return tuple(role for role in ("text", "target") if role in self.dataset.train.columns)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether rows have an image instead of a text."""
+        return "image" in self.dataset.train.columns
 
     @property
     def is_plain(self) -> bool:

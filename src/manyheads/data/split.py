@@ -1,17 +1,18 @@
 """Hold rows out of the training data: stratified, seeded, and without leakage.
 
-Rows of the same text are kept together: a text that is in both train and test would let the model
-recite what it should infer.
+Rows of the same text or image are kept together: one that is in both train and test would let the
+model recite what it should infer.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from manyheads.data.dataset import are_numbers
+from manyheads.image import image_key
 
 _QUANTILES = 10
 _FEW_ROWS = 20
@@ -23,6 +24,15 @@ def text_key(text: str, pair: str | None = None) -> str:
     return key if pair is None else f"{key}\n{text_key(pair)}"
 
 
+def row_keys(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Return one key per row, equal for rows of the same text, pair of texts, or image."""
+    if "image" in columns:
+        return [image_key(image) for image in columns["image"]]
+    texts = columns["text"]
+    pairs = columns.get("pair") or [None] * len(texts)
+    return [text_key(*both) for both in zip(texts, pairs, strict=True)]
+
+
 def hold_out(
     keys: Sequence[Hashable], labels: Sequence[Any] | None, count: int, seed: int
 ) -> tuple[list[int], list[int]]:
@@ -32,7 +42,7 @@ def hold_out(
     altogether, so a class of one row stays, and fewer rows may be held out than asked for.
 
     Args:
-        keys: one per row, equal for rows of the same text.
+        keys: one per row, equal for rows of the same text or image.
         labels: one per row: classes, lists of classes or numbers; None for an unstratified choice.
         count: how many rows to hold out.
         seed: of the choice; the same seed and rows give the same answer on every machine.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -18,10 +18,10 @@ from manyheads.text import ENDED, OPEN, Algorithm, BytePair, Tokenizer, learn_to
 
 @runtime_checkable
 class Blueprint(Protocol):
-    """How to build a model from nothing but the texts that it will learn from."""
+    """How to build a model from nothing but the texts, or images, that it will learn from."""
 
-    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
-        """Learn the tokenizer from columns of texts and draw the weights."""
+    def build_for(self, columns: Mapping[str, Sequence[Any]], seed: int = 0) -> Pretrained:
+        """Learn the tokenizer from columns of texts, or look at images, and draw the weights."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Scratch:
     dropout: float = 0.1
     tokenizer: Algorithm = field(default_factory=BytePair)
 
-    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+    def build_for(self, columns: Mapping[str, Sequence[Any]], seed: int = 0) -> Pretrained:
         """Learn the tokenizer from texts and second texts, and draw the weights."""
         return self.build([*columns["text"], *columns.get("pair", ())], seed)
 
@@ -49,8 +49,8 @@ class Scratch:
 
         Raises `ConfigError` for sizes that do not fit each other.
         """
-        _check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
-        _check_dropout(self.dropout)
+        check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
+        check_dropout(self.dropout)
         _check_rotary(self.width, self.heads)
         tokenizer = learn_tokenizer(texts, self.tokenizer, max_tokens=self.max_tokens)
         config = self._config(tokenizer.vocabulary_size) | {
@@ -106,7 +106,7 @@ class ScratchSeq2Seq:
     tokenizer: Algorithm = field(default_factory=lambda: BytePair(lowercase=False))
     target_tokenizer: Algorithm | None = None
 
-    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+    def build_for(self, columns: Mapping[str, Sequence[Any]], seed: int = 0) -> Pretrained:
         """Learn from sources and targets."""
         return self.build(columns["text"], columns.get("target", ()), seed)
 
@@ -116,8 +116,8 @@ class ScratchSeq2Seq:
         Raises `ConfigError` for sizes that do not fit each other.
         """
         sizes = ("layers", "decoder_layers", "width", "heads", "feedforward", "max_tokens")
-        _check_sizes(self, sizes)
-        _check_dropout(self.dropout)
+        check_sizes(self, sizes)
+        check_dropout(self.dropout)
         if self.target_tokenizer is None:
             tokenizer, other = self._learn([*sources, *targets], self.tokenizer), None
         else:
@@ -182,7 +182,7 @@ class ScratchDecoder:
     dropout: float = 0.1
     tokenizer: Algorithm = field(default_factory=lambda: BytePair(lowercase=False))
 
-    def build_for(self, columns: Mapping[str, Sequence[str]], seed: int = 0) -> Pretrained:
+    def build_for(self, columns: Mapping[str, Sequence[Any]], seed: int = 0) -> Pretrained:
         """Learn the tokenizer from texts and draw the weights."""
         return self.build(columns["text"], seed)
 
@@ -191,8 +191,8 @@ class ScratchDecoder:
 
         Raises `ConfigError` for sizes that do not fit each other.
         """
-        _check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
-        _check_dropout(self.dropout)
+        check_sizes(self, ("layers", "width", "heads", "feedforward", "max_tokens"))
+        check_dropout(self.dropout)
         _check_rotary(self.width, self.heads)
         tokenizer = learn_tokenizer(texts, self.tokenizer, frame=OPEN)
         config = self._config(tokenizer)
@@ -247,14 +247,16 @@ def _shrink_residuals(transformer: Transformer) -> None:
                 layer.weight.div_((2 * len(blocks)) ** 0.5)
 
 
-def _check_sizes(blueprint: object, names: Sequence[str]) -> None:
+def check_sizes(blueprint: object, names: Sequence[str]) -> None:
+    """Raise `ConfigError` for a size below 1."""
     for name in names:
         size = getattr(blueprint, name)
         if size is not None and size < 1:
             raise ConfigError(f"{name}={size} is below 1; choose at least 1")
 
 
-def _check_dropout(dropout: float) -> None:
+def check_dropout(dropout: float) -> None:
+    """Raise `ConfigError` for a dropout that is no share."""
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout={dropout} is outside 0 to 1; choose such as 0.1")
 

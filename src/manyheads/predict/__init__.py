@@ -10,10 +10,11 @@ from manyheads.predict.answering import Answered, Answerer
 from manyheads.predict.embedding import Embedded, Embedder
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
+from manyheads.predict.images import ImagePredictor
 from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
 from manyheads.predict.running import BATCH_TOKENS, map_batches, map_ragged, run
 from manyheads.predict.sequence import Predictor
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import Settings, TextSettings
 from manyheads.predict.tagging import Entity, TaggedText, Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter, WritingPredictor
 
@@ -29,12 +30,14 @@ __all__ = [
     "Embedder",
     "Entity",
     "Filled",
+    "ImagePredictor",
     "MaskFiller",
     "Predictor",
     "Settings",
     "TaggedText",
     "Tagger",
     "TextGenerator",
+    "TextSettings",
     "TextWriter",
     "WritingPredictor",
     "is_embedder",

@@ -20,7 +20,7 @@ from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.folder import save_folder
 from manyheads.predict.running import map_ragged
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Answering, AnswerModel, Candidate, QuestionReader, Reader, Window
 
 
@@ -66,7 +66,11 @@ class Answerer:
 
     @classmethod
     def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+        cls,
+        settings: TextSettings,
+        pretrained: Pretrained,
+        device: torch.device | str,
+        folder: Path,
     ) -> Self:
         """Return the predictor of a folder that was read; raises `CheckpointError`."""
         task = settings.task
@@ -129,7 +133,7 @@ class Answerer:
         )
         write_check(folder, self.check_vectors)
         reader = self.reader.reader
-        return Settings(self.task, reader.cleaning, reader.truncation).to_json()
+        return TextSettings(self.task, reader.cleaning, reader.truncation).to_json()
 
     def _run(
         self, questions: Sequence[str], contexts: Sequence[str], progress: Callable[[int], None]

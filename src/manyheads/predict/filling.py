@@ -20,7 +20,7 @@ from manyheads.hub.masked import save_with_masked_output, with_published_output
 from manyheads.predict.blanks import Blank, TextWithBlanks
 from manyheads.predict.plain import PlainPredictor
 from manyheads.predict.running import in_batches
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import TextSettings
 from manyheads.tasks import MaskedLanguageModel, PlainModel, Reader
 from manyheads.text import Encoded, Piece
 
@@ -76,7 +76,11 @@ class MaskFiller(PlainPredictor):
 
     @classmethod
     def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+        cls,
+        settings: TextSettings,
+        pretrained: Pretrained,
+        device: torch.device | str,
+        folder: Path,
     ) -> Self:
         """Return the predictor of a folder that was read.
 
@@ -241,14 +245,14 @@ class MaskFiller(PlainPredictor):
         )
 
     @classmethod
-    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+    def _reader(cls, settings: TextSettings, pretrained: Pretrained) -> Any:
         assert isinstance(settings.task, MaskedLanguageModel)
         reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
         return settings.task.passage_reader(reader, pretrained)
 
-    def _settings(self) -> Settings:
+    def _settings(self) -> TextSettings:
         reader = self.reader.reader
-        return Settings(self.task, reader.cleaning, reader.truncation)
+        return TextSettings(self.task, reader.cleaning, reader.truncation)
 
     def _save(self, folder: Path, pretrained: Pretrained) -> None:
         save_with_masked_output(folder, pretrained)

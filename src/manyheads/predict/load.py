@@ -15,14 +15,16 @@ from manyheads.predict.answering import Answerer
 from manyheads.predict.embedding import Embedder
 from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
+from manyheads.predict.images import ImagePredictor
 from manyheads.predict.sequence import Predictor
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import Settings, TextSettings
 from manyheads.predict.tagging import Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
     Answering,
     Classification,
     Embedding,
+    ImageClassification,
     LanguageModel,
     MaskedLanguageModel,
     MultiLabel,
@@ -39,6 +41,7 @@ from manyheads.writer import Generator
 # Which predictor answers for which tasks.
 _PREDICTORS: dict[type, Any] = {
     SequenceTask: Predictor,
+    ImageClassification: ImagePredictor,
     TextToText: TextWriter,
     LanguageModel: TextGenerator,
     MaskedLanguageModel: MaskFiller,
@@ -72,10 +75,11 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or a published model that classifies, tags, embeds, fills masks, or
     writes.
 
-    What comes back depends on the task: a `Predictor` for labels and numbers, a `Tagger` for words,
-    an `Answerer` for questions about a text, a `TextWriter` for texts from texts, a
-    `TextGenerator` for texts that go on, a `MaskFiller` for masked tokens, an `Embedder` for a
-    folder of sentence-transformers, a `Generator` for a published model that writes.
+    What comes back depends on the task: a `Predictor` for labels and numbers, an `ImagePredictor`
+    for labels of images, a `Tagger` for words, an `Answerer` for questions about a text, a
+    `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a `MaskFiller` for
+    masked tokens, an `Embedder` for a folder of sentence-transformers, a `Generator` for a
+    published model that writes.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)
@@ -115,18 +119,22 @@ def settings_of(folder: Path, pretrained: Pretrained) -> Settings | None:
         return _published_tagger(pretrained)
     elif pretrained.is_answerer:
         longest = pretrained.longest_input
-        return Settings(Answering(), Cleaning(), Windows(longest, longest // 4))
+        return TextSettings(Answering(), Cleaning(), Windows(longest, longest // 4))
     elif publishes_masked_output(pretrained):
         task = MaskedLanguageModel()
     else:
         return None
-    return Settings(task, Cleaning(), Head(pretrained.longest_input))
+    if isinstance(task, ImageClassification):
+        return Settings(task)
+    return TextSettings(task, Cleaning(), Head(pretrained.longest_input))
 
 
 def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
     try:
         task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
-        return Settings(
+        if isinstance(task, ImageClassification):
+            return Settings(task)
+        return TextSettings(
             task,
             Cleaning.from_json(manifest["cleaning"]),
             truncation_from_json(manifest["truncation"]),
@@ -136,12 +144,12 @@ def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
         raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error
 
 
-def _published_tagger(pretrained: Pretrained) -> Settings:
+def _published_tagger(pretrained: Pretrained) -> TextSettings:
     """Return the task of a published head for tokens; long texts are read in windows."""
     names = {int(number): name for number, name in pretrained.config["id2label"].items()}
     longest = pretrained.longest_input
     task = Tagging(tuple(names[number] for number in range(len(names))))
-    return Settings(task, Cleaning(), Windows(longest, longest // 4))
+    return TextSettings(task, Cleaning(), Windows(longest, longest // 4))
 
 
 def _published_task(pretrained: Pretrained) -> Task:
@@ -152,6 +160,13 @@ def _published_task(pretrained: Pretrained) -> Task:
     outputs = len(names) or len(tensors.get("out.bias", ()))
     labels = tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))
     kind = config.get("problem_type")
+    if pretrained.transformer.spec.embed.patches is not None:
+        if kind not in (None, ImageClassification.problem_type):
+            raise ConfigError(
+                f"problem_type={kind!r} of a model that reads images is not understood; models "
+                "with one label for each image are"
+            )
+        return ImageClassification(labels=labels)
     if kind == MultiLabel.problem_type:
         return MultiLabel(labels=labels)
     if kind == Regression.problem_type or (kind is None and outputs == 1):

@@ -13,7 +13,7 @@ import torch
 
 from manyheads.hub import Pretrained, save_model
 from manyheads.predict.folder import save_folder
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import TextSettings
 from manyheads.tasks import PlainModel
 
 
@@ -33,7 +33,11 @@ class PlainPredictor:
 
     @classmethod
     def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+        cls,
+        settings: TextSettings,
+        pretrained: Pretrained,
+        device: torch.device | str,
+        folder: Path,
     ) -> Self:
         """Return the predictor of a folder that was read."""
         reader = cls._reader(settings, pretrained)
@@ -55,9 +59,9 @@ class PlainPredictor:
 
     @classmethod
     @abstractmethod
-    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+    def _reader(cls, settings: TextSettings, pretrained: Pretrained) -> Any:
         """Return how texts are read, as the settings say."""
 
     @abstractmethod
-    def _settings(self) -> Settings:
+    def _settings(self) -> TextSettings:
         """Return what `_reader` needs to make the reader again."""

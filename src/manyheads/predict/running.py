@@ -10,7 +10,7 @@ from torch import Tensor
 
 from manyheads.core.streams import in_streams, streams_on
 from manyheads.data.batch import token_budget_batches
-from manyheads.tasks import Example, Sample, SequenceTask, TaskModel, Trainable
+from manyheads.tasks import HeadModel, OutputTask, Sample, Trainable
 
 Value = TypeVar("Value")
 
@@ -20,16 +20,16 @@ _LEAST_TOKENS = 256  # smaller batches would cost more than sharing them out bri
 
 
 def run(
-    model: TaskModel,
-    task: SequenceTask,
-    examples: Sequence[Example],
+    model: HeadModel,
+    task: OutputTask,
+    examples: Sequence[Sample],
     *,
     batch_tokens: int = BATCH_TOKENS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Tensor:
     """Return the outputs (N, C) of all examples on the CPU, in their order.
 
-    They are run in batches of similar length, on CPU several at once; which texts share a batch
+    They are run in batches of similar length, on CPU several at once; which of them share a batch
     does not matter.
     """
     return map_batches(

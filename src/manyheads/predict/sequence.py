@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -12,56 +10,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manyheads.core.packed import pack
-from manyheads.hub import Pretrained, save_with_sequence_head
-from manyheads.hub.load import fill
+from manyheads.hub import Pretrained
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
-from manyheads.predict.folder import save_folder
+from manyheads.predict.outputs import OutputPredictor, opened_head
 from manyheads.predict.running import run
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Example, Reader, SequenceTask, TaskModel
 
 
-class Predictor:
+class Predictor(OutputPredictor):
     """A trained model that answers: `predictor("a text")`, or a list of texts, or of pairs."""
-
-    def __init__(
-        self, model: TaskModel, task: SequenceTask, reader: Reader, pretrained: Pretrained
-    ) -> None:
-        self.model = model.eval()
-        self.task = task
-        self.reader = reader
-        self.pretrained = pretrained
-        pack(self.model)
-
-    @classmethod
-    def of(
-        cls, task: SequenceTask, model: TaskModel, reader: Reader, pretrained: Pretrained
-    ) -> Self:
-        """Return the predictor of a trained model; it is a copy."""
-        model = copy.deepcopy(model).eval()
-        return cls(model, task.folded(model.head), reader, pretrained)
 
     @classmethod
     def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+        cls,
+        settings: TextSettings,
+        pretrained: Pretrained,
+        device: torch.device | str,
+        folder: Path,
     ) -> Self:
         """Return the predictor of a folder that was read; raises `CheckpointError`."""
-        task = settings.task
-        assert isinstance(task, SequenceTask)
-        tensors, _ = pretrained.family.require_sequence_head().rules.to_ours(
-            pretrained.head_weights
-        )
-        head = task.head(pretrained)
-        fill(head, tensors, device, torch.float32, source=str(folder))
+        assert isinstance(settings.task, SequenceTask)
+        head = opened_head(settings.task, pretrained, device, folder)
         reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
-        return cls(TaskModel(pretrained.transformer, head), task, reader, pretrained)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The names of the outputs, in the order of `probabilities`."""
-        return self.task.labels
+        return cls(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
 
     @overload
     def __call__(self, inputs: str, pairs: str | None = None) -> Any: ...
@@ -113,19 +86,6 @@ class Predictor:
         encoded = self.reader.read(inputs, pairs)
         return [Example(row, one) for row, one in enumerate(encoded)]
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the predictor as a folder; a folder that is there already is replaced file by file.
-
-        Raises `CheckpointError` where that is not possible; what was there is whole then.
-        """
-        return save_folder(Path(folder), self._write)
-
-    def _write(self, folder: Path) -> Mapping[str, Any]:
-        save_with_sequence_head(
-            folder,
-            replace(self.pretrained, transformer=self.model.transformer),
-            self.model.head.state_dict(),
-            self.task.hub_settings(),
-        )
+    def _settings(self, folder: Path) -> TextSettings:
         write_check(folder, self.check_vectors)
-        return Settings(self.task, self.reader.cleaning, self.reader.truncation).to_json()
+        return TextSettings(self.task, self.reader.cleaning, self.reader.truncation)

@@ -11,9 +11,19 @@ from manyheads.text import Cleaning, Truncation
 
 @dataclass(frozen=True)
 class Settings:
-    """The task, and how texts become tokens; `target_tokens` limits what is written."""
+    """The task; how images are made ready stands in a file of its own."""
 
     task: Task
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a manifest says of it."""
+        return {"task": {"name": self.task.name, **self.task.to_json()}}
+
+
+@dataclass(frozen=True)
+class TextSettings(Settings):
+    """The task, and how texts become tokens; `target_tokens` limits what is written."""
+
     cleaning: Cleaning
     truncation: Truncation
     target_tokens: int | None = None
@@ -22,7 +32,7 @@ class Settings:
         """Return what a manifest says of it."""
         written = {} if self.target_tokens is None else {"target_tokens": self.target_tokens}
         return {
-            "task": {"name": self.task.name, **self.task.to_json()},
+            **super().to_json(),
             "cleaning": self.cleaning.to_json(),
             "truncation": self.truncation.to_json(),
             **written,

@@ -20,7 +20,7 @@ from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.folder import save_folder
 from manyheads.predict.running import map_ragged
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Reader, Tagging, TagModel, WordReader
 from manyheads.tasks.tag_scheme import chunks_of
 from manyheads.text.tagged import Span, join_words, split_words
@@ -80,7 +80,11 @@ class Tagger:
 
     @classmethod
     def opened(
-        cls, settings: Settings, pretrained: Pretrained, device: torch.device | str, folder: Path
+        cls,
+        settings: TextSettings,
+        pretrained: Pretrained,
+        device: torch.device | str,
+        folder: Path,
     ) -> Self:
         """Return the predictor of a folder that was read; raises `CheckpointError`."""
         task = settings.task
@@ -149,7 +153,7 @@ class Tagger:
         )
         write_check(folder, self.check_vectors)
         reader = self.reader.reader
-        return Settings(self.task, reader.cleaning, reader.truncation).to_json()
+        return TextSettings(self.task, reader.cleaning, reader.truncation).to_json()
 
     def _log_probs(
         self,

@@ -13,7 +13,7 @@ from manyheads.generate import Settings as GenerationSettings
 from manyheads.hub import Pretrained
 from manyheads.hub.generation import write_generation
 from manyheads.predict.plain import PlainPredictor
-from manyheads.predict.settings import Settings
+from manyheads.predict.settings import TextSettings
 from manyheads.tasks import LanguageModel, PlainModel, TextToText
 from manyheads.tasks.text_to_text import pair_reader
 from manyheads.text import Head
@@ -84,15 +84,15 @@ class TextWriter(WritingPredictor):
         return cleaned
 
     @classmethod
-    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+    def _reader(cls, settings: TextSettings, pretrained: Pretrained) -> Any:
         target = Head(settings.target_tokens or pretrained.longest_input)
         return pair_reader(pretrained, settings.cleaning, settings.truncation, target)
 
-    def _settings(self) -> Settings:
+    def _settings(self) -> TextSettings:
         assert isinstance(self.task, TextToText)
         source, target = self.reader.source, self.reader.target
         limit = target.truncation.max_tokens
-        return Settings(self.task, source.cleaning, source.truncation, limit)
+        return TextSettings(self.task, source.cleaning, source.truncation, limit)
 
 
 class TextGenerator(WritingPredictor):
@@ -104,10 +104,10 @@ class TextGenerator(WritingPredictor):
         return cleaned
 
     @classmethod
-    def _reader(cls, settings: Settings, pretrained: Pretrained) -> Any:
+    def _reader(cls, settings: TextSettings, pretrained: Pretrained) -> Any:
         assert isinstance(settings.task, LanguageModel)
         length = settings.truncation.max_tokens
         return settings.task.stream_reader(pretrained, settings.cleaning, length)
 
-    def _settings(self) -> Settings:
-        return Settings(self.task, self.reader.cleaning, Head(self.reader.length))
+    def _settings(self) -> TextSettings:
+        return TextSettings(self.task, self.reader.cleaning, Head(self.reader.length))

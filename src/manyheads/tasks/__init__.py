@@ -13,13 +13,18 @@ from manyheads.tasks.answer_samples import QuestionReader, Window, WindowBatch
 from manyheads.tasks.answer_spans import Candidate
 from manyheads.tasks.answers import Answers, AnswerScores, answer_scores
 from manyheads.tasks.batch import Batch
-from manyheads.tasks.classify import Balance, Classification, Labelled, MultiLabel, MultiLabelled
+from manyheads.tasks.classify import Classification, MultiLabel, MultiLabelled
 from manyheads.tasks.contrast import Angle, CoSent, InBatchNegatives, Objective, SquaredCosine
 from manyheads.tasks.embed import Embedding
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
+from manyheads.tasks.image_augment import Augmentation, Erase, Flip, Mixup, Shift
+from manyheads.tasks.image_batch import ImageBatch, ImageExample, ImageReader
+from manyheads.tasks.image_classify import ImageClassification, ImageModel
 from manyheads.tasks.language_model import LanguageModel
 from manyheads.tasks.masked import MaskedLanguageModel
 from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
+from manyheads.tasks.one_label import Balance, Labelled
+from manyheads.tasks.outputs import HeadModel, OutputTask
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
@@ -64,6 +69,7 @@ __all__ = [
     "AnswerScores",
     "Answering",
     "Answers",
+    "Augmentation",
     "Balance",
     "Batch",
     "Bleu",
@@ -76,7 +82,15 @@ __all__ = [
     "CoSent",
     "Comparison",
     "Embedding",
+    "Erase",
     "Example",
+    "Flip",
+    "HeadModel",
+    "ImageBatch",
+    "ImageClassification",
+    "ImageExample",
+    "ImageModel",
+    "ImageReader",
     "InBatchNegatives",
     "Judgement",
     "Labelled",
@@ -86,11 +100,13 @@ __all__ = [
     "MaskedBatch",
     "MaskedLanguageModel",
     "Minibatch",
+    "Mixup",
     "MultiLabel",
     "MultiLabelled",
     "Nist",
     "Noise",
     "Objective",
+    "OutputTask",
     "Pair",
     "PairBatch",
     "PairReader",
@@ -110,6 +126,7 @@ __all__ = [
     "RougeWords",
     "Sample",
     "SequenceTask",
+    "Shift",
     "SimilarityScores",
     "SquaredCosine",
     "Stream",
@@ -153,6 +170,7 @@ TASKS = {
         Classification,
         MultiLabel,
         Regression,
+        ImageClassification,
         TextToText,
         Translation,
         Summarization,

@@ -22,6 +22,12 @@ def labels_of(columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
     return columns["label"]
 
 
+def require_texts(columns: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `DataError` where there are images instead of texts."""
+    if "text" not in columns:
+        raise DataError("the data have no texts, which this task is about; read some with mh.read")
+
+
 def label_name(value: Any) -> str:
     """Return the name under which a label is stored: text as it is, numbers and truth as text."""
     return value if isinstance(value, str) else str(value)

@@ -14,7 +14,7 @@ from torch import Tensor
 from manyheads.errors import ConfigError, DataError, RecipeError
 from manyheads.hub import Pretrained
 from manyheads.hub.masked import with_masked_output
-from manyheads.tasks.labels import Describe
+from manyheads.tasks.labels import Describe, require_texts
 from manyheads.tasks.masking import MaskedBatch, Masking, Passage, PassageReader, Unit
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.plain import PlainModel
@@ -49,6 +49,7 @@ class MaskedLanguageModel:
 
     def check(self, columns: Columns, describe: Describe) -> None:
         """Raise `DataError` where there is no text at all."""
+        require_texts(columns)
         if not any(str(text).strip() for text in columns["text"]):
             raise DataError(f"{describe(0)} and all rows after it hold no text to learn from")
 

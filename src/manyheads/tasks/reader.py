@@ -8,11 +8,13 @@ from typing import Any
 
 from manyheads.text import Cleaning, Encoded, Tokenizer, Truncation
 
+_NO_TEXTS = ("label", "image")
+
 
 def cleaned(columns: Mapping[str, Sequence[Any]], cleaning: Cleaning) -> dict[str, Sequence[Any]]:
-    """Return columns with all texts cleaned; labels stay as they are."""
+    """Return columns with all texts cleaned; labels and images stay as they are."""
     return {
-        role: values if role == "label" else [cleaning(text) for text in values]
+        role: values if role in _NO_TEXTS else [cleaning(text) for text in values]
         for role, values in columns.items()
     }
 

@@ -14,12 +14,14 @@ from torch import nn
 from manyheads.core.attention import Attend
 from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
+from manyheads.data.dataset import TEXT_ROLES
 from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.scratch import Blueprint
 from manyheads.predict import predictor_of
 from manyheads.tasks import Judgement, Reading, Task
+from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, whole
 from manyheads.train.checkpoint import CheckpointStore
@@ -42,7 +44,8 @@ _AUTOFIT_PATIENCE = 3
 class HardRow:
     """One row and what the model makes of it, for looking at the worst ones.
 
-    Of tasks that write there is no `prediction`: their models are judged token by token.
+    Of tasks that write there is no `prediction`: their models are judged token by token. Of an
+    image, `text` is the file.
     """
 
     loss: float
@@ -190,12 +193,22 @@ class Learner:
         judgement, _ = self._judge(chosen, "looking for the top losses")
         losses = judgement.losses
         order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
-        texts = chosen.columns["text"]
         roles = (role for role in ("label", "target", "pair") if role in chosen.columns)
-        column = chosen.columns[next(roles, "text")]
-        wanted = judgement.expected or (lambda i: column[judgement.rows[i]])
+        role = next(roles, None)
+
+        def wanted(i: int) -> Any:
+            row = judgement.rows[i]
+            return chosen.shown(row) if role is None else chosen.columns[role][row]
+
+        expected = judgement.expected or wanted
         return [
-            HardRow(losses[i], chosen.describe(row), texts[row], wanted(i), judgement.prediction(i))
+            HardRow(
+                losses[i],
+                chosen.describe(row),
+                chosen.shown(row),
+                expected(i),
+                judgement.prediction(i),
+            )
             for i in order
             for row in [judgement.rows[i]]
         ]
@@ -231,13 +244,8 @@ class Learner:
         if isinstance(model, Pretrained):
             return replace(model, transformer=copy.deepcopy(model.transformer))
         if isinstance(model, Blueprint):
-            train = self.data.train.columns
-            texts = {
-                role: [cleaning(text) for text in train[role]]
-                for role in ("text", "pair", "negative", "target")
-                if role in train
-            }
-            return model.build_for(self.task.corpus(texts), seed=self.recipe.seed)
+            corpus = self.task.corpus(cleaned(self.data.train.columns, cleaning))
+            return model.build_for(corpus, seed=self.recipe.seed)
         return load_model(model)
 
     def _fit(self, recipe: Recipe, resume: bool) -> History:
@@ -316,7 +324,7 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
     if cleaning.surrogates:
         return
     for split in data.splits():
-        for role in split.columns.keys() & {"text", "pair", "negative", "target"}:
+        for role in split.columns.keys() & set(TEXT_ROLES):
             for row, text in enumerate(split.columns[role]):
                 if has_surrogates(text):
                     raise DataError(

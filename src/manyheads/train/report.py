@@ -1,4 +1,4 @@
-"""The evaluation of a model on a split, with a bag-of-words baseline beside it."""
+"""The evaluation of a model on a split, with a baseline of its task beside it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""What readers of texts and of images share: where splits come from, labels, what is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from manyheads.data.dataset import Split, is_missing
+from manyheads.data.delimited import infer
+from manyheads.data.folder import split_name
+from manyheads.data.split import hold_out, row_keys
+from manyheads.errors import DataError
+
+_SHOWN_ROWS = 5
+
+
+def sources_of(
+    source: Any, own: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Sort out which splits have a source of their own and which are fractions of train.
+
+    `own` are the splits that the source brings, `wanted` what is asked for by the name of a split.
+    Raises `DataError` for a fraction that is out of range.
+    """
+    parts = dict(own) or {"train": source}
+    fractions = {}
+    for name, value in wanted.items():
+        if value is None:
+            continue
+        if not isinstance(value, int | float):
+            parts[name] = value
+        elif not 0 <= value < 1:
+            raise DataError(f"{name}={value} must be a fraction from 0 to below 1, e.g. 0.1")
+        elif name not in parts:
+            fractions[name] = value
+    if sum(fractions.values()) >= 1:
+        raise DataError(f"{fractions} leave no row to train on; choose smaller fractions")
+    return {name: parts[name] for name in ("train", "valid", "test") if name in parts}, fractions
+
+
+def splits_in_memory(source: Any) -> dict[str, Any]:
+    """Return the splits of a mapping of tables, nothing where a source is something else."""
+    if isinstance(source, Mapping) and "train" in source and not isinstance(source["train"], list):
+        return {split_name(name) or name: table for name, table in source.items()}
+    return {}
+
+
+def with_typed_labels(splits: Mapping[str, Split], untyped: Sequence[str]) -> dict[str, Split]:
+    """Infer the type of the labels over all untyped splits at once: a class has one type."""
+    inferred = iter(infer([x for name in untyped for x in splits[name].columns["label"]]))
+    typed = dict(splits)
+    for name in untyped:
+        labels = list(islice(inferred, len(splits[name])))
+        typed[name] = replace(splits[name], columns={**splits[name].columns, "label": labels})
+    return typed
+
+
+def refuse_missing_labels(split: Split, column: str) -> None:
+    """Raise `DataError` naming the rows of a split that have no label."""
+    rows = [index for index, label in enumerate(split.columns["label"]) if is_missing(label)]
+    if not rows:
+        return
+    shown = ", ".join(str(split.rows[index]) for index in rows[:_SHOWN_ROWS])
+    more = ", …" if len(rows) > _SHOWN_ROWS else ""
+    raise DataError(
+        f"{split.source}: {len(rows):,} of {len(split):,} rows have no label in column {column!r} "
+        f"({split.unit} {shown}{more}); label these rows or take them out"
+    )
+
+
+def hold_out_fractions(
+    splits: MutableMapping[str, Split],
+    fractions: Mapping[str, float],
+    seed: int | None,
+    notes: list[str],
+) -> None:
+    """Take fractions of the training split away as splits of their own, and note it.
+
+    Rows are chosen by `seed`; without one they are the last, as running text needs it.
+    """
+    total = len(splits["train"])
+    for name in ("test", "valid"):
+        if fraction := fractions.get(name):
+            count = max(1, round(fraction * total))
+            stay, held_out = _hold_out(splits["train"], name, count, seed)
+            splits["train"] = stay
+            if held_out is None:
+                notes.append(f"no {name} split: too few rows to take any away from train")
+            else:
+                splits[name] = held_out
+                how = "from the end of the text" if seed is None else f"(seed {seed})"
+                notes.append(f"{name}: {len(held_out):,} rows held out of train {how}")
+
+
+def _hold_out(split: Split, name: str, count: int, seed: int | None) -> tuple[Split, Split | None]:
+    """Return what stays and what is held out, if a class can spare it."""
+    if seed is None:
+        end = len(split) - count
+        stay, leave = list(range(end)), list(range(end, len(split)))
+        leave = leave if stay else []
+    else:
+        keys = row_keys(split.columns)
+        stay, leave = hold_out(keys, split.columns.get("label"), count, seed)
+    if not leave:
+        return split, None
+    return split.take(stay), replace(split.take(leave), name=name)
