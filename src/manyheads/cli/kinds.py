@@ -25,7 +25,7 @@ def usual_kind(data: Dataset) -> TaskKind:
             f"{data.train.source}: which column holds the labels, or the texts to write? Choose "
             "--label COL or --target COL, or --task language-model for plain text"
         )
-    from manyheads.tasks.annotation import hold_tags
+    from manyheads.text.annotation import hold_tags
 
     if hold_tags(columns["label"]):
         return TaskKind.TAGGING

@@ -15,7 +15,7 @@ from manyheads.data.folder import split_name, split_paths
 from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.split import hold_out, text_key
 from manyheads.data.table import Table, read_table
-from manyheads.data.tagged import are_words, joined
+from manyheads.data.tagged import annotated, are_words, joined
 from manyheads.errors import DataError
 
 _SHOWN_ROWS = 5
@@ -171,6 +171,7 @@ def _splits(
         splits = _with_typed_labels(splits, [name for name in tables if tables[name].untyped])
         for split in splits.values():
             _refuse_missing_labels(split, names["label"])
+        splits = annotated(splits)
     return splits
 
 
