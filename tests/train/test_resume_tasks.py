@@ -46,6 +46,13 @@ def filler(folder: Path | None) -> mh.Learner:
     return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
 
 
+def tagger(folder: Path | None) -> mh.Learner:
+    """A model that finds names, of whose tokens some are hidden."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "subword_dropout": 0.0, "token_dropout": 0.2})
+    task, data = mh.Tagging(), tiny.names(30, valid=4)
+    return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
+
+
 RECIPES = {
     "moving average": RECIPE,
     "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
@@ -69,8 +76,8 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
 
 
 @pytest.mark.parametrize("at", [1, 4])
-@pytest.mark.parametrize("make", [speaker, filler])
-def test_language_models_after_any_update(
+@pytest.mark.parametrize("make", [speaker, filler, tagger])
+def test_other_tasks_after_any_update(
     tmp_path: Path, make: Callable[[Path | None], mh.Learner], at: int
 ):
     undisturbed = make(None)
