@@ -76,6 +76,44 @@ def columns(rows: Sequence[tuple[str, Any]]) -> dict[str, list[Any]]:
     return {"text": [text for text, _ in rows], "label": [label for _, label in rows]}
 
 
+TAGGING = mh.Recipe(batch_size=8, learning_rate=1e-2, epochs=8, max_tokens=64)
+
+_NAMES = {"PER": ("Anna", "Béla", "Carl Otto", "Dora"), "LOC": ("Bonn", "New York", "Oslo", "Rome")}
+_VERBS = ("met", "saw", "left", "found")
+
+
+def named_rows(count: int, seed: int = 0) -> list[tuple[str, list[tuple[int, int, str]]]]:
+    """Sentences with persons and places, and the characters that each of them has."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        text, spans = "", []
+        for kind, before in (("PER", ""), ("PER", f" {draw.choice(_VERBS)} "), ("LOC", " in ")):
+            name = draw.choice(_NAMES[kind])
+            start = len(text) + len(before)
+            text += before + name
+            spans.append((start, start + len(name), kind))
+        rows.append((f"{text}.", spans))
+    return rows
+
+
+def names(count: int = 60, *, valid: int = 0, test: int = 0) -> mh.Dataset:
+    """A data set of names that a model learns to find within seconds."""
+
+    def split(rows: int, seed: int) -> dict[str, list[Any]] | None:
+        return columns(named_rows(rows, seed)) if rows else None
+
+    return mh.read(columns(named_rows(count)), valid=split(valid, 1) or 0, test=split(test, 2))
+
+
+def speech(count: int = 60) -> mh.Dataset:
+    """A data set of words with what each of them is."""
+    kinds = dict.fromkeys(_VERBS, "VERB") | {"in": "ADP", ".": "PUNCT"}
+    words = [text.replace(".", " .").split() for text, _ in named_rows(count)]
+    tags = [[kinds.get(word, "NOUN") for word in row] for row in words]
+    return mh.read({"words": words, "tags": tags}, valid=0)
+
+
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 

@@ -18,6 +18,7 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
 
+import manyheads as mh
 from manyheads.core import attend, sparse
 from manyheads.core.attention import Attend
 from manyheads.core.dense import Scoring
@@ -40,6 +41,7 @@ from manyheads.families import (
 )
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.load import fill
+from manyheads.predict import Tagger
 
 from .batches import FIRST_WORD, VOCABULARY, Apart, Batch, Images
 
@@ -57,6 +59,7 @@ class Case:
     base: type[transformers.PreTrainedModel]
     classifier: type[transformers.PreTrainedModel]
     masked: type[transformers.PreTrainedModel]
+    tagger: type[transformers.PreTrainedModel] | None
     lengths: tuple[int, ...] = (5, 1, 9, 9, 3)
     batch: type[Batch | Images] = Batch
     auto: type[Any] = transformers.AutoModelForSequenceClassification
@@ -103,6 +106,7 @@ CASES = {
         transformers.BertModel,
         transformers.BertForSequenceClassification,
         transformers.BertForMaskedLM,
+        transformers.BertForTokenClassification,
     ),
     "roberta": Case(
         ROBERTA,
@@ -112,6 +116,7 @@ CASES = {
         transformers.RobertaModel,
         transformers.RobertaForSequenceClassification,
         transformers.RobertaForMaskedLM,
+        transformers.RobertaForTokenClassification,
     ),
     "xlm-roberta": Case(
         XLM_ROBERTA,
@@ -121,6 +126,7 @@ CASES = {
         transformers.XLMRobertaModel,
         transformers.XLMRobertaForSequenceClassification,
         transformers.XLMRobertaForMaskedLM,
+        transformers.XLMRobertaForTokenClassification,
     ),
     "distilbert": Case(
         DISTILBERT,
@@ -137,6 +143,7 @@ CASES = {
         transformers.DistilBertModel,
         transformers.DistilBertForSequenceClassification,
         transformers.DistilBertForMaskedLM,
+        transformers.DistilBertForTokenClassification,
     ),
     "electra": Case(
         ELECTRA,
@@ -146,6 +153,7 @@ CASES = {
         transformers.ElectraModel,
         transformers.ElectraForSequenceClassification,
         transformers.ElectraForMaskedLM,
+        transformers.ElectraForTokenClassification,
     ),
     # Sequences beyond the window, and two beyond the blocks in which a window is computed.
     "modernbert": Case(
@@ -156,6 +164,7 @@ CASES = {
         transformers.ModernBertModel,
         transformers.ModernBertForSequenceClassification,
         transformers.ModernBertForMaskedLM,
+        transformers.ModernBertForTokenClassification,
         lengths=(5, 140, 1, 30, 30, 150),
     ),
     "modernbert-mean": Case(
@@ -175,6 +184,7 @@ CASES = {
         transformers.ModernBertModel,
         transformers.ModernBertForSequenceClassification,
         transformers.ModernBertForMaskedLM,
+        transformers.ModernBertForTokenClassification,
         lengths=(12, 3, 70),
     ),
     # Windows narrower than the sequences, and sequences that end inside a block of queries.
@@ -186,6 +196,7 @@ CASES = {
         transformers.LongformerModel,
         transformers.LongformerForSequenceClassification,
         transformers.LongformerForMaskedLM,
+        transformers.LongformerForTokenClassification,
         lengths=(5, 1, 140, 9, 9, 270),
     ),
     # Texts within the reach of full attention, beyond it, and of whole blocks.
@@ -204,6 +215,7 @@ CASES = {
         transformers.BigBirdModel,
         transformers.BigBirdForSequenceClassification,
         transformers.BigBirdForMaskedLM,
+        transformers.BigBirdForTokenClassification,
         lengths=(5, 37, 1, 36, 80, 80, 99),
         batch=Apart,
     ),
@@ -224,6 +236,7 @@ CASES = {
         transformers.ViTModel,
         transformers.ViTForImageClassification,
         transformers.ViTForMaskedImageModeling,
+        None,
         batch=Images,
         auto=transformers.AutoModelForImageClassification,
     ),
@@ -388,6 +401,13 @@ class Classifier(nn.Module):
         body = {name: read(p) for name, p in self.transformer.named_parameters()}
         head = {name: read(p) for name, p in self.head.named_parameters()}
         return self.family.rules.to_theirs(body) | self.family.sequence_head.rules.to_theirs(head)
+
+
+def open_tagger(folder: Path) -> Tagger:
+    """Open a published head for words here."""
+    tagger = mh.load(folder)
+    assert isinstance(tagger, Tagger)
+    return tagger
 
 
 def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> Classifier:

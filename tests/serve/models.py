@@ -9,6 +9,7 @@ from tests import tiny
 import manyheads as mh
 
 LINES = tiny.lines(60).train.columns["text"]
+NAMED = [text for text, _ in tiny.named_rows(12, seed=5)]
 TEXTS = [*LINES[:6], "今天去图书馆", " ".join(LINES[:30]), "Loud and Clear"]
 
 
@@ -51,6 +52,14 @@ def masks(folder: Path) -> Path:
     """A model that fills in masks."""
     learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
     learner.fit(epochs=1)
+    return learner.predictor().save(folder)
+
+
+def tagger(folder: Path, names: bool = True) -> Path:
+    """A model that finds names, or that says what each word is."""
+    data = tiny.names(80) if names else tiny.speech(80)
+    learner = mh.Learner(tiny.SCRATCH, mh.Tagging(), data, tiny.TAGGING, quiet=True)
+    learner.fit()
     return learner.predictor().save(folder)
 
 

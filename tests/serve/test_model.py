@@ -18,8 +18,9 @@ import manyheads as mh
 from manyheads.errors import ConfigError, TextError
 from manyheads.serve.crew import Crew
 from manyheads.serve.items import Lane
-from manyheads.serve.model import Asking, ServedEmbedder, ServedLabeller, ServedModel
+from manyheads.serve.model import Asking, ServedEmbedder, ServedModel
 from manyheads.serve.opening import served
+from manyheads.serve.predictors import ServedLabeller
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reading import Cut
 from manyheads.serve.reception import Limits

@@ -112,3 +112,70 @@ def test_json_refuses_what_it_does_not_know() -> None:
         Cleaning.from_json({"htm": True})
     with pytest.raises(RecipeError, match="must be true or false"):
         Cleaning.from_json({"html": "yes"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean", "origins"),
+    [
+        ("plain", "plain", None),
+        ("cafe\u0301 x", "café x", [0, 1, 2, 3, 5, 6]),
+        ("a\r\nb\rc", "a\nb\nc", [0, 1, 3, 4, 5]),
+        ("a\u200bb", "ab", [0, 2]),
+        ("e\u200b\u0301x", "éx", [0, 3]),
+        ("\ufeffBonn", "Bonn", [1, 2, 3, 4]),
+        ("\u1112\u1161\u11ab!", "한!", [0, 3]),
+        ("\ud83d\ude00 x", "😀 x", [0, 2, 3]),
+        ("\u0958x", "\u0915\u093cx", [0, 0, 1]),  # NFC takes this one apart
+        ("q\u0323\u0307", "q\u0323\u0307", None),
+        ("q\u0307\u0323x", "q\u0323\u0307x", [0, 0, 0, 3]),
+        ("\U00016d63\U00016d67\U00016d67", "\U00016d69\U00016d67", None),
+        ("\ud804\udc99\ud804\udcba", "\U0001109a", [0]),  # letter and mark, both in halves
+        ("\u200b\u00ad", "", []),
+    ],
+)
+def test_cleaning_says_where_each_character_was(
+    raw: str, clean: str, origins: list[int] | None
+) -> None:
+    cleaning = Cleaning(surrogates=True)
+    if clean != cleaning(raw):  # what is one depends on the version of Unicode
+        assert "\U00016d63" in raw
+        return
+    found, places = cleaning.traced(raw)
+    assert found == clean
+    if origins is not None or found == raw:
+        assert places == origins
+
+
+@given(st.one_of(any_text, st.text("a\u0301\u0323\u200b\r\n\x00\ud83d\ude00\u1112\u1161\u11ab한")))
+def test_traces_go_on_and_unchanged_characters_are_where_they_were(text: str) -> None:
+    cleaning = Cleaning(surrogates=True)
+    cleaned, places = cleaning.traced(text)
+    assert cleaned == cleaning(text)
+    if places is None:
+        assert cleaned == text
+        return
+    assert len(places) == len(cleaned)
+    assert places == sorted(places)
+    for character, place in zip(cleaned, places, strict=True):
+        if unicodedata.combining(character) or not character.isascii() or character in "\n ":
+            continue
+        assert text[place] == character
+
+
+def test_every_pair_that_becomes_one_is_cleaned_together() -> None:
+    """All of Unicode: no letter is missing among those that join the one before them."""
+    pairs = [
+        parts
+        for code in range(0x110000)
+        if len(parts := unicodedata.normalize("NFD", chr(code))) > 1
+    ]
+    assert len(pairs) > 10_000
+    for parts in pairs:
+        for text in (parts, f"x{parts}x", f"\u200b{parts}"):
+            cleaned, _ = Cleaning().traced(text)
+            assert cleaned == Cleaning()(text)
+
+
+def test_html_leaves_no_trace() -> None:
+    with pytest.raises(RecipeError, match="could not be shown in the text that was given"):
+        Cleaning(html=True).traced("<b>x</b>")

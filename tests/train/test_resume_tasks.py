@@ -56,6 +56,13 @@ def seeker(folder: Path | None) -> mh.Learner:
     return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
 
 
+def tagger(folder: Path | None) -> mh.Learner:
+    """A model that finds names, of whose tokens some are hidden."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "subword_dropout": 0.0, "token_dropout": 0.2})
+    task, data = mh.Tagging(), tiny.names(30, valid=4)
+    return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
+
+
 RECIPES = {
     "moving average": RECIPE,
     "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
@@ -79,7 +86,7 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
 
 
 @pytest.mark.parametrize("at", [1, 4])
-@pytest.mark.parametrize("make", [speaker, filler, seeker])
+@pytest.mark.parametrize("make", [speaker, filler, seeker, tagger])
 def test_other_tasks_after_any_update(
     tmp_path: Path, make: Callable[[Path | None], mh.Learner], at: int
 ):

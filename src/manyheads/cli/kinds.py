@@ -32,7 +32,7 @@ def usual_kind(data: Dataset) -> TaskKind:
             "--label COL or --target COL, or --task language-model for plain text, --task "
             "embedding for pairs"
         )
-    from manyheads.tasks.annotation import hold_tags
+    from manyheads.text.annotation import hold_tags
 
     if "pair" in columns and any(isinstance(label, dict) for label in columns["label"]):
         return TaskKind.ANSWERING

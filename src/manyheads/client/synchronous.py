@@ -155,8 +155,9 @@ class Client:
     ) -> list[dict[str, Any]]:
         """Return what a model says of each text, or of each pair.
 
-        That is ``label`` and ``probabilities``, ``labels``, or ``value``, as the model's task has
-        it, with the text's ``tokens`` and how many of them it did not see, ``truncated``.
+        That is ``label`` and ``probabilities``, ``labels``, ``value``, ``entities`` or ``words``,
+        as the model's task has it, with the text's ``tokens`` and how many of them it did not see,
+        ``truncated``.
         """
         return self._loop.run(
             self._client.predict(texts, pairs, truncate=truncate, model=model, timeout=timeout)

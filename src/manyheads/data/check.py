@@ -1,7 +1,7 @@
 """`check`: what to know and to mend before training, with row numbers and remedies.
 
-Each kind of finding is one small function in ``check_rows``, ``check_labels``, ``check_pairs``,
-``check_texts`` or ``check_lengths``.
+Each kind of finding is one small function in ``check_rows``, ``check_labels``, ``check_tags``,
+``check_pairs``, ``check_texts`` or ``check_lengths``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from manyheads.data import check_labels, check_lengths, check_pairs, check_rows, check_texts
+from manyheads.data import (
+    check_labels,
+    check_lengths,
+    check_pairs,
+    check_rows,
+    check_tags,
+    check_texts,
+)
 from manyheads.data.dataset import Dataset
 from manyheads.data.report import Finding, Report, Severity
 from manyheads.data.scan import Scan
@@ -34,6 +41,7 @@ CHECKS: tuple[Callable[[Scan], Iterable[Finding]], ...] = (
     check_labels.integer_labels,
     check_labels.numbers_as_classes,
     check_labels.labels_hardly_repeat,
+    check_tags.entities_without_beginning,
     check_pairs.empty_sides,
     check_pairs.copies,
     check_pairs.lopsided,

@@ -30,7 +30,9 @@ def missing_labels(scan: Scan) -> Iterator[Finding]:
 
 
 def one_class(scan: Scan) -> Iterator[Finding]:
-    """A split in which every row has the same class."""
+    """A split in which every row has the same class; all texts may have names of one type."""
+    if scan.is_tagged:
+        return
     for name, classes in scan.classes.items():
         whole = [label for label, rows in classes.items() if len(rows) == len(scan.splits[name])]
         if len(classes) == 1 and whole:
@@ -63,9 +65,9 @@ def untested_classes(scan: Scan) -> Iterator[Finding]:
 
 
 def imbalance(scan: Scan) -> Iterator[Finding]:
-    """A class that is many times as frequent as another."""
+    """A class that is many times as frequent as another, as among tagged words some always are."""
     classes = scan.classes.get("train", {})
-    if len(classes) < 2:
+    if len(classes) < 2 or scan.is_tagged:
         return
     largest = max(classes, key=lambda label: len(classes[label]))
     smallest = min(classes, key=lambda label: len(classes[label]))

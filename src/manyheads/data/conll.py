@@ -14,7 +14,7 @@ from manyheads.errors import DataError
 
 CONLL_ENDINGS = (".conll", ".conllu", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".bmes")
 _CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-_TAG = re.compile(r"O|[BIESLUM]-\S+")
+_TAG = re.compile(r"O|[BIESLUWM]-\S+")
 _LOOKED_AT = 1_000  # lines
 _DOCUMENT = "-DOCSTART-"
 
@@ -69,7 +69,12 @@ def parse_sentences(text: str, source: str, *, universal: bool) -> Sentences:
         raise DataError(f"{source}: holds no words")
     if width < 2:
         raise DataError(f"{source}: has a single column; each line holds a word and its tags")
-    names = _CONLLU if universal and width == len(_CONLLU) else tuple(map(str, range(width)))
+    if universal and width != len(_CONLLU):
+        raise DataError(
+            f"{source}: has {width} columns, and CoNLL-U has {len(_CONLLU)}; name a file of other "
+            "columns .conll"
+        )
+    names = _CONLLU if universal else tuple(map(str, range(width)))
     columns = {
         name: [[cells[place] for cells in sentence] for sentence in whole]
         for place, name in enumerate(names)

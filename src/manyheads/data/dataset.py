@@ -135,13 +135,13 @@ def _content(image: Any) -> bytes:
 def label_items(labels: Iterable[Any]) -> Iterable[Any]:
     """Return every single label; a row with a list of labels contributes each of them.
 
-    So does one with tagged words; those outside of any entity say nothing.
+    So does one with tagged words, by what they are; those outside of any entity say nothing.
     """
     for label in labels:
         if isinstance(label, list | tuple):
             yield from label
-        elif (tags := getattr(label, "tags", None)) is not None:  # manyheads.text.tagged.Tagged
-            yield from (tag for tag in tags if tag != "O")
+        elif (kinds := getattr(label, "kinds", None)) is not None:  # manyheads.text.tagged.Tagged
+            yield from kinds
         else:
             yield label
 

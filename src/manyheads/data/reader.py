@@ -19,7 +19,7 @@ from manyheads.data.splits import (
     with_typed_labels,
 )
 from manyheads.data.table import Table, read_table
-from manyheads.data.tagged import are_words, joined
+from manyheads.data.tagged import annotated, are_words, joined
 from manyheads.errors import DataError
 
 
@@ -148,6 +148,7 @@ def _splits(
         splits = with_typed_labels(splits, [name for name in tables if tables[name].untyped])
         for split in splits.values():
             refuse_missing_labels(split, names["label"])
+        splits = annotated(splits)
     return splits
 
 

@@ -49,12 +49,15 @@ class Scan:
     def classes(self) -> dict[str, dict[Any, list[int]]]:
         """The positions of each class in each split; empty if the labels are not classes.
 
-        Floats are not classes, and neither are labels that hardly ever repeat.
+        Floats are not classes, and neither are labels that hardly ever repeat. Of tagged words they
+        are what the words are.
         """
         found = {name: _positions_by_class(split) for name, split in self.splits.items()}
         train = self.labels("train")
         if not train or are_numbers(train):
             return {}
+        if self.is_tagged:
+            return found
         if len(train) >= _FEW_ROWS and len(found["train"]) > len(train) / 2:
             return {}
         return found
@@ -73,6 +76,11 @@ class Scan:
     def is_plain(self) -> bool:
         """Whether there are texts alone, as a language model reads them."""
         return set(self.dataset.train.columns) == {"text"}
+
+    @cached_property
+    def is_tagged(self) -> bool:
+        """Whether the labels are tags of words."""
+        return any(hasattr(label, "tags") for label in self.labels("train"))
 
     def sides(self, split: str) -> list[tuple[str, str]]:
         """The source and the target of each row, or nothing if the text is not parallel."""
@@ -112,6 +120,8 @@ def label_key(label: Any) -> Hashable:
     """Return a hashable value that is equal for equal labels, whatever the order of a list."""
     if isinstance(label, list | tuple):
         return tuple(sorted(map(str, label)))
+    if (tags := getattr(label, "tags", None)) is not None:  # manyheads.text.tagged.Tagged
+        return tags
     return label if isinstance(label, Hashable) else str(label)
 
 
@@ -134,6 +144,8 @@ def _positions_by_class(split: Split) -> dict[Any, list[int]]:
     by_class: dict[Any, list[int]] = defaultdict(list)
     for position, label in enumerate(split.columns.get("label", [])):
         if not is_missing(label):
-            for item in label_items([label]):
-                by_class[item if isinstance(item, Hashable) else str(item)].append(position)
+            items = label_items([label])
+            keys = (item if isinstance(item, Hashable) else str(item) for item in items)
+            for key in dict.fromkeys(keys):
+                by_class[key].append(position)
     return by_class

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from manyheads.data.dataset import are_numbers
+from manyheads.data.dataset import are_numbers, label_items
 from manyheads.image import image_key
 
 _QUANTILES = 10
@@ -69,11 +69,12 @@ def hold_out(
 def _strata(labels: Sequence[Any], groups: list[list[int]]) -> list[Hashable] | None:
     """Return one stratum per group, or None when the labels are not classes.
 
-    A list of classes counts as its rarest one, so that rare classes are spread evenly; numbers are
-    cut into tenths. Labels that hardly ever repeat, such as translations, have no strata.
+    A list of classes, or of tagged words, counts as its rarest one, so that rare classes are spread
+    evenly; numbers are cut into tenths. Labels that hardly ever repeat, such as translations, have
+    no strata.
     """
     firsts = [labels[group[0]] for group in groups]
-    if any(isinstance(label, list | tuple) for label in firsts):
+    if any(isinstance(label, list | tuple) or hasattr(label, "kinds") for label in firsts):
         strata = _rarest_classes(firsts)
     elif are_numbers(firsts) and len(set(firsts)) > 2 * _QUANTILES:
         strata = _quantiles(firsts)
@@ -84,7 +85,7 @@ def _strata(labels: Sequence[Any], groups: list[list[int]]) -> list[Hashable] | 
 
 
 def _rarest_classes(labels: Sequence[Any]) -> list[Hashable]:
-    lists = [label if isinstance(label, list | tuple) else [label] for label in labels]
+    lists = [list(label_items([label])) for label in labels]
     counts = Counter(str(item) for items in lists for item in items)
     return [
         min(map(str, items), key=lambda item: (counts[item], item), default="") for items in lists

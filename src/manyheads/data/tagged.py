@@ -1,4 +1,7 @@
-"""Texts that come word by word, such as a column of lists: joined, with a tag for each word."""
+"""Texts with tagged words, in whatever form they come: one form from here on.
+
+Texts that come word by word, such as a column of lists, are joined.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,29 @@ from manyheads.errors import DataError
 def are_words(values: Sequence[Any]) -> bool:
     """Whether a column of texts holds lists of words."""
     return any(isinstance(value, list | tuple) for value in values)
+
+
+def annotated(splits: Mapping[str, Split]) -> dict[str, Split]:
+    """Return splits with tagged words instead of tags and spans, if that is what the labels are.
+
+    Raises `DataError` naming a row whose tags or spans do not fit its text.
+    """
+    if not any(map(_may_say_words, splits["train"].columns["label"])):
+        return dict(splits)
+    from manyheads.text.annotation import hold_tags, tagged_rows
+
+    if not hold_tags(splits["train"].columns["label"]):
+        return dict(splits)
+    found = {}
+    for name, split in splits.items():
+        rows = tagged_rows(split.columns["text"], split.columns["label"], split.describe)
+        found[name] = replace(split, columns={**split.columns, "label": rows})
+    return found
+
+
+def _may_say_words(label: Any) -> bool:
+    """Whether a label is more than the name of a class, or a number."""
+    return " " in label if isinstance(label, str) else isinstance(label, list | tuple | Mapping)
 
 
 def joined(split: Split, names: Mapping[str, str]) -> Split:

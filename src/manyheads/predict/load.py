@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from manyheads.errors import ConfigError
+from manyheads.families import HeadFormat
 from manyheads.hub import Pretrained, load_model, locate
 from manyheads.hub.masked import publishes_masked_output
 from manyheads.hub.sentences import makes_vectors
@@ -146,20 +147,15 @@ def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
 
 def _published_tagger(pretrained: Pretrained) -> TextSettings:
     """Return the task of a published head for tokens; long texts are read in windows."""
-    names = {int(number): name for number, name in pretrained.config["id2label"].items()}
+    labels = _published_labels(pretrained, pretrained.family.require_token_head())
     longest = pretrained.longest_input
-    task = Tagging(tuple(names[number] for number in range(len(names))))
-    return TextSettings(task, Cleaning(), Windows(longest, longest // 4))
+    return TextSettings(Tagging(labels, strict=False), Cleaning(), Windows(longest, longest // 4))
 
 
 def _published_task(pretrained: Pretrained) -> Task:
     """Return the task of a published head, which its config.json need not spell out."""
-    config = pretrained.config
-    tensors, _ = pretrained.family.require_sequence_head().rules.to_ours(pretrained.head_weights)
-    names = {int(number): name for number, name in (config.get("id2label") or {}).items()}
-    outputs = len(names) or len(tensors.get("out.bias", ()))
-    labels = tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))
-    kind = config.get("problem_type")
+    labels = _published_labels(pretrained, pretrained.family.require_sequence_head())
+    kind = pretrained.config.get("problem_type")
     if pretrained.transformer.spec.embed.patches is not None:
         if kind not in (None, ImageClassification.problem_type):
             raise ConfigError(
@@ -169,6 +165,15 @@ def _published_task(pretrained: Pretrained) -> Task:
         return ImageClassification(labels=labels)
     if kind == MultiLabel.problem_type:
         return MultiLabel(labels=labels)
-    if kind == Regression.problem_type or (kind is None and outputs == 1):
+    if kind == Regression.problem_type or (kind is None and len(labels) == 1):
         return Regression()
     return Classification(labels=labels)
+
+
+def _published_labels(pretrained: Pretrained, format_: HeadFormat) -> tuple[str, ...]:
+    """Return the names of a head's outputs, numbered where its config.json names none."""
+    tensors, _ = format_.rules.to_ours(pretrained.head_weights)
+    found = pretrained.config.get("id2label") or {}
+    names = {int(number): name for number, name in found.items()}
+    outputs = len(names) or len(tensors.get("out.bias", ()))
+    return tuple(names.get(number, f"LABEL_{number}") for number in range(outputs))

@@ -22,7 +22,8 @@ from manyheads.predict.folder import save_folder
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Reader, Tagging, TagModel, WordReader
-from manyheads.tasks.tag_scheme import chunks_of
+from manyheads.tasks.tag_path import log_probs_of_words
+from manyheads.text.tag_scheme import chunks_of
 from manyheads.text.tagged import Span, join_words, split_words
 
 
@@ -53,6 +54,15 @@ class TaggedText:
     probabilities: tuple[float, ...]
     entities: tuple[Entity, ...]
     finds_entities: bool = True
+
+    @property
+    def spans(self) -> tuple[Entity, ...]:
+        """Each word with its tag, as an entity of its own."""
+        rows = zip(self.words, self.tags, self.probabilities, strict=True)
+        return tuple(
+            Entity(start, end, tag, self.text[start:end], probability)
+            for (start, end), tag, probability in rows
+        )
 
     def __str__(self) -> str:
         if self.finds_entities:
@@ -108,7 +118,8 @@ class Tagger:
     def __call__(self, inputs):  # type: ignore[no-untyped-def]
         """Return the tags of one text, or of a list of texts, or of lists of words.
 
-        Words of a text are found as `mh.split_words` does. Raises `TextError` for what is neither.
+        Words of a text are found as `split_words` of `manyheads.text.tagged` does. Raises
+        `TextError` for what is neither.
         """
         if isinstance(inputs, str):
             return self([inputs])[0]
@@ -164,7 +175,7 @@ class Tagger:
         stretches = self.reader.read(texts, words)
         device, work = self.model.transformer.device, self.task.speak(self.model)
         parts = map_ragged(work, self.task, stretches, device=device, progress=progress)
-        return self.task.log_probs(parts, stretches, [len(spans) for spans in words])
+        return log_probs_of_words(parts, stretches, list(map(len, words)), len(self.labels))
 
     def _tagged(
         self, text: str, words: Sequence[Span], log_probs_WC: NDArray[np.float32]

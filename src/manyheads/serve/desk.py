@@ -22,6 +22,7 @@ from manyheads.predict import (
     Embedder,
     MaskFiller,
     Predictor,
+    Tagger,
     WritingPredictor,
     load,
     task_of,
@@ -63,13 +64,15 @@ def open_desk(
 
         return encoding_desk(reference, Encoding.from_json(encoding), device)
     predictor = load(reference, device=device)
-    if isinstance(predictor, Embedder | Predictor):
+    if isinstance(predictor, Embedder | Predictor | Tagger):
         require_fidelity(locate(reference), predictor.check_vectors)
     match predictor:
         case Embedder():
             return embedding_desk(predictor)
         case Predictor():
             return labelling_desk(predictor)
+        case Tagger():
+            return tagging_desk(predictor)
         case MaskFiller():
             return filling_desk(predictor)
         case Generator():
@@ -134,6 +137,27 @@ def labelling_desk(predictor: Predictor) -> Desk:
         **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
     }
     return Desk("labelling", card, {"predict": predict})
+
+
+def tagging_desk(tagger: Tagger) -> Desk:
+    """Return the desk of a model that tags words; it reads the texts itself."""
+
+    def tag(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
+        found = tagger([one.text or "" for one in questions])
+        by_words = settings["words"]
+        return [
+            Answer([asdict(span) for span in (one.spans if by_words else one.entities)])
+            for one in found
+        ]
+
+    reader = tagger.reader.reader
+    card = {
+        "task": tagger.task.name,
+        "labels": list(tagger.labels),
+        "finds_entities": tagger.task.finds_entities,
+        **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
+    }
+    return Desk("tagging", card, {"tag": tag})
 
 
 def filling_desk(filler: MaskFiller) -> Desk:

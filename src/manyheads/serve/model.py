@@ -1,4 +1,4 @@
-"""A model that is served: texts in, vectors, labels or filled masks out, by its batcher.
+"""A model that is served: texts in, vectors, labels, tags or filled masks out, by its batcher.
 
 texts ─ read ─→ questions ─ ask ─→ answers ─→ results, one for each text, in their order
 """
@@ -188,47 +188,6 @@ class ServedEmbedder(AskedModel):
         return vector
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of a text: `said` as JSON, and its raw outputs (C)."""
-
-    said: Any
-    outputs: np.ndarray
-
-
-class ServedLabeller(AskedModel):
-    """A model that says labels or numbers."""
-
-    def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
-        super().__init__(name, batcher, threads)
-        self.task: str = self.card["task"]
-        self.labels: list[str] = self.card["labels"]
-
-    @visiting
-    async def predict(
-        self, texts: Sequence[str], asking: Asking, pairs: Sequence[str] | None = None
-    ) -> list[Result[Prediction]]:
-        """Return what the model says of each text, or of each pair.
-
-        Raises `TextError`, also where there are not as many pairs, and what `Batcher.ask` raises.
-        """
-        if pairs is not None and len(pairs) != len(texts):
-            raise TextError(f"{len(texts)} texts have {len(pairs)} pairs; give one for each")
-        encoded = await self.reader.read(texts, pairs, asking.cut)
-        answers = await self._ask(encoded, Operation("predict"), asking)
-        return [
-            Result(_prediction(answer), one.tokens, one.dropped)
-            for answer, one in zip(answers, encoded, strict=True)
-        ]
-
-    def scores(self, prediction: Prediction) -> np.ndarray:
-        """Return how well each label fits, from 0 to 1, (C)."""
-        if isinstance(prediction.said, dict) and "probabilities" in prediction.said:
-            by_label = prediction.said["probabilities"]
-            return np.array([by_label[label] for label in self.labels])
-        return 1 / (1 + np.exp(-prediction.outputs))
-
-
 class ServedFiller(AskedModel):
     """A model that fills in masks."""
 
@@ -261,10 +220,3 @@ class ServedFiller(AskedModel):
 
 def _arrays(answer: Answer | ManyHeadsError) -> Sequence[np.ndarray] | ManyHeadsError:
     return answer if isinstance(answer, ManyHeadsError) else answer.arrays
-
-
-def _prediction(answer: Answer | ManyHeadsError) -> Prediction | ManyHeadsError:
-    if isinstance(answer, ManyHeadsError):
-        return answer
-    (outputs_C,) = answer.arrays
-    return Prediction(answer.said, outputs_C)

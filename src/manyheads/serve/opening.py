@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from manyheads.serve.batcher import Batcher
 from manyheads.serve.crew import Crew
 from manyheads.serve.encoding import ServedEncoder
-from manyheads.serve.model import ServedEmbedder, ServedFiller, ServedLabeller, ServedModel
+from manyheads.serve.model import ServedEmbedder, ServedFiller, ServedModel
+from manyheads.serve.predictors import ServedLabeller, ServedTagger
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reception import Limits
 from manyheads.serve.scribes import Scribes
@@ -17,7 +18,12 @@ from manyheads.serve.settings import ModelSettings
 from manyheads.serve.sizing import Size, sized
 from manyheads.serve.watch import Watch
 
-_ASKED = {"embedding": ServedEmbedder, "labelling": ServedLabeller, "filling": ServedFiller}
+_ASKED = {
+    "embedding": ServedEmbedder,
+    "labelling": ServedLabeller,
+    "tagging": ServedTagger,
+    "filling": ServedFiller,
+}
 
 
 @dataclass(frozen=True)

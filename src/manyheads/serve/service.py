@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from manyheads.errors import ConfigError, UnknownModel, WrongModel, did_you_mean
 from manyheads.serve.encoding import ServedEncoder
-from manyheads.serve.model import ServedEmbedder, ServedFiller, ServedLabeller, ServedModel
+from manyheads.serve.model import ServedEmbedder, ServedFiller, ServedModel
 from manyheads.serve.opening import Opened, open_model
+from manyheads.serve.predictors import ServedLabeller, ServedPredictor
 from manyheads.serve.reception import Reception
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.settings import ModelSettings
@@ -155,6 +156,10 @@ class Service:
     def embedder(self, name: str | None) -> ServedEmbedder:
         """Return a model that makes vectors; raises `UnknownModel`, `WrongModel`."""
         return self._of(ServedEmbedder, name, "makes no vectors")
+
+    def predictor(self, name: str | None) -> ServedPredictor:
+        """Return a model that says labels, numbers or tags; raises `UnknownModel`, `WrongModel`."""
+        return self._of(ServedPredictor, name, "says no labels, numbers or tags")
 
     def labeller(self, name: str | None) -> ServedLabeller:
         """Return a model that says labels or numbers; raises `UnknownModel`, `WrongModel`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from manyheads.tasks.tag_scheme import Chunk, chunks_of, iob2
+from manyheads.text.tag_scheme import Chunk, chunks_of, iob2
 
 GAZETTEER = "gazetteer"
 COMMONEST_TAG = "commonest tag"

@@ -22,26 +22,25 @@ from manyheads.core.transformer import initialize
 from manyheads.errors import DataError
 from manyheads.hub import Pretrained
 from manyheads.tasks import gazetteer, metrics
-from manyheads.tasks.annotation import tagged_rows
 from manyheads.tasks.labels import Describe, index_labels, label_names, labels_of
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.probe import probe
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.tag_model import TagModel
+from manyheads.tasks.tag_path import best_path, forbidden, log_probs_of_words
 from manyheads.tasks.tag_samples import Alignment, Stretch, StretchBatch, WordReader
-from manyheads.tasks.tag_scheme import (
+from manyheads.tasks.tag_scores import entity_scores
+from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
+from manyheads.text import Cleaning, Windows
+from manyheads.text.annotation import tagged_rows
+from manyheads.text.tag_scheme import (
     OUTSIDE,
-    best_path,
     chunks_of,
-    forbidden,
     iob2,
     is_entity_tag,
     mark_entities,
     tags_of_types,
 )
-from manyheads.tasks.tag_scores import entity_scores
-from manyheads.tasks.task import Columns, Judgement, Loss, Noise, Reading, Run
-from manyheads.text import Cleaning, Windows
 from manyheads.text.tagged import Tagged
 
 _REHEARSED = 100  # rows
@@ -53,14 +52,20 @@ class Tagging:
 
     Tags of all schemes that mark entities (BIO, IOB2, BILOU, BIOES) are read, and learnt as IOB2.
     Other tags, such as parts of speech, are learnt as they are. `labels` are found in the training
-    data unless given. Texts that are longer than the model reads are read in windows.
+    data unless given. Texts that are longer than the model reads are read in windows. Entities
+    begin with B- where the task is `strict`; those of models that others publish need not.
     """
 
     labels: tuple[str, ...] = ()
     alignment: Alignment = Alignment.FIRST
     label_smoothing: float = 0.0
+    strict: bool = True
 
     name = "tagging"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise DataError(f"label_smoothing={self.label_smoothing} is outside 0 to 1")
 
     @property
     def metric(self) -> str:
@@ -181,8 +186,9 @@ class Tagging:
         rows = self._rows(columns, _nameless)
         targets = self._targets(rows, _nameless)
         parts = run.ragged(self.speak(model), samples)
-        log_probs = self.log_probs(parts, samples, [len(row.words) for row in rows])
-        found = [tuple(self.decode(one_WC)) for one_WC in log_probs]
+        counts = [len(row.words) for row in rows]
+        log_probs = log_probs_of_words(parts, samples, counts, len(self.labels))
+        found = [self._learnable(self.decode(one_WC)) for one_WC in log_probs]
         losses = [
             -float(one_WC[range(len(tags)), tags].sum())
             for one_WC, tags in zip(log_probs, targets, strict=True)
@@ -192,8 +198,8 @@ class Tagging:
             scores=self._scores([row.tags for row in rows], found),
             rows=range(len(rows)),
             losses=losses,
-            prediction=lambda row: replace(rows[row], tags=found[row]),
-            expected=lambda row: rows[row],
+            prediction=lambda row: _where_they_differ(rows[row], found[row], found[row]),
+            expected=lambda row: _where_they_differ(rows[row], found[row], rows[row].tags),
         )
 
     def speak(self, model: TagModel) -> Callable[[StretchBatch], Sequence[Tensor]]:
@@ -204,27 +210,9 @@ class Tagging:
 
         return work
 
-    def log_probs(
-        self, parts: Sequence[Tensor], stretches: Sequence[Stretch], words: Sequence[int]
-    ) -> list[NDArray[np.float32]]:
-        """Return the log-probabilities (W, C) of the words of each row.
-
-        What several tokens say of a word is averaged; one that no token speaks for may be anything.
-        """
-        sums = [np.zeros((count, len(self.labels)), np.float32) for count in words]
-        tokens = [np.zeros((count, 1), np.float32) for count in words]
-        for part_WC, stretch in zip(parts, stretches, strict=True):
-            own = np.asarray(stretch.words, int)
-            np.add.at(sums[stretch.row], own, part_WC.numpy())
-            np.add.at(tokens[stretch.row], own, 1.0)
-        return [
-            _normalised(total / np.maximum(count, 1.0))
-            for total, count in zip(sums, tokens, strict=True)
-        ]
-
     def decode(self, log_probs_WC: NDArray[np.float32]) -> list[str]:
         """Return the most probable tags of a text, entities whole."""
-        if self.finds_entities:
+        if self.finds_entities and self.strict:
             return [self.labels[tag] for tag in best_path(log_probs_WC, self._forbidden)]
         return [self.labels[tag] for tag in log_probs_WC.argmax(axis=1)]
 
@@ -252,12 +240,18 @@ class Tagging:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a saved predictor keeps of the task."""
-        return {"labels": list(self.labels), "alignment": self.alignment.value}
+        return {
+            "labels": list(self.labels),
+            "alignment": self.alignment.value,
+            "strict": self.strict,
+        }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Make a task again from `to_json`."""
-        return cls(tuple(saved["labels"]), Alignment(saved["alignment"]))
+        return cls(
+            tuple(saved["labels"]), Alignment(saved["alignment"]), strict=saved.get("strict", True)
+        )
 
     def hub_settings(self) -> dict[str, Any]:
         """Return the keys of a published configuration that name the tags."""
@@ -277,7 +271,11 @@ class Tagging:
             return rows
         for number, row in enumerate(rows):
             _refuse_strange(row, describe(number))
-        return [replace(row, tags=tuple(iob2(chunks_of(row.tags), len(row.tags)))) for row in rows]
+        return [replace(row, tags=self._learnable(row.tags)) for row in rows]
+
+    def _learnable(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return tags as they are learnt: those of entities in IOB2, others as they are."""
+        return tuple(iob2(chunks_of(tags), len(tags)) if self.finds_entities else tags)
 
     def _targets(self, rows: Sequence[Tagged], describe: Describe) -> list[list[int]]:
         """Return the position of each tag; raises `DataError` for unknown ones."""
@@ -310,10 +308,16 @@ def _refuse_strange(row: Tagged, place: str) -> None:
             )
 
 
-def _normalised(scores_WC: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scores as log-probabilities."""
-    shifted = scores_WC - scores_WC.max(axis=1, keepdims=True, initial=-np.inf)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def _where_they_differ(row: Tagged, found: Sequence[str], tags: Sequence[str]) -> Tagged:
+    """Return the words that were found to be something else, with these tags of the row.
+
+    Where there are none, all of them.
+    """
+    pairs = zip(row.tags, found, strict=True)
+    places = [place for place, (tag, other) in enumerate(pairs) if tag != other]
+    places = places or list(range(len(tags)))
+    words = tuple(row.words[place] for place in places)
+    return Tagged(row.text, words, tuple(tags[place] for place in places))
 
 
 def _nameless(row: int) -> str:

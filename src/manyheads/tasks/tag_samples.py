@@ -146,9 +146,10 @@ def _best_windows(
     """Return for each word the window in which it stands farthest from the nearer end."""
     best: dict[int, tuple[int, int]] = {}
     for number, (pairs, size) in enumerate(zip(found, sizes, strict=True)):
-        for place, word in reversed(pairs):  # the first token of a word comes last and counts
+        firsts = {word: place for place, word in reversed(pairs)}  # of several tokens the first
+        for word, place in firsts.items():
             context = min(place, size - place)
-            if word not in best or best[word][1] == number or best[word][0] < context:
+            if word not in best or best[word][0] < context:
                 best[word] = context, number
     return {word: number for word, (_, number) in best.items()}
 
@@ -168,12 +169,13 @@ class StretchBatch:
     @classmethod
     def of(cls, stretches: Sequence[Stretch]) -> StretchBatch:
         """Lay stretches end to end."""
-        ids, layout = Layout.flatten([one.piece.ids for one in stretches])
+        # As published heads for words have it, no token is global (Longformer).
+        layout = Layout((one.tokens for one in stretches), global_tokens=[0] * len(stretches))
         shifted = zip(stretches, layout.starts, strict=False)
         targets = [target for one in stretches for target in one.targets]
         return cls(
             rows=tuple(one.row for one in stretches),
-            ids=ids,
+            ids=torch.tensor([i for one in stretches for i in one.piece.ids]),
             segments=torch.tensor([s for one in stretches for s in one.piece.segments]),
             layout=layout,
             places=torch.tensor(

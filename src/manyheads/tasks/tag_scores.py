@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from manyheads.errors import DataError, MissingExtra
 from manyheads.tasks.metrics import Interval, LabelScores, Scores, bootstrap_interval
-from manyheads.tasks.tag_scheme import Chunk, chunks_of
+from manyheads.text.tag_scheme import Chunk, chunks_of
 
 _RESAMPLES = 1000
 

@@ -37,8 +37,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # zero-width (non-)joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Vowels and finals of Hangul letter by letter, and second halves of surrogate pairs.
-_JOINING = re.compile("[\u1160-\u11ff\udc00-\udfff]")
+# Letters that become one with the letter before them (vowels and finals of Hangul, vowels of
+# Kirat Rai), and second halves of surrogate pairs.
+_JOINING = re.compile("[\u1160-\u11ff\U00016d67\U00016d68\udc00-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,20 @@ class Cleaning:
 
 def _goes_with(text: str, at: int) -> bool:
     """Whether a character is cleaned together with the one before it."""
-    character = text[at]
+    character = _joined(text[at : at + 2])
     return (
         (character == "\n" and text[at - 1] == "\r")
         or unicodedata.category(character)[0] == "M"
         or _JOINING.match(character) is not None
         or _INVISIBLE.match(character) is not None
     )
+
+
+def _joined(halves: str) -> str:
+    """Return the first character, a surrogate pair as the one that it stands for."""
+    if not re.match("[\ud800-\udbff][\udc00-\udfff]", halves):
+        return halves[0]
+    return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 def _without_markup(text: str) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from manyheads.text.scripts import UNSPACED
+from manyheads.text.tag_scheme import OUTSIDE, chunks_of, mark_entities
 
 Span = tuple[int, int]  # the characters text[start:end]
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _CHUNK = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
-_SHOWN = 12  # tags
+_SHOWN = 12  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,16 @@ class Tagged:
         assert len(self.words) == len(self.tags)
 
     def __str__(self) -> str:
-        pairs = zip(self.spelled(), self.tags, strict=True)
-        said = [f"{word}/{tag}" for word, tag in pairs if tag != "O"]
-        more = [f"… ({len(said)} tags)"] if len(said) > _SHOWN else []
-        return " ".join([*said[:_SHOWN], *more]) or "(no tags)"
+        said = [f"{word}/{tag}" for word, tag in zip(self.spelled(), self.tags, strict=True)]
+        more = [f"… ({len(said)} words)"] if len(said) > _SHOWN else []
+        return " ".join([*said[:_SHOWN], *more]) or "(no words)"
+
+    @property
+    def kinds(self) -> list[str]:
+        """What there is in the text: the types of its entities, or the tags of its words."""
+        if mark_entities(self.tags):
+            return [kind for _, _, kind in chunks_of(self.tags)]
+        return [tag for tag in self.tags if tag != OUTSIDE]
 
     def spelled(self) -> list[str]:
         """Return the words themselves."""

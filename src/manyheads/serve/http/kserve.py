@@ -1,8 +1,9 @@
 """The open inference protocol, version 2, of KServe and Triton: /v2/…
 
 A model has the input `text`, and `pair` where it is asked about pairs; its outputs are `embedding`,
-or `probabilities` and `label`, or `value`; of a model that fills masks or writes, `text`. How that
-one writes, the parameters of a request say, by the names of /v1/generate.
+or `probabilities` and `label`, or `value`; of a model that fills masks or writes, `text`; of one
+that tags, `entities` or `words`, a list in JSON for each text. How a model writes, the parameters
+of a request say, by the names of /v1/generate.
 """
 
 from __future__ import annotations
@@ -19,15 +20,9 @@ from manyheads.errors import TextError
 from manyheads.serve.http.replies import Json, route_of, status_of, told
 from manyheads.serve.http.tensors import HEADER, Asked, read_request, written
 from manyheads.serve.http.writing import search_of
-from manyheads.serve.model import (
-    Asking,
-    ServedEmbedder,
-    ServedFiller,
-    ServedLabeller,
-    ServedModel,
-    values_of,
-)
+from manyheads.serve.model import Asking, ServedEmbedder, ServedFiller, ServedModel, values_of
 from manyheads.serve.orders import Writing
+from manyheads.serve.predictors import ServedLabeller, ServedTagger
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.service import Service
 
@@ -96,6 +91,9 @@ async def _outputs(model: ServedModel, asked: Asked) -> Mapping[str, np.ndarray 
         wording = search_of(asked.parameters).wording()
         found = values_of(await model.write(Writing.OUTPUT, texts, wording))
         return {"text": [one["outputs"][0]["text"] for one in found]}
+    if isinstance(model, ServedTagger):
+        found = values_of(await model.tag(texts, Asking(), not model.finds_entities))
+        return {_tags_of(model): [orjson.dumps(one).decode() for one in found]}
     assert isinstance(model, ServedLabeller)
     found = values_of(await model.predict(texts, Asking(), asked.texts.get("pair")))
     if len(model.labels) < 2:
@@ -105,11 +103,17 @@ async def _outputs(model: ServedModel, asked: Asked) -> Mapping[str, np.ndarray 
     return {"probabilities": scores, "label": labels}
 
 
+def _tags_of(model: ServedTagger) -> str:
+    return "entities" if model.finds_entities else "words"
+
+
 def _metadata(model: ServedModel) -> dict[str, Any]:
     text = {"datatype": "BYTES", "shape": [-1]}
     inputs = [{"name": "text", **text}]
     if isinstance(model, ServedEmbedder):
         outputs = [{"name": "embedding", "datatype": "FP32", "shape": [-1, model.dimensions]}]
+    elif isinstance(model, ServedTagger):
+        outputs = [{"name": _tags_of(model), **text}]
     elif isinstance(model, ServedFiller | ServedWriter):
         outputs = [{"name": "text", **text}]
     else:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from manyheads.errors import ManyHeadsError, TextError
 from manyheads.serve.http.replies import Json, route_of, status_of, told
 from manyheads.serve.items import Lane
-from manyheads.serve.model import Asking, Prediction, Result, values_of
+from manyheads.serve.model import Asking, Result, values_of
 from manyheads.serve.notes import notes
 from manyheads.serve.reading import Cut
 from manyheads.serve.service import Service
@@ -56,7 +56,7 @@ class EmbedRequest(Asked):
 
 
 class PredictRequest(Asked):
-    """One text or several, or pairs of texts, to be labelled."""
+    """One text or several, or pairs of texts, to be labelled or tagged."""
 
     inputs: str | list[str]
     pairs: str | list[str] | None = Field(None, description="A second text for each of the inputs.")
@@ -96,12 +96,12 @@ def router(service: Service) -> APIRouter:
     @routes.post("/v1/predict")
     async def predict(asked: PredictRequest) -> Json:
         """Say what the model says of each text, or of each pair."""
-        model = service.labeller(asked.model)
+        model = service.predictor(asked.model)
         texts = several(asked.inputs)
         pairs = None if asked.pairs is None else several(asked.pairs)
-        results = await model.predict(texts, asked.asking(), pairs)
+        results = await model.said(texts, asked.asking(), pairs)
         raise_if_alone(results)
-        items = [item_of(one, _prediction) for one in results]
+        items = [item_of(one, dict) for one in results]
         return Json({"model": model.name, "task": model.task, "items": items})
 
     @routes.post("/v1/fill-mask")
@@ -135,11 +135,6 @@ def item_of(result: Result[Any], said: Callable[[Any], dict[str, Any]]) -> dict[
     if isinstance(result.value, ManyHeadsError):
         return counted | {"error": said_of(result.value)}
     return counted | said(result.value)
-
-
-def _prediction(prediction: Prediction) -> dict[str, Any]:
-    said = prediction.said
-    return said if isinstance(said, dict) else {"value": said}
 
 
 def _filled(said: dict[str, Any]) -> dict[str, Any]:

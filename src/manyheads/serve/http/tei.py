@@ -31,20 +31,17 @@ from manyheads.serve.http.tei_requests import (
     EmbedAllRequest,
     EmbedRequest,
     Empty,
+    Grouping,
     PredictRequest,
     RerankRequest,
     SimilarityParameters,
     SimilarityRequest,
+    TaggingParameters,
+    TaggingRequest,
     TokenizeRequest,
 )
-from manyheads.serve.model import (
-    Prediction,
-    Result,
-    ServedEmbedder,
-    ServedLabeller,
-    ServedModel,
-    values_of,
-)
+from manyheads.serve.model import Asking, Result, ServedEmbedder, ServedModel, values_of
+from manyheads.serve.predictors import Prediction, ServedLabeller, ServedTagger
 from manyheads.serve.service import Service
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -109,7 +106,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/")
     async def first_model(asked: dict[str, Any]) -> Json:
-        """Ask the first model what it is there for: vectors, similarities, labels or ranks."""
+        """Ask the first model what it is there for: vectors, similarities, labels, ranks, tags."""
         match service.model(None):
             case ServedEmbedder() if isinstance(asked.get("inputs"), dict):
                 return await similarity(_as(SimilarityRequest, asked))
@@ -117,6 +114,8 @@ def router(service: Service) -> APIRouter:
                 return await embed(_as(EmbedRequest, asked))
             case ServedLabeller() if "query" in asked:
                 return await rerank(_as(RerankRequest, asked))
+            case ServedTagger() as model:
+                return Json(await _tagged(model, _as(TaggingRequest, asked)))
         return await predict(_as(PredictRequest, asked))
 
     @routes.post("/tokenize")
@@ -187,6 +186,34 @@ def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
     if not sizes <= {1, 2} or len(sizes) > 1:
         raise TextError("inputs must all be single texts, or all be pairs")
     return [one[0] for one in parts], [one[1] for one in parts] if sizes == {2} else None
+
+
+async def _tagged(model: ServedTagger, asked: TaggingRequest) -> Any:
+    """Return the entities of each text, or its words, as Hugging Face's pipelines have them."""
+    how = asked.parameters or TaggingParameters()
+    by_words = how.aggregation_strategy is Grouping.NONE
+    ignored = ["O"] if how.ignore_labels is None else how.ignore_labels
+    kind = "entity" if by_words else "entity_group"
+    found = values_of(
+        await model.tag(
+            _several(asked.inputs), Asking(), by_words=by_words or not model.finds_entities
+        )
+    )
+    texts = [
+        [
+            {
+                kind: one["label"],
+                "score": one["probability"],
+                "word": one["text"],
+                "start": one["start"],
+                "end": one["end"],
+            }
+            for one in spans
+            if one["label"] not in ignored
+        ]
+        for spans in found
+    ]
+    return texts[0] if isinstance(asked.inputs, str) else texts
 
 
 def _scored(model: ServedLabeller, prediction: Prediction, raw: bool) -> list[dict[str, Any]]:

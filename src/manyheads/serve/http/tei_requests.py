@@ -68,6 +68,32 @@ class PredictRequest(Request):
     raw_scores: bool = False
 
 
+class Grouping(StrEnum):
+    """Whether words are put together to entities; all ways but none do it here in one way."""
+
+    NONE = "none"
+    SIMPLE = "simple"
+    FIRST = "first"
+    AVERAGE = "average"
+    MAX = "max"
+
+
+class TaggingParameters(BaseModel):
+    """What Hugging Face's clients say of how words are tagged; long texts are never cut."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    aggregation_strategy: Grouping | None = Grouping.SIMPLE
+    ignore_labels: list[str] | None = None
+
+
+class TaggingRequest(BaseModel):
+    """Texts whose words are to be tagged, as Hugging Face's clients ask."""
+
+    inputs: str | list[str]
+    parameters: TaggingParameters | None = None
+
+
 class RerankRequest(Request):
     """Texts to be ordered by how well they answer a query."""
 

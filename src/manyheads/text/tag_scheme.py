@@ -8,9 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 OUTSIDE = "O"
 _ENTITY = re.compile(r"([BIESLUWM])-(\S.*)")
 _OPENS, _CLOSES = frozenset("BSUW"), frozenset("ELSUW")
@@ -60,35 +57,3 @@ def iob2(chunks: Iterable[Chunk], words: int) -> list[str]:
 def tags_of_types(labels: Iterable[str]) -> tuple[str, ...]:
     """Return all tags that entities of these types can have, the one for none first."""
     return (OUTSIDE, *(f"{prefix}-{label}" for label in sorted(set(labels)) for prefix in "BI"))
-
-
-def forbidden(tags: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which tag may not follow which, (1 + C, C); row 0 stands for the start of a text."""
-    rows = []
-    for before in ("", *tags):
-        goes_on = {f"I-{before[2:]}"} if is_entity_tag(before) and before != OUTSIDE else set()
-        rows.append([tag.startswith("I-") and tag not in goes_on for tag in tags])
-    return np.array(rows)
-
-
-def best_path(log_probs_WC: NDArray[np.float32], barred: NDArray[np.bool_]) -> list[int]:
-    """Return the most probable sequence of tags in which no barred one follows (Viterbi 1967).
-
-    `barred` is as `forbidden` returns it.
-    """
-    if not len(log_probs_WC):
-        return []
-    greedy: list[int] = log_probs_WC.argmax(axis=1).tolist()
-    if not barred[[0, *(one + 1 for one in greedy[:-1])], greedy].any():
-        return greedy
-    costs = np.where(barred, -np.inf, 0.0)
-    scores = log_probs_WC[0] + costs[0]
-    pointers = []
-    for log_probs_C in log_probs_WC[1:]:
-        reached_CC = scores[:, None] + costs[1:]
-        pointers.append(reached_CC.argmax(axis=0))
-        scores = reached_CC.max(axis=0) + log_probs_C
-    path = [int(scores.argmax())]
-    for pointer in reversed(pointers):
-        path.append(int(pointer[path[-1]]))
-    return path[::-1]

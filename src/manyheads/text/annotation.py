@@ -8,20 +8,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from manyheads.errors import DataError
-from manyheads.tasks.labels import Describe
-from manyheads.tasks.tag_scheme import Chunk, iob2, is_entity_tag
+from manyheads.text.tag_scheme import Chunk, iob2, is_entity_tag
 from manyheads.text.tagged import Span, Tagged, cut_at, split_words
 
 _LOOKED_AT = 200  # rows
 _LABEL_KEYS = ("label", "type", "entity", "entity_group", "tag")
 
 
-def tagged_rows(texts: Sequence[str], labels: Sequence[Any], describe: Describe) -> list[Tagged]:
+def tagged_rows(
+    texts: Sequence[str], labels: Sequence[Any], describe: Callable[[int], str]
+) -> list[Tagged]:
     """Return the words and tags of each text; raises `DataError` naming the row."""
     return [
         label if isinstance(label, Tagged) else _tagged(text, label, describe(row))
@@ -40,10 +41,16 @@ def _is_tagging(label: Any) -> bool:
         tags = label.split()
         return len(tags) > 1 and all(map(is_entity_tag, tags))
     if isinstance(label, list | tuple):
-        return all(
-            isinstance(one, Mapping | list | tuple) or is_entity_tag(str(one)) for one in label
-        )
-    return isinstance(label, Tagged | Mapping)
+        return all(is_entity_tag(one) if isinstance(one, str) else _is_span(one) for one in label)
+    if isinstance(label, Mapping):
+        return all(isinstance(found, Mapping) for found in label.values())
+    return isinstance(label, Tagged)
+
+
+def _is_span(one: Any) -> bool:
+    if isinstance(one, Mapping):
+        return {"start", "end"} <= one.keys() and any(key in one for key in _LABEL_KEYS)
+    return isinstance(one, list | tuple) and [type(part) for part in one] == [int, int, str]
 
 
 def _tagged(text: str, label: Any, place: str) -> Tagged:
@@ -125,7 +132,7 @@ def _spans(label: Any, text: str, place: str) -> Iterator[tuple[int, int, str]]:
 
 def _span(one: Any) -> tuple[int, int, str]:
     if isinstance(one, Mapping):
-        kind = next(one[key] for key in _LABEL_KEYS if key in one)
-        return int(one["start"]), int(one["end"]), str(kind)
+        key = next((key for key in _LABEL_KEYS if key in one), _LABEL_KEYS[0])
+        return int(one["start"]), int(one["end"]), str(one[key])
     start, end, kind = one
     return int(start), int(end), str(kind)
