@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_a_long_context_is_read_in_windows_behind_the_same_question(
         assert window.tokens <= 48
         assert window.piece.ids[: window.first] == asked
         assert len(window.piece.ids) == window.first + len(window.starts) + 1
-    for before, behind in zip(windows, windows[1:], strict=False):
+    for before, behind in itertools.pairwise(windows):
         assert list(before.starts[-8:]) == list(behind.starts[:8])
     assert [len(window.texts) for window in windows] == [1] + [0] * (len(windows) - 1)
     assert windows[0].texts[0].dropped == 0
@@ -217,7 +218,8 @@ def test_a_long_question_keeps_what_a_short_context_leaves() -> None:
 def test_an_empty_context_is_a_window_without_tokens(tokenizer: mh.Tokenizer, context: str) -> None:
     (window,) = reader(tokenizer).read(["what"], [context], [Answers()])
     assert window.target == (0, 0)
-    assert not any(context[a:b].strip("\u200b ") for a, b in zip(window.starts, window.ends))
+    spans = zip(window.starts, window.ends, strict=True)
+    assert not "".join(context[start:end] for start, end in spans).strip()
     batch = WindowBatch.of([window])
     assert batch.counts == (1 + len(window.starts),)
 

@@ -25,9 +25,10 @@ def usual_kind(data: Dataset) -> TaskKind:
             f"{data.train.source}: which column holds the labels, or the texts to write? Choose "
             "--label COL or --target COL, or --task language-model for plain text"
         )
+    from manyheads.data.questions import holds_questions
     from manyheads.tasks.annotation import hold_tags
 
-    if "pair" in columns and any(isinstance(label, dict) for label in columns["label"]):
+    if holds_questions(data.train, data.names):
         return TaskKind.ANSWERING
     if hold_tags(columns["label"]):
         return TaskKind.TAGGING

@@ -12,6 +12,7 @@ from manyheads.data.aligned import aligned_splits
 from manyheads.data.dataset import Dataset, Split, is_missing, shorten
 from manyheads.data.delimited import infer
 from manyheads.data.folder import split_name, split_paths
+from manyheads.data.questions import holds_questions
 from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.split import hold_out, text_key
 from manyheads.data.table import Table, read_table
@@ -100,7 +101,10 @@ def read(
     for name in ("test", "valid"):
         if fraction := fractions.get(name):
             count = max(1, round(fraction * total))
-            stay, held_out = _hold_out(splits["train"], name, count, None if running else seed)
+            if holds_questions(splits["train"], names):
+                stay, held_out = _hold_out_contexts(splits["train"], name, count, seed)
+            else:
+                stay, held_out = _hold_out(splits["train"], name, count, None if running else seed)
             splits["train"] = stay
             if held_out is None:
                 notes.append(f"no {name} split: too few rows to take any away from train")
@@ -167,6 +171,8 @@ def _splits(
         columns = dict(split.columns)
         texts = {role: _texts(split, role, names[role]) for role in columns if role != "label"}
         splits[name] = replace(split, columns={**columns, **texts})
+    if any(holds_questions(split, names) for split in splits.values()):
+        return splits  # answers are texts, and without any there is none
     if "label" in names:
         splits = _with_typed_labels(splits, [name for name in tables if tables[name].untyped])
         for split in splits.values():
@@ -268,6 +274,23 @@ def _hold_out(split: Split, name: str, count: int, seed: int | None) -> tuple[Sp
         pairs = split.columns.get("pair") or [None] * len(split)
         keys = [text_key(*texts) for texts in zip(split.columns["text"], pairs, strict=True)]
         stay, leave = hold_out(keys, split.columns.get("label"), count, seed)
+    return _parted(split, stay, leave, name)
+
+
+def _hold_out_contexts(
+    split: Split, name: str, count: int, seed: int
+) -> tuple[Split, Split | None]:
+    """Hold out as `_hold_out` does; questions about the same context stay together.
+
+    What was learnt about a context would help with all of its questions.
+    """
+    keys = [text_key(context) for context in split.columns["pair"]]
+    return _parted(split, *hold_out(keys, None, count, seed), name)
+
+
+def _parted(
+    split: Split, stay: Sequence[int], leave: Sequence[int], name: str
+) -> tuple[Split, Split | None]:
     if not leave:
         return split, None
     return split.take(stay), replace(split.take(leave), name=name)

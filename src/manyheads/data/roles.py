@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from manyheads.data.dataset import shorten
+from manyheads.data.questions import ANSWER_NAMES
 from manyheads.data.table import Table
 from manyheads.data.tmx import matching_languages
 from manyheads.errors import DataError, did_you_mean
@@ -23,7 +24,7 @@ _TEXT_NAMES = (
 )
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
 _ROLES = ("text", "pair", "target", "label")
-_SQUAD = {"text": "question", "pair": "context", "label": "answers"}
+_QUESTIONS = {"text": "question", "pair": "context"}
 
 
 def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -38,8 +39,10 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     """
     chosen = _with_sides(table, {role: name for role, name in given.items() if name is not None})
     columns = list(table.columns)
-    if not chosen and set(_SQUAD.values()) <= set(columns):
-        return dict(_SQUAD)
+    if not chosen and set(_QUESTIONS.values()) <= set(columns):
+        answers = next((name for name in ANSWER_NAMES if name in columns), None)
+        if answers is not None:
+            return {**_QUESTIONS, "label": answers}
     if "label" not in chosen and "target" not in chosen:
         label = table.roles.get("label") or _guess(columns, _LABEL_NAMES)
         chosen |= {"label": label} if label is not None else {}

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
+from manyheads.data.questions import holds_questions
 from manyheads.data.report import Finding, Severity, describe_rows
 from manyheads.data.split import text_key
 
@@ -56,7 +57,7 @@ class Scan:
         """
         found = {name: _positions_by_class(split) for name, split in self.splits.items()}
         train = self.labels("train")
-        if not train or are_numbers(train):
+        if not train or are_numbers(train) or self.holds_questions:
             return {}
         if len(train) >= _FEW_ROWS and len(found["train"]) > len(train) / 2:
             return {}
@@ -66,6 +67,20 @@ class Scan:
     def sides_of_text(self) -> tuple[str, ...]:
         """The roles whose texts stand apart: the source and, of parallel text, the target."""
         return ("text", "target") if "target" in self.dataset.train.columns else ("text",)
+
+    @cached_property
+    def holds_questions(self) -> bool:
+        """Whether labels are answers to questions about contexts."""
+        return holds_questions(self.dataset.train, self.dataset.names)
+
+    def answers(self, split: str) -> list[tuple[str, Any]]:
+        """The context of each question with its answers, or nothing if there are no questions."""
+        columns = self.splits[split].columns
+        return (
+            list(zip(columns["pair"], columns["label"], strict=True))
+            if self.holds_questions
+            else []
+        )
 
     @property
     def is_plain(self) -> bool:

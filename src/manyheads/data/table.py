@@ -26,6 +26,7 @@ from manyheads.data.folder import (
     ending,
     pick_file,
 )
+from manyheads.data.squad import find_articles, questions_of
 from manyheads.data.tmx import read_memory
 from manyheads.errors import DataError
 
@@ -41,7 +42,7 @@ class Table:
 
     Attributes:
         source: the path as it was given, or ``"dataframe"``.
-        unit: what ``rows`` count: ``"line"`` or ``"row"``.
+        unit: what ``rows`` count: ``"line"``, ``"row"``, or ``"question"`` of SQuAD's JSON.
         rows: the 1-based number of each row in its source.
         columns: the values by column name.
         note: what was found out about the file, e.g. ``UTF-8, comma-separated``.
@@ -179,6 +180,10 @@ def _read_tagged(decoded: Decoded, source: str, *, universal: bool) -> Table:
 def _read_json_lines(decoded: Decoded, source: str) -> Table:
     if decoded.text.lstrip().startswith("["):
         return _read_json_array(decoded, source)
+    if (articles := find_articles(decoded.text)) is not None:
+        columns = questions_of(articles, source)
+        note = f"{decoded.describe()}, questions as SQuAD has them"
+        return Table(source, "question", range(1, len(columns["id"]) + 1), columns, note)
     records, lines = [], []
     # not str.splitlines: that also breaks at Unicode separators inside of texts
     for number, line in enumerate(decoded.text.split("\n"), 1):

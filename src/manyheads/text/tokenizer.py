@@ -42,13 +42,11 @@ class Piece:
         segments: For each token the segment (type id) that the frame of special tokens gives it,
             (T,): for BERT 0 for the first text of a pair and 1 for the second.
         offsets: For each token the characters ``text[start:end]`` that it was read from, (T,), in
-            the text that was given, or in the second text of a pair; ``(0, 0)`` for special
-            tokens of the frame. None unless asked for.
-        sources: For each token the text that it is of, (T,): 0, or 1 for the second one of a pair;
-            -1 for special tokens of the frame. None unless offsets are asked for.
+            its text; ``(0, 0)`` for special tokens of the frame. None unless asked for.
+        sources: For each token its text, (T,): 0, or 1 for the second one of a pair, -1 for special
+            tokens of the frame. None unless offsets are asked for.
         words: For each token the number of its word in the text, as the tokenizer splits text
-            before it looks for pieces, (T,); -1 for special tokens of the frame. None unless asked
-            for.
+            before it looks for pieces, (T,); -1 as in `sources`. None unless asked for.
     """
 
     ids: array[int]
@@ -215,8 +213,7 @@ class Tokenizer:
             texts: The texts; an empty one becomes its special tokens.
             pairs: For each text the second text that stands beside it.
             truncation: How to cut what is too long; None keeps every text whole.
-            offsets: Whether pieces say which characters of which text each token was read from
-                (slower).
+            offsets: Whether pieces say which characters of which text each token is from (slower).
             words: Whether pieces say which word each token belongs to.
             frame: Whether the special tokens are added that stand around every text.
             first: The number by which errors name the first text.
