@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests import tiny
+from tests import questions, tiny
 
 import manyheads as mh
 
@@ -51,6 +51,15 @@ def masks(folder: Path) -> Path:
     """A model that fills in masks."""
     learner = mh.Learner(tiny.SCRATCH, mh.MaskedLanguageModel(), tiny.lines(40))
     learner.fit(epochs=1)
+    return learner.predictor().save(folder)
+
+
+def answers(folder: Path) -> Path:
+    """A model that answers questions about contexts, or says that there is no answer."""
+    data = questions.data(60, 0, refusing=True)
+    recipe = questions.RECIPE.with_settings(["epochs=2"])
+    learner = mh.Learner(questions.MODEL, mh.Answering(), data, recipe, quiet=True)
+    learner.fit()
     return learner.predictor().save(folder)
 
 

@@ -15,7 +15,7 @@ from manyheads.cli.output import notice, show
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:
-    from manyheads.predict import Answer, Predictor, TaggedText, Tagger
+    from manyheads.predict import Answer, Answerer, Predictor, TaggedText, Tagger
 
 _SHOWN = 100  # characters of a text
 _MANY = 100  # texts from which on progress is worth a line
@@ -55,7 +55,7 @@ def predict(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Classify, value or tag texts with a saved predictor.
+    """Classify, value or tag texts with a saved predictor, or answer questions about contexts.
 
     \b
     Examples:
@@ -63,6 +63,7 @@ def predict(
       manyheads predict names-model "Angela Merkel met him in Berlin."
       manyheads predict reviews-model < texts.txt
       manyheads predict reviews-model --file new.parquet --text review --out answers.csv
+      manyheads predict answers-model --file asked.csv --text question --pair context
       cat new.jsonl | manyheads predict reviews-model --file - --out - | head
     """
     if texts and file is not None:
@@ -74,10 +75,10 @@ def predict(
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
-    from manyheads.predict import Predictor, Tagger
+    from manyheads.predict import Answerer, Predictor, Tagger
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
-    opened = opened_as(Predictor | Tagger, predictor, device, otherwise)
+    opened = opened_as(Predictor | Tagger | Answerer, predictor, device, otherwise)
     answers = _answers(opened, first, second, quiet)
     cut = sum(1 for answer in answers if answer.truncated)
     if cut:
@@ -108,6 +109,8 @@ def _inputs(
         lines = list(texts) if texts else tables.read_lines()
         return {"text": lines}, lines, None
     table = tables.read_any(file, encoding, (text, pair))
+    if text is None and pair is None and {"question", "context"} <= table.columns.keys():
+        text, pair = "question", "context"
     return (
         table.columns,
         tables.texts_of(table, text),
@@ -116,13 +119,16 @@ def _inputs(
 
 
 def _answers(
-    predictor: Predictor | Tagger, texts: list[str], pairs: list[str] | None, quiet: bool
+    predictor: Predictor | Tagger | Answerer,
+    texts: list[str],
+    pairs: list[str] | None,
+    quiet: bool,
 ) -> list[Answer]:
-    from manyheads.predict import Predictor
+    from manyheads.predict import Tagger
     from manyheads.train.progress import Reporter
 
     with Reporter(quiet or len(texts) < _MANY).rows("predicting", len(texts)) as advance:
-        if isinstance(predictor, Predictor):
+        if not isinstance(predictor, Tagger):
             return predictor.answers(texts, pairs, advance)
         if pairs is not None:
             raise DataError(
@@ -133,7 +139,7 @@ def _answers(
 
 def _row(answer: Answer) -> dict[str, Any]:
     """Return an answer as JSON values, under the same names for every task."""
-    from manyheads.predict import TaggedText
+    from manyheads.predict import Answered, TaggedText
     from manyheads.tasks import Labelled, MultiLabelled
 
     prediction = answer.prediction
@@ -149,6 +155,9 @@ def _row(answer: Answer) -> dict[str, Any]:
             facts["probabilities"] = shares
         case TaggedText():
             facts = _tags(prediction)
+        case Answered():
+            facts = {"prediction": prediction.text, "probability": prediction.probability}
+            facts |= {"start": prediction.start, "end": prediction.end}
         case _:
             facts = {"prediction": prediction.value}
     return {**facts, "truncated": answer.truncated}
@@ -187,6 +196,8 @@ def _line(document: dict[str, Any]) -> str:
     answer, share = document["prediction"], document.get("probability")
     if isinstance(answer, list):
         answer = ", ".join(map(_spelled, answer)) or "(none)"
+    if answer == "":
+        answer = "(no answer)"
     if isinstance(answer, float):
         answer = f"{answer:.4g}"
     text = " ".join(document["text"].split())

@@ -10,10 +10,8 @@ from manyheads.data.questions import answer_texts
 from manyheads.data.report import Finding, Severity
 from manyheads.data.scan import Scan, count_of
 from manyheads.data.split import text_key
-from manyheads.text.scripts import UNSPACED
 
 _LONGEST = 30  # words: each is a token at least, and an answer has at most 30 unless it is told
-_WORDS = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
 
 
 def answers_elsewhere(scan: Scan) -> Iterator[Finding]:
@@ -34,10 +32,13 @@ def answers_elsewhere(scan: Scan) -> Iterator[Finding]:
 
 def long_answers(scan: Scan) -> Iterator[Finding]:
     """Rows all of whose answers are longer than those that are usually looked for."""
+    from manyheads.text.scripts import UNSPACED
+
+    words = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
     found = {}
     for name in scan.splits:
         lengths = [
-            [len(_WORDS.findall(text)) for text in answer_texts(label)]
+            [len(words.findall(text)) for text in answer_texts(label)]
             for _, label in scan.answers(name)
         ]
         found[name] = [row for row, some in enumerate(lengths) if some and min(some) > _LONGEST]

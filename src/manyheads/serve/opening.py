@@ -12,12 +12,18 @@ from manyheads.serve.model import ServedEmbedder, ServedFiller, ServedLabeller, 
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reception import Limits
 from manyheads.serve.scribes import Scribes
+from manyheads.serve.served_answerer import ServedAnswerer
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.settings import ModelSettings
 from manyheads.serve.sizing import Size, sized
 from manyheads.serve.watch import Watch
 
-_ASKED = {"embedding": ServedEmbedder, "labelling": ServedLabeller, "filling": ServedFiller}
+_ASKED = {
+    "embedding": ServedEmbedder,
+    "labelling": ServedLabeller,
+    "filling": ServedFiller,
+    "answering": ServedAnswerer,
+}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from manyheads.errors import (
     TooMany,
     WrongModel,
 )
+from manyheads.serve.http.answering import HuggingFaceRequest, answer_as_hugging_face
 from manyheads.serve.http.replies import Json, route_of, told
 from manyheads.serve.http.tei_requests import (
     DecodeRequest,
@@ -45,6 +46,7 @@ from manyheads.serve.model import (
     ServedModel,
     values_of,
 )
+from manyheads.serve.served_answerer import ServedAnswerer
 from manyheads.serve.service import Service
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -109,8 +111,10 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/")
     async def first_model(asked: dict[str, Any]) -> Json:
-        """Ask the first model what it is there for: vectors, similarities, labels or ranks."""
-        match service.model(None):
+        """Ask the first model what it is there for: vectors, labels, ranks or answers."""
+        match model := service.model(None):
+            case ServedAnswerer():
+                return await answer_as_hugging_face(model, _as(HuggingFaceRequest, asked))
             case ServedEmbedder() if isinstance(asked.get("inputs"), dict):
                 return await similarity(_as(SimilarityRequest, asked))
             case ServedEmbedder():
