@@ -117,6 +117,16 @@ def test_contexts_in_several_splits_are_told() -> None:
     assert "shared_context" not in kinds(check(read(columns, valid=0.3, test=0.2)))
 
 
+def test_answers_in_several_rows_are_no_conflict_of_labels() -> None:
+    columns = rows(10)
+    for name in ("question", "context"):
+        columns[name] += [columns[name][2], columns[name][3]]
+    columns["answers"] += [["ball", "red"], "red"]  # the last one as it was
+    report = check(read(columns, valid=0))
+    assert finding(report, "scattered_answers").rows == {"train": [3, 41]}
+    assert "conflict" not in kinds(report)
+
+
 def test_very_long_answers_are_told() -> None:
     columns = rows(4)
     long, chinese = " ".join(["word"] * 31), "图" * 31

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from manyheads.errors import RecipeError
 from manyheads.text import Cleaning
+from manyheads.text.clean import end_of
 
 everything = Cleaning(html=True, unicode=True, controls=True, surrogates=True)
 any_text = st.text(st.characters(exclude_categories=()))
@@ -112,3 +113,16 @@ def test_json_refuses_what_it_does_not_know() -> None:
         Cleaning.from_json({"htm": True})
     with pytest.raises(RecipeError, match="must be true or false"):
         Cleaning.from_json({"html": "yes"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("ab", [1, 2]),
+        ("e\u0301\u0323x", [3, 3, 3, 4]),
+        ("\r\n\n", [2, 2, 3]),
+        ("a\u200bb", [2, 2, 3]),
+    ],
+)
+def test_what_is_cleaned_together_ends_together(text: str, ends: list[int]) -> None:
+    assert [end_of(text, at) for at in range(len(text))] == ends

@@ -44,7 +44,7 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="CSV, TSV, JSONL, Parquet, CoNLL, TMX, PO or text file (.gz too), folder with "
+        help="CSV, TSV, JSONL, Parquet, SQuAD, CoNLL, TMX, PO or text file (.gz too), folder with "
         "train.*, valid.*, test.*, or folder with one sub-folder of texts per class.",
     ),
 ]
@@ -57,7 +57,7 @@ Label = Annotated[
     str | None, typer.Option(metavar="COL", help="Column of the labels; guessed where obvious.")
 ]
 Pair = Annotated[
-    str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
+    str | None, typer.Option(metavar="COL", help="Column of second texts, such as contexts.")
 ]
 Target = Annotated[
     str | None,

@@ -43,6 +43,7 @@ CHECKS: tuple[Callable[[Scan], Iterable[Finding]], ...] = (
     check_labels.labels_hardly_repeat,
     check_questions.answers_elsewhere,
     check_questions.long_answers,
+    check_questions.scattered_answers,
     check_questions.shared_contexts,
     check_pairs.empty_sides,
     check_pairs.copies,

@@ -48,6 +48,23 @@ def long_answers(scan: Scan) -> Iterator[Finding]:
         yield scan.finding("long_answer", Severity.WARNING, message, remedy, found)
 
 
+def scattered_answers(scan: Scan) -> Iterator[Finding]:
+    """Questions in several rows of a split that do not have the same answers."""
+    found = {}
+    for name, by_key in scan.positions.items() if scan.holds_questions else ():
+        labels = [frozenset(answer_texts(label)) for _, label in scan.answers(name)]
+        found[name] = sorted(
+            row
+            for rows in by_key.values()
+            if len({labels[row] for row in rows}) > 1
+            for row in rows
+        )
+    if total := sum(map(len, found.values())):
+        message = f"{count_of(total, 'row')} whose question has other answers in another row"
+        remedy = "put all right answers to a question into one row: scores allow any of them"
+        yield scan.finding("scattered_answers", Severity.WARNING, message, remedy, found)
+
+
 def shared_contexts(scan: Scan) -> Iterator[Finding]:
     """Contexts of one split that are also in another, though with other questions."""
     keys = {name: [text_key(context) for context, _ in scan.answers(name)] for name in scan.splits}

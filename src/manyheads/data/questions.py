@@ -17,7 +17,7 @@ def holds_questions(split: Split, names: Mapping[str, str]) -> bool:
     """
     if not {"pair", "label"} <= split.columns.keys():
         return False
-    if names["label"].lower() in ANSWER_NAMES:
+    if names.get("label", "").lower() in ANSWER_NAMES:
         return True
     return any(isinstance(label, Mapping) and "text" in label for label in split.columns["label"])
 

@@ -96,12 +96,12 @@ def read_table(
     """Read a table with all its columns.
 
     Args:
-        source: the path of a CSV, TSV, JSON Lines, JSON, Parquet, text, TMX or gettext file
-            (``.gz`` of each too); of a folder with one sub-folder of text files per class, or of
-            gettext catalogs of one language, or a pattern that names such catalogs; a tuple of two
-            paths, to files that are aligned line by line; a mapping of lists; or a dataframe of
-            pandas, polars, pyarrow, Hugging Face datasets or any library that speaks the Arrow
-            PyCapsule protocol.
+        source: the path of a CSV, TSV, JSON Lines, JSON (records, or as SQuAD is published),
+            Parquet, text, TMX or gettext file (``.gz`` of each too); of a folder with one
+            sub-folder of text files per class, or of gettext catalogs of one language, or a pattern
+            that names such catalogs; a tuple of two paths, to files that are aligned line by line;
+            a mapping of lists; or a dataframe of pandas, polars, pyarrow, Hugging Face datasets or
+            any library that speaks the Arrow PyCapsule protocol.
         encoding: of a text file; found out when None.
         delimiter: of a CSV or TSV file; found out when None.
         languages: the only ones to keep of a translation memory; all when None.

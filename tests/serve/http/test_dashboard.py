@@ -139,6 +139,20 @@ def test_masks_and_what_is_written(
     assert "written" in browser.one("#answer").text.splitlines()[-1]
 
 
+def test_questions_about_a_context(
+    browser: Browser, server: Server, all_kinds: dict[str, Path]
+) -> None:
+    browser.open(server.url)
+    question, context = "which color was it?", "we saw a red fox in rome"
+    ask(browser, "answers", question, context)
+    assert "answers the question" in browser.one("#second-label").text
+    found = mh.load(all_kinds["answers"])(question, context)
+    shown = [one.get_attribute("textContent") for one in browser.all(".bars dt")]
+    assert shown == [str(one) for one in found.candidates[:5]]
+    ask(browser, "answers", question, "")
+    assert "(no answer)" in browser.one("#answer").text
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(
     ("language", "word"), [("en-GB", "ready"), ("zh-CN", "就绪")], ids=["en", "zh"]
