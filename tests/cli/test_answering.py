@@ -89,6 +89,14 @@ def test_questions_of_a_table_are_answered(shell, answerer, tmp_path):
     assert [line.split("\t")[0] for line in lines] == [str(one) for one in expected]
 
 
+def test_questions_are_asked_about_one_text(shell, answerer):
+    asked, context = ["which color was it?", "which city was it?"], "we saw a red fox in rome"
+    done = shell("predict", answerer, *asked, "--context", context)
+    assert done.returncode == 0, done.stderr
+    expected = mh.load(answerer)(asked, context)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, expected))
+
+
 def test_columns_of_questions_are_found_by_their_names(shell, answerer, squad_file):
     done = shell("predict", answerer, "--file", squad_file, "--json")
     assert done.returncode == 0, done.stderr
@@ -117,6 +125,8 @@ def test_what_cannot_be_answered_is_one_line(shell, answerer, trained, squad_fil
     assert_refused(
         shell("predict", answerer, "--file", squad_file, "--text", "question"), "--pair COL"
     )
+    refused = shell("predict", answerer, "--file", squad_file, "--context", "a")
+    assert_refused(refused, "--pair COL")
     lost = tmp_path / "lost.jsonl"
     row = {"question": "who", "context": "it was me", "answers": ["you"]}
     lost.write_text(f"{json.dumps(row)}\n" * 4)

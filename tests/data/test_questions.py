@@ -66,6 +66,7 @@ def test_plain_answers_of_a_csv_are_texts_and_none_is_none(tmp_path: Path) -> No
         )
     data = read(path, valid=0)
     assert data.names == {"text": "question", "pair": "context", "label": "answer"}
+    assert "by their names: text='question', pair='context', label='answer'" in data.summary()
     assert data.train.columns["label"] == ["1914", "1939", ""]
     mh.Answering().check(data.train.columns, data.train.describe)
     assert mh.Answering().fit_to(data.train.columns, data.train.describe).may_refuse

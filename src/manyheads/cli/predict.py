@@ -32,6 +32,10 @@ Text = Annotated[
     str | None, typer.Option(metavar="COL", help="Its column of texts, if not 'text'.")
 ]
 Pair = Annotated[str | None, typer.Option(metavar="COL", help="Its column of second texts.")]
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="The text that answers all questions; without a table."),
+]
 Out = Annotated[
     str | None,
     typer.Option(
@@ -49,6 +53,7 @@ def predict(
     file: File = None,
     text: Text = None,
     pair: Pair = None,
+    context: Context = None,
     out: Out = None,
     encoding: options.Encoding = None,
     device: options.Device = None,
@@ -63,6 +68,7 @@ def predict(
       manyheads predict names-model "Angela Merkel met him in Berlin."
       manyheads predict reviews-model < texts.txt
       manyheads predict reviews-model --file new.parquet --text review --out answers.csv
+      manyheads predict answers-model "Who met him?" --context "Angela Merkel met him."
       manyheads predict answers-model --file asked.csv --text question --pair context
       cat new.jsonl | manyheads predict reviews-model --file - --out - | head
     """
@@ -70,11 +76,15 @@ def predict(
         raise DataError("texts and --file are both given; give one of them")
     if pair is not None and file is None:
         raise DataError("--pair names a column; it needs --file")
+    if context is not None and file is not None:
+        raise DataError("--context is for questions without a table; name its column: --pair COL")
     if out is not None:
         tables.require_writable(out)
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
+    if context is not None:
+        second = [context] * len(first)
     from manyheads.predict import Answerer, Predictor, Tagger
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"

@@ -91,7 +91,7 @@ def guesses(table: Table, names: Mapping[str, str], given: Mapping[str, str | No
     """Say which columns were chosen by their names alone."""
     guessed = [
         f"{role}={names[role]!r}"
-        for role in ("text", "label")
+        for role in ("text", "pair", "label")
         if role in names and not given[role] and role not in table.roles
     ]
     return [f"columns chosen by their names: {', '.join(guessed)}"] if guessed else []

@@ -104,7 +104,10 @@ class Answerer:
         there is not a context for each question.
         """
         if pairs is None:
-            raise TextError("a question is answered in a context; give one for each (--pair COL)")
+            raise TextError(
+                "a question is answered in a context; give one for each (--pair COL), or one for "
+                "all (--context TEXT)"
+            )
         if not len(inputs):
             return []
         parts, windows = self._run(inputs, pairs, progress)
