@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.client.wire import Truncate, parts
+from manyheads.client.wire import Truncate, inputs_of, parts
 
 
 @given(st.lists(st.integers(0, 500_000), max_size=40), st.integers(1, 7))
@@ -29,3 +29,10 @@ def test_the_words_are_those_of_the_service() -> None:
     from manyheads.serve.reading import Cut
 
     assert [one.value for one in Truncate] == [one.value for one in Cut]
+
+
+def test_questions_are_asked_with_their_contexts() -> None:
+    rows = [{"question": "who", "context": "me"}, {"question": "why", "context": "so"}]
+    assert inputs_of("/v1/answer", ["who", "why"], ["me", "so"]) == {"inputs": rows}
+    assert inputs_of("/v1/predict", ["a"], ["b"]) == {"inputs": ["a"], "pairs": ["b"]}
+    assert inputs_of("/v1/embed", ["a"], None) == {"inputs": ["a"]}

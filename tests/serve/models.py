@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests import tiny
+from tests import questions, tiny
 
 import manyheads as mh
 
@@ -59,6 +59,15 @@ def tagger(folder: Path, names: bool = True) -> Path:
     """A model that finds names, or that says what each word is."""
     data = tiny.names(80) if names else tiny.speech(80)
     learner = mh.Learner(tiny.SCRATCH, mh.Tagging(), data, tiny.TAGGING, quiet=True)
+    learner.fit()
+    return learner.predictor().save(folder)
+
+
+def answers(folder: Path) -> Path:
+    """A model that answers questions about contexts, or says that there is no answer."""
+    data = questions.data(60, 0, refusing=True)
+    recipe = questions.RECIPE.with_settings(["epochs=2"])
+    learner = mh.Learner(questions.MODEL, mh.Answering(), data, recipe, quiet=True)
     learner.fit()
     return learner.predictor().save(folder)
 

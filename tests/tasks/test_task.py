@@ -4,9 +4,18 @@ import pytest
 import torch
 from tests import tiny
 
+import manyheads as mh
 from manyheads.errors import TextError
 from manyheads.hub import Pretrained
-from manyheads.tasks import Classification, Example, MultiLabel, Reader, Regression, TaskModel
+from manyheads.tasks import (
+    Classification,
+    Example,
+    MultiLabel,
+    Reader,
+    Regression,
+    TaskModel,
+    Tunable,
+)
 from manyheads.text import Cleaning, Head, Windows
 
 TEXTS = ["short", "a text of a few words", "it was lovely and great and superb " * 6, "x"]
@@ -135,3 +144,9 @@ def test_a_head_has_an_output_for_each_label(
     assert head.out.weight.shape == (outputs, tiny.SCRATCH.width)
     assert torch.equal(head.out.weight, task.head(body, seed=3).out.weight)
     assert not torch.equal(head.out.weight, task.head(body, seed=4).out.weight)
+
+
+def test_only_tasks_that_decide_by_a_rule_are_tuned() -> None:
+    assert isinstance(mh.Answering(), Tunable)
+    others = (mh.Classification(), mh.Regression(), mh.LanguageModel(), mh.Translation())
+    assert not any(isinstance(task, Tunable) for task in others)

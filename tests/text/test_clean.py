@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from manyheads.errors import RecipeError
 from manyheads.text import Cleaning
+from manyheads.text.clean import end_of
 
 everything = Cleaning(html=True, unicode=True, controls=True, surrogates=True)
 any_text = st.text(st.characters(exclude_categories=()))
@@ -179,3 +180,16 @@ def test_every_pair_that_becomes_one_is_cleaned_together() -> None:
 def test_html_leaves_no_trace() -> None:
     with pytest.raises(RecipeError, match="could not be shown in the text that was given"):
         Cleaning(html=True).traced("<b>x</b>")
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("ab", [1, 2]),
+        ("e\u0301\u0323x", [3, 3, 3, 4]),
+        ("\r\n\n", [2, 2, 3]),
+        ("a\u200bb", [2, 2, 3]),
+    ],
+)
+def test_what_is_cleaned_together_ends_together(text: str, ends: list[int]) -> None:
+    assert [end_of(text, at) for at in range(len(text))] == ends

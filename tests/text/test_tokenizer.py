@@ -214,3 +214,19 @@ def test_a_text_without_its_frame(minilm: Tokenizer) -> None:
     assert list(bare.pieces[0].ids) == list(framed.pieces[0].ids)[1:-1]
     (cut,) = minilm.encode(["the hotel was"], frame=False, truncation=Tail(1))
     assert (list(cut.pieces[0].ids), cut.dropped) == (list(bare.pieces[0].ids)[-1:], 2)
+
+
+def test_tokens_say_which_text_of_a_pair_they_are_of(any_tokenizer: Tokenizer) -> None:
+    first, second = "the Hotel", "Was wonderful! 酒店很好"
+    (whole,) = any_tokenizer.encode([first], [second], offsets=True)
+    (windows,) = any_tokenizer.encode(
+        [first], [second], offsets=True, truncation=Windows(whole.tokens - 1, 1)
+    )
+    assert len(windows.pieces) > 1
+    for piece in (*whole.pieces, *windows.pieces):
+        assert piece.sources is not None and piece.offsets is not None
+        assert set(piece.sources) == {-1, 0, 1}
+        for source, (start, end) in zip(piece.sources, piece.offsets, strict=True):
+            assert end <= len((first, second)[source]) if source >= 0 else start == end == 0
+    (plain,) = any_tokenizer.encode([first], [second])
+    assert plain.pieces[0].sources is None

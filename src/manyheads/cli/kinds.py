@@ -32,9 +32,10 @@ def usual_kind(data: Dataset) -> TaskKind:
             "--label COL or --target COL, or --task language-model for plain text, --task "
             "embedding for pairs"
         )
+    from manyheads.data.questions import holds_questions
     from manyheads.text.annotation import hold_tags
 
-    if "pair" in columns and any(isinstance(label, dict) for label in columns["label"]):
+    if holds_questions(data.train, data.names):
         return TaskKind.ANSWERING
     if hold_tags(columns["label"]):
         return TaskKind.TAGGING

@@ -56,7 +56,7 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="CSV, TSV, JSONL, Parquet, CoNLL, TMX, PO or text file (.gz too), folder with "
+        help="CSV, TSV, JSONL, Parquet, SQuAD, CoNLL, TMX, PO or text file (.gz too), folder with "
         "train.*, valid.*, test.*, with one sub-folder of texts or images per class, or with IDX "
         "files.",
     ),
@@ -77,7 +77,7 @@ Image = Annotated[
     ),
 ]
 Pair = Annotated[
-    str | None, typer.Option(metavar="COL", help="Column of second texts, for tasks on pairs.")
+    str | None, typer.Option(metavar="COL", help="Column of second texts, such as contexts.")
 ]
 Negative = Annotated[
     str | None,

@@ -46,6 +46,10 @@ Text = Annotated[
     typer.Option(metavar="COL", help="Its column of texts or files, if not 'text' or 'image'."),
 ]
 Pair = Annotated[str | None, typer.Option(metavar="COL", help="Its column of second texts.")]
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="The text that answers all questions; without a table."),
+]
 Out = Annotated[
     str | None,
     typer.Option(
@@ -63,6 +67,7 @@ def predict(
     file: File = None,
     text: Text = None,
     pair: Pair = None,
+    context: Context = None,
     out: Out = None,
     encoding: options.Encoding = None,
     device: options.Device = None,
@@ -78,17 +83,23 @@ def predict(
       manyheads predict reviews-model < texts.txt
       manyheads predict reviews-model --file new.parquet --text review --out answers.csv
       manyheads predict photos-model new/*.jpg --json
+      manyheads predict answers-model "Who met him?" --context "Angela Merkel met him."
+      manyheads predict answers-model --file asked.csv --text question --pair context
       cat new.jsonl | manyheads predict reviews-model --file - --out - | head
     """
     if texts and file is not None:
         raise DataError("texts and --file are both given; give one of them")
     if pair is not None and file is None:
         raise DataError("--pair names a column; it needs --file")
+    if context is not None and file is not None:
+        raise DataError("--context is for questions without a table; name its column: --pair COL")
     if out is not None:
         tables.require_writable(out)
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
+    if context is not None:
+        second = [context] * len(first)
     from manyheads.predict import Answerer, ImagePredictor, Predictor, Tagger
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
@@ -125,6 +136,8 @@ def _inputs(
         lines = list(texts) if texts else tables.read_lines()
         return {"text": lines}, lines, None
     table = tables.read_any(file, encoding, (text, pair))
+    if text is None and pair is None and {"question", "context"} <= table.columns.keys():
+        text, pair = "question", "context"
     return (
         table.columns,
         tables.texts_of(table, text),
@@ -162,7 +175,7 @@ def _answers(ask: Ask, count: int, quiet: bool) -> list[Answer]:
 
 def _row(answer: Answer) -> dict[str, Any]:
     """Return an answer as JSON values, under the same names for every task."""
-    from manyheads.predict import TaggedText
+    from manyheads.predict import Answered, TaggedText
     from manyheads.tasks import Labelled, MultiLabelled
 
     prediction = answer.prediction
@@ -178,6 +191,9 @@ def _row(answer: Answer) -> dict[str, Any]:
             facts["probabilities"] = shares
         case TaggedText():
             facts = _tags(prediction)
+        case Answered():
+            facts = {"prediction": prediction.text, "probability": prediction.probability}
+            facts |= {"start": prediction.start, "end": prediction.end}
         case _:
             facts = {"prediction": prediction.value}
     return {**facts, "truncated": answer.truncated}
@@ -216,6 +232,8 @@ def _line(document: dict[str, Any], asked: str) -> str:
     answer, share = document["prediction"], document.get("probability")
     if isinstance(answer, list):
         answer = ", ".join(map(_spelled, answer)) or "(none)"
+    if answer == "":
+        answer = "(no answer)"
     if isinstance(answer, float):
         answer = f"{answer:.4g}"
     text = " ".join(asked.split())

@@ -14,7 +14,14 @@ from manyheads.client.connection import Connection, Verify
 from manyheads.client.embeddings import Embeddings
 from manyheads.client.patience import Deadline
 from manyheads.client.search import USUAL, Search
-from manyheads.client.wire import Truncate, items_of, number_among_all, parts, texts_of
+from manyheads.client.wire import (
+    Truncate,
+    inputs_of,
+    items_of,
+    number_among_all,
+    parts,
+    texts_of,
+)
 from manyheads.errors import (
     ConfigError,
     DeadlineExceeded,
@@ -164,6 +171,23 @@ class AsyncClient:
         asked = self._asked(model, {"truncate": truncate, "top": top})
         return await self._items("/v1/fill-mask", texts, asked, timeout)
 
+    async def answer(
+        self,
+        questions: str | Sequence[str],
+        contexts: str | Sequence[str],
+        *,
+        top: int = 5,
+        refuse: bool | None = None,
+        longest: int | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return which part of its context answers each question; see `Client.answer`."""
+        asked = self._asked(model, {"top": top, "refuse": refuse, "longest": longest})
+        several = texts_of(questions)
+        given = [contexts] * len(several) if isinstance(contexts, str) else texts_of(contexts)
+        return await self._items("/v1/answer", several, asked, timeout, given)
+
     async def generate(
         self,
         texts: str | Sequence[str],
@@ -242,9 +266,7 @@ class AsyncClient:
         deadline = self._deadline(timeout)
 
         async def ask(part: slice) -> list[dict[str, Any]]:
-            document = {**asked, "inputs": several[part]}
-            if second is not None:
-                document["pairs"] = second[part]
+            document = {**asked, **inputs_of(path, several[part], second and second[part])}
             answer = await self._connection.post(path, document, deadline)
             return items_of(answer, part.stop - part.start)
 

@@ -180,6 +180,35 @@ class Client:
             self._client.fill_mask(texts, top=top, truncate=truncate, model=model, timeout=timeout)
         )
 
+    def answer(
+        self,
+        questions: str | Sequence[str],
+        contexts: str | Sequence[str],
+        *,
+        top: int = 5,
+        refuse: bool | None = None,
+        longest: int | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return which part of its context answers each question: ``text``, ``start``, ``end``.
+
+        With its ``probability`` and the ``top`` ``candidates``; a text of no characters says that
+        there is no answer, which `refuse` forbids or allows. One context may be for all questions.
+        `longest` is how many tokens an answer may have.
+        """
+        return self._loop.run(
+            self._client.answer(
+                questions,
+                contexts,
+                top=top,
+                refuse=refuse,
+                longest=longest,
+                model=model,
+                timeout=timeout,
+            )
+        )
+
     def generate(
         self,
         texts: str | Sequence[str],

@@ -73,6 +73,14 @@ def require_texts(texts: Sequence[str]) -> None:
             ) from error
 
 
+def inputs_of(path: str, texts: Sequence[str], pairs: Sequence[str] | None) -> Item:
+    """Return texts, or pairs of them, as a route wants them."""
+    if path == "/v1/answer":
+        rows = zip(texts, pairs or (), strict=True)
+        return {"inputs": [{"question": one, "context": other} for one, other in rows]}
+    return {"inputs": texts} if pairs is None else {"inputs": texts, "pairs": pairs}
+
+
 def items_of(answer: Mapping[str, Any], count: int) -> list[Item]:
     """Return the items of an answer, as many as were asked for.
 

@@ -1,7 +1,7 @@
 """`check`: what to know and to mend before training, with row numbers and remedies.
 
 Each kind of finding is one small function in ``check_rows``, ``check_labels``, ``check_tags``,
-``check_pairs``, ``check_texts`` or ``check_lengths``.
+``check_pairs``, ``check_questions``, ``check_texts`` or ``check_lengths``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from manyheads.data import (
     check_labels,
     check_lengths,
     check_pairs,
+    check_questions,
     check_rows,
     check_tags,
     check_texts,
@@ -42,6 +43,10 @@ CHECKS: tuple[Callable[[Scan], Iterable[Finding]], ...] = (
     check_labels.numbers_as_classes,
     check_labels.labels_hardly_repeat,
     check_tags.entities_without_beginning,
+    check_questions.answers_elsewhere,
+    check_questions.long_answers,
+    check_questions.scattered_answers,
+    check_questions.shared_contexts,
     check_pairs.empty_sides,
     check_pairs.copies,
     check_pairs.lopsided,
@@ -88,7 +93,8 @@ def check(
                 for name, split in scan.splits.items()
             }
             histograms += check_lengths.histograms("tokens", role, tokens)
-            if limit := max_tokens or tokenizer.max_tokens:
+            limit = max_tokens or tokenizer.max_tokens
+            if limit and not scan.holds_questions:  # contexts are read in windows
                 findings += check_lengths.truncation(scan, role, tokens, limit)
     gravity = list(Severity)
     findings.sort(key=lambda finding: gravity.index(finding.severity))

@@ -18,7 +18,9 @@ _ABSENT_NAMES = frozenset({"na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 
 
 def missing_labels(scan: Scan) -> Iterator[Finding]:
-    """Rows without a label."""
+    """Rows without a label; a question may have no answer."""
+    if scan.holds_questions:
+        return
     found = {
         name: [position for position, label in enumerate(scan.labels(name)) if is_missing(label)]
         for name in scan.splits
@@ -147,7 +149,7 @@ def numbers_as_classes(scan: Scan) -> Iterator[Finding]:
 def labels_hardly_repeat(scan: Scan) -> Iterator[Finding]:
     """Labels that are nearly all different: not classes, or not the right column."""
     labels = scan.labels("train")
-    if labels and not scan.classes and not are_numbers(labels):
+    if labels and not (scan.classes or scan.holds_questions or are_numbers(labels)):
         distinct = len(set(map(str, label_items(labels))))
         message = f"train has {distinct:,} different labels in {len(labels):,} rows"
         remedy = "to learn classes, choose another label column"

@@ -184,6 +184,9 @@ def _split_line(split: Split) -> str:
 def describe_labels(labels: Sequence[Any]) -> str:
     """Return the classes with their counts, the commonest first, or the range of numbers."""
     present = [label for label in labels if not is_missing(label)]
+    if any(isinstance(label, Mapping) for label in present):  # answers, as SQuAD has them
+        answered = sum(isinstance(one, Mapping) and bool(one.get("text")) for one in present)
+        return f"{answered:,} with an answer, {len(labels) - answered:,} without"
     items = list(label_items(present))
     if are_numbers(items):
         return f"numbers from {min(items):g} to {max(items):g}"

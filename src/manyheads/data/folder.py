@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from manyheads.data.conll import CONLL_ENDINGS
@@ -16,6 +17,7 @@ _SPLIT_OF = {
     "val": "valid",
     "test": "test",
 }
+_VERSION = re.compile(r"-v\d[\d.]*(?=\.)")  # train-v2.0.json, as SQuAD is published
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".txt")
 CATALOG_ENDINGS = (".po", ".mo")
 ENDINGS = (*TABLE_ENDINGS, *CONLL_ENDINGS, ".tmx", *CATALOG_ENDINGS)
@@ -39,7 +41,7 @@ def split_paths(folder: Path) -> dict[str, Path]:
     for entry in entries(folder):
         if not entry.is_dir() and not _is_table(entry):
             continue
-        split = split_name(entry.name.split(".")[0])
+        split = split_name(_VERSION.sub("", entry.name).split(".")[0])
         if split in found:
             raise DataError(
                 f"{folder}: both {found[split].name} and {entry.name} are the {split} split; "

@@ -10,6 +10,7 @@ from typing import Any
 from manyheads.data.aligned import aligned_splits
 from manyheads.data.dataset import Dataset, Split, is_missing, shorten
 from manyheads.data.folder import split_paths
+from manyheads.data.questions import holds_questions
 from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.splits import (
     hold_out_fractions,
@@ -106,7 +107,8 @@ def read(
         for split in splits.values():
             _refuse_empty(split, names)
     running = tables["train"].running and set(names) == {"text"}
-    hold_out_fractions(splits, fractions, None if running else seed, notes)
+    together = "pair" if holds_questions(splits["train"], names) else None
+    hold_out_fractions(splits, fractions, None if running else seed, notes, together)
     return Dataset(splits["train"], splits.get("valid"), splits.get("test"), names, tuple(notes))
 
 
@@ -144,6 +146,8 @@ def _splits(
         columns = dict(split.columns)
         texts = {role: _texts(split, role, names[role]) for role in columns if role != "label"}
         splits[name] = replace(split, columns={**columns, **texts})
+    if any(holds_questions(split, names) for split in splits.values()):
+        return splits  # answers are texts, and without any there is none
     if "label" in names:
         splits = with_typed_labels(splits, [name for name in tables if tables[name].untyped])
         for split in splits.values():

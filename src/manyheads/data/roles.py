@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from manyheads.data.dataset import shorten
+from manyheads.data.questions import ANSWER_NAMES
 from manyheads.data.table import Table
 from manyheads.data.tmx import matching_languages
 from manyheads.errors import DataError, did_you_mean
@@ -15,7 +16,7 @@ _TEXT_NAMES = (
 )
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
 _ROLES = ("text", "pair", "negative", "target", "label")
-_SQUAD = {"text": "question", "pair": "context", "label": "answers"}
+_QUESTIONS = {"text": "question", "pair": "context"}
 _IMAGE_NAMES = (
     *("image", "image_path", "file_name", "filename", "filepath", "file", "path", "img"),
     *("picture", "photo"),
@@ -34,8 +35,10 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     """
     chosen = _with_sides(table, {role: name for role, name in given.items() if name is not None})
     columns = list(table.columns)
-    if not chosen and set(_SQUAD.values()) <= set(columns):
-        return dict(_SQUAD)
+    if not chosen and set(_QUESTIONS.values()) <= set(columns):
+        answers = next((name for name in ANSWER_NAMES if name in columns), None)
+        if answers is not None:
+            return {**_QUESTIONS, "label": answers}
     if "label" not in chosen and "target" not in chosen:
         label = table.roles.get("label") or _guess(columns, _LABEL_NAMES)
         chosen |= {"label": label} if label is not None else {}
@@ -102,7 +105,7 @@ def guesses(table: Table, names: Mapping[str, str], given: Mapping[str, str | No
     """Say which columns were chosen by their names alone."""
     guessed = [
         f"{role}={names[role]!r}"
-        for role in ("text", "image", "label")
+        for role in ("text", "image", "pair", "label")
         if role in names and not given[role] and role not in table.roles
     ]
     return [f"columns chosen by their names: {', '.join(guessed)}"] if guessed else []

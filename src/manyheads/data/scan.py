@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
+from manyheads.data.questions import holds_questions
 from manyheads.data.report import Finding, Severity, describe_rows
 from manyheads.data.split import row_keys
 
@@ -54,7 +55,7 @@ class Scan:
         """
         found = {name: _positions_by_class(split) for name, split in self.splits.items()}
         train = self.labels("train")
-        if not train or are_numbers(train):
+        if not train or are_numbers(train) or self.holds_questions:
             return {}
         if self.is_tagged:
             return found
@@ -71,6 +72,20 @@ class Scan:
     def has_images(self) -> bool:
         """Whether rows have an image instead of a text."""
         return "image" in self.dataset.train.columns
+
+    @cached_property
+    def holds_questions(self) -> bool:
+        """Whether labels are answers to questions about contexts."""
+        return holds_questions(self.dataset.train, self.dataset.names)
+
+    def answers(self, split: str) -> list[tuple[str, Any]]:
+        """The context of each question with its answers, or nothing if there are no questions."""
+        columns = self.splits[split].columns
+        return (
+            list(zip(columns["pair"], columns["label"], strict=True))
+            if self.holds_questions
+            else []
+        )
 
     @property
     def is_plain(self) -> bool:

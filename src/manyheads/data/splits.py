@@ -10,7 +10,7 @@ from typing import Any
 from manyheads.data.dataset import Split, is_missing
 from manyheads.data.delimited import infer
 from manyheads.data.folder import split_name
-from manyheads.data.split import hold_out, row_keys
+from manyheads.data.split import hold_out, row_keys, text_key
 from manyheads.errors import DataError
 
 _SHOWN_ROWS = 5
@@ -75,16 +75,19 @@ def hold_out_fractions(
     fractions: Mapping[str, float],
     seed: int | None,
     notes: list[str],
+    together: str | None = None,
 ) -> None:
     """Take fractions of the training split away as splits of their own, and note it.
 
-    Rows are chosen by `seed`; without one they are the last, as running text needs it.
+    Rows are chosen by `seed`; without one they are the last, as running text needs it. Those whose
+    texts in the role `together` are equal stay on one side: what was learnt about a context would
+    help with all of its questions.
     """
     total = len(splits["train"])
     for name in ("test", "valid"):
         if fraction := fractions.get(name):
             count = max(1, round(fraction * total))
-            stay, held_out = _hold_out(splits["train"], name, count, seed)
+            stay, held_out = _hold_out(splits["train"], name, count, seed, together)
             splits["train"] = stay
             if held_out is None:
                 notes.append(f"no {name} split: too few rows to take any away from train")
@@ -94,12 +97,17 @@ def hold_out_fractions(
                 notes.append(f"{name}: {len(held_out):,} rows held out of train {how}")
 
 
-def _hold_out(split: Split, name: str, count: int, seed: int | None) -> tuple[Split, Split | None]:
+def _hold_out(
+    split: Split, name: str, count: int, seed: int | None, together: str | None
+) -> tuple[Split, Split | None]:
     """Return what stays and what is held out, if a class can spare it."""
     if seed is None:
         end = len(split) - count
         stay, leave = list(range(end)), list(range(end, len(split)))
         leave = leave if stay else []
+    elif together is not None:
+        keys = [text_key(text) for text in split.columns[together]]
+        stay, leave = hold_out(keys, None, count, seed)
     else:
         keys = row_keys(split.columns)
         stay, leave = hold_out(keys, split.columns.get("label"), count, seed)

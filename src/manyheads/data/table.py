@@ -26,6 +26,7 @@ from manyheads.data.folder import (
     ending,
     pick_file,
 )
+from manyheads.data.squad import find_articles, questions_of
 from manyheads.data.tmx import read_memory
 from manyheads.errors import DataError
 
@@ -41,7 +42,7 @@ class Table:
 
     Attributes:
         source: the path as it was given, or ``"dataframe"``.
-        unit: what ``rows`` count: ``"line"`` or ``"row"``.
+        unit: what ``rows`` count: ``"line"``, ``"row"``, or ``"question"`` of SQuAD's JSON.
         rows: the 1-based number of each row in its source.
         columns: the values by column name.
         note: what was found out about the file, e.g. ``UTF-8, comma-separated``.
@@ -95,12 +96,12 @@ def read_table(
     """Read a table with all its columns.
 
     Args:
-        source: the path of a CSV, TSV, JSON Lines, JSON, Parquet, text, TMX or gettext file
-            (``.gz`` of each too); of a folder with one sub-folder of text files per class, or of
-            gettext catalogs of one language, or a pattern that names such catalogs; a tuple of two
-            paths, to files that are aligned line by line; a mapping of lists; or a dataframe of
-            pandas, polars, pyarrow, Hugging Face datasets or any library that speaks the Arrow
-            PyCapsule protocol.
+        source: the path of a CSV, TSV, JSON Lines, JSON (records, or as SQuAD is published),
+            Parquet, text, TMX or gettext file (``.gz`` of each too); of a folder with one
+            sub-folder of text files per class, or of gettext catalogs of one language, or a pattern
+            that names such catalogs; a tuple of two paths, to files that are aligned line by line;
+            a mapping of lists; or a dataframe of pandas, polars, pyarrow, Hugging Face datasets or
+            any library that speaks the Arrow PyCapsule protocol.
         encoding: of a text file; found out when None.
         delimiter: of a CSV or TSV file; found out when None.
         languages: the only ones to keep of a translation memory; all when None.
@@ -179,6 +180,10 @@ def _read_tagged(decoded: Decoded, source: str, *, universal: bool) -> Table:
 def _read_json_lines(decoded: Decoded, source: str) -> Table:
     if decoded.text.lstrip().startswith("["):
         return _read_json_array(decoded, source)
+    if (articles := find_articles(decoded.text)) is not None:
+        columns = questions_of(articles, source)
+        note = f"{decoded.describe()}, questions as SQuAD has them"
+        return Table(source, "question", range(1, len(columns["id"]) + 1), columns, note)
     records, lines = [], []
     # not str.splitlines: that also breaks at Unicode separators inside of texts
     for number, line in enumerate(decoded.text.split("\n"), 1):

@@ -42,7 +42,10 @@ class Answered:
 
 
 class Answerer:
-    """A trained model that finds answers: `answerer(question, context)`, or with lists of both."""
+    """A trained model that finds answers: `answerer(question, context)`, or with lists of both.
+
+    Several questions may also be asked about a single context.
+    """
 
     def __init__(
         self,
@@ -85,11 +88,12 @@ class Answerer:
     @overload
     def __call__(self, inputs: str, pairs: str) -> Answered: ...
     @overload
-    def __call__(self, inputs: Sequence[str], pairs: Sequence[str]) -> list[Answered]: ...
+    def __call__(self, inputs: Sequence[str], pairs: str | Sequence[str]) -> list[Answered]: ...
     def __call__(self, inputs, pairs):  # type: ignore[no-untyped-def]
-        """Return the answer to a question in a context, or to each of a list in its own."""
+        """Return the answer to a question in a context, or to each of several."""
         if isinstance(inputs, str):
             return self([inputs], [pairs])[0]
+        pairs = [pairs] * len(inputs) if isinstance(pairs, str) else pairs
         return [answer.prediction for answer in self.answers(inputs, pairs)]
 
     def answers(
@@ -104,13 +108,22 @@ class Answerer:
         there is not a context for each question.
         """
         if pairs is None:
-            raise TextError("a question is answered in a context; give one for each (--pair COL)")
+            raise TextError(
+                "a question is answered in a context; give one for each (--pair COL), or one for "
+                "all (--context TEXT)"
+            )
         if not len(inputs):
             return []
         parts, windows = self._run(inputs, pairs, progress)
         dropped = {one.row: one.texts[0].dropped for one in windows if one.texts}
         found = self.task.candidates(parts, windows, pairs)
         return [Answer(self._chosen(one), dropped[row]) for row, one in enumerate(found)]
+
+    def deciding(self, task: Answering) -> Self:
+        """Return this predictor with another rule of what is an answer; they share the model."""
+        other = copy.copy(self)
+        other.task = task
+        return other
 
     def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return what is compared when the model is opened again: a row for each token (P, 2)."""

@@ -19,6 +19,7 @@ from manyheads.core.vectors import text_vectors, token_vectors
 from manyheads.errors import ConfigError
 from manyheads.hub import locate
 from manyheads.predict import (
+    Answerer,
     Embedder,
     MaskFiller,
     Predictor,
@@ -64,7 +65,7 @@ def open_desk(
 
         return encoding_desk(reference, Encoding.from_json(encoding), device)
     predictor = load(reference, device=device)
-    if isinstance(predictor, Embedder | Predictor | Tagger):
+    if isinstance(predictor, Embedder | Predictor | Tagger | Answerer):
         require_fidelity(locate(reference), predictor.check_vectors)
     match predictor:
         case Embedder():
@@ -75,6 +76,10 @@ def open_desk(
             return tagging_desk(predictor)
         case MaskFiller():
             return filling_desk(predictor)
+        case Answerer():
+            from manyheads.serve.answering_desk import answering_desk
+
+            return answering_desk(predictor)
         case Generator():
             return writing_desk(predictor)
         case WritingPredictor():

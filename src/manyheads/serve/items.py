@@ -36,11 +36,15 @@ class Operation:
 
 @dataclass(frozen=True)
 class Question:
-    """One text as tokens, and what to do with it; `text` is for who needs its characters too."""
+    """One text as tokens, and what to do with it; `text` is for who needs its characters too.
+
+    So is `pair`, the second text of a pair.
+    """
 
     operation: Operation
     encoded: Encoded
     text: str | None = None
+    pair: str | None = None
 
     @property
     def tokens(self) -> int:

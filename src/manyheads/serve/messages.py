@@ -32,6 +32,8 @@ def batch_frame(questions: Sequence[Question], threads: int) -> Frame:
     said = {"do": operation.name, "settings": dict(operation.settings), "threads": threads}
     if questions[0].text is not None:
         said["texts"] = [one.text for one in questions]
+    if questions[0].pair is not None:
+        said["pairs"] = [one.pair for one in questions]
     return Frame(said, arrays)
 
 
@@ -39,8 +41,9 @@ def questions_of(frame: Frame) -> list[Question]:
     """Return the questions of a batch."""
     head = frame.head
     operation = Operation(head["do"], tuple(head["settings"].items()))
-    texts = head.get("texts") or [None] * len(frame.arrays[0])
-    return [Question(operation, *one) for one in zip(_encoded_of(frame), texts, strict=True)]
+    nothing = [None] * len(frame.arrays[0])
+    texts, pairs = head.get("texts") or nothing, head.get("pairs") or nothing
+    return [Question(operation, *one) for one in zip(_encoded_of(frame), texts, pairs, strict=True)]
 
 
 def _encoded_of(frame: Frame) -> list[Encoded]:

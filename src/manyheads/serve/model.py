@@ -95,9 +95,10 @@ class AskedModel(ServedModel):
         operation: Operation,
         asking: Asking,
         texts: Sequence[str | None] = (),
+        pairs: Sequence[str | None] = (),
     ) -> list[Answer | ManyHeadsError]:
-        texts = texts or [None] * len(encoded)
-        questions = [Question(operation, *one) for one in zip(encoded, texts, strict=True)]
+        texts, pairs = (given or [None] * len(encoded) for given in (texts, pairs))
+        questions = [Question(operation, *one) for one in zip(encoded, texts, pairs, strict=True)]
         notes().asks(len(questions), sum(one.tokens for one in questions))
         return await self._batcher.ask(questions, asking.lane, asking.timeout)
 

@@ -13,6 +13,7 @@ from manyheads.serve.predictors import ServedLabeller, ServedTagger
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reception import Limits
 from manyheads.serve.scribes import Scribes
+from manyheads.serve.served_answerer import ServedAnswerer
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.settings import ModelSettings
 from manyheads.serve.sizing import Size, sized
@@ -23,6 +24,7 @@ _ASKED = {
     "labelling": ServedLabeller,
     "tagging": ServedTagger,
     "filling": ServedFiller,
+    "answering": ServedAnswerer,
 }
 
 

@@ -13,6 +13,7 @@ from manyheads.serve.model import ServedEmbedder, ServedFiller, ServedModel
 from manyheads.serve.opening import Opened, open_model
 from manyheads.serve.predictors import ServedLabeller, ServedPredictor
 from manyheads.serve.reception import Reception
+from manyheads.serve.served_answerer import ServedAnswerer
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.settings import ModelSettings
 from manyheads.serve.watch import Watch
@@ -168,6 +169,10 @@ class Service:
     def filler(self, name: str | None) -> ServedFiller:
         """Return a model that fills in masks; raises `UnknownModel`, `WrongModel`."""
         return self._of(ServedFiller, name, "fills in no masks")
+
+    def answerer(self, name: str | None) -> ServedAnswerer:
+        """Return a model that finds answers; raises `UnknownModel`, `WrongModel`."""
+        return self._of(ServedAnswerer, name, "answers no questions about a context")
 
     def writer(self, name: str | None) -> ServedWriter:
         """Return a model that writes; raises `UnknownModel`, `WrongModel`."""

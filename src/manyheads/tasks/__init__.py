@@ -37,7 +37,17 @@ from manyheads.tasks.summary_metrics import Rouge, RougeKind, RougeWords, summar
 from manyheads.tasks.tag import Tagging
 from manyheads.tasks.tag_model import TagModel
 from manyheads.tasks.tag_samples import Alignment, Stretch, StretchBatch, WordReader
-from manyheads.tasks.task import Judgement, Loss, Minibatch, Noise, Reading, Sample, Task, Trainable
+from manyheads.tasks.task import (
+    Judgement,
+    Loss,
+    Minibatch,
+    Noise,
+    Reading,
+    Sample,
+    Task,
+    Trainable,
+    Tunable,
+)
 from manyheads.tasks.text_scores import (
     LanguageModelScores,
     TextScores,
@@ -144,6 +154,7 @@ __all__ = [
     "Tokenisation",
     "Trainable",
     "Translation",
+    "Tunable",
     "Unit",
     "Valued",
     "VectorModel",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,8 @@ from manyheads.hub import Pretrained
 from manyheads.tasks.answer_model import AnswerModel, log_softmax
 from manyheads.tasks.answer_samples import QuestionReader, Window, WindowBatch
 from manyheads.tasks.answer_spans import Candidate, best_spans
-from manyheads.tasks.answers import Answers, answer_scores, answers_of_rows
+from manyheads.tasks.answer_threshold import best_threshold
+from manyheads.tasks.answers import Answers, answer_scores, answers_of_rows, compared
 from manyheads.tasks.labels import Describe, labels_of
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.nearest_sentence import NEAREST_SENTENCE, nearest_sentences
@@ -39,7 +41,8 @@ class Answering:
     The columns hold the question (text), its context (pair) and the answers (label). A context that
     is longer than the model reads is read in windows. Where training questions have no answer, the
     model may say that there is none: when that is more likely by `threshold`, in log-probability,
-    than the best answer. An answer has at most `longest` tokens.
+    than the best answer. It is chosen after training, on the validation split. An answer has at
+    most `longest` tokens.
     """
 
     longest: int = 30
@@ -149,6 +152,28 @@ class Answering:
             expected=lambda row: rows[row],
         )
 
+    def tuned(
+        self,
+        model: AnswerModel,
+        reader: QuestionReader,
+        samples: Sequence[Window],
+        columns: Columns,
+        run: Run,
+    ) -> Self:
+        """Return the task with the threshold that brings the highest F1 on a split."""
+        if not self.may_refuse:
+            return self
+        parts = run.ragged(self.speak(model), samples)
+        margins, answered, refused = [], [], []
+        found = self.candidates(parts, samples, columns["pair"])
+        for right, candidates in zip(_rows(columns, _nameless), found, strict=True):
+            none, best = _rivals(candidates)
+            margins.append(none.score - best.score)
+            answered.append(compared(right, best.text)[1])
+            refused.append(compared(right, none.text)[1])
+        chosen = best_threshold(np.array(margins), np.array(answered), np.array(refused))
+        return replace(self, threshold=chosen)
+
     def speak(self, model: AnswerModel) -> Callable[[WindowBatch], Sequence[Tensor]]:
         """Return what gives the log-probabilities (1 + tokens, 2) of each window of a batch."""
 
@@ -175,8 +200,7 @@ class Answering:
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Return the best answer, or the empty one where it is more likely by the threshold."""
-        none = next(one for one in candidates if not one.text)
-        best = next((one for one in candidates if one.text), none)
+        none, best = _rivals(candidates)
         return none if self.may_refuse and none.score - best.score > self.threshold else best
 
     def in_training(self) -> Self:
@@ -206,6 +230,12 @@ class Answering:
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Make a task again from `to_json`."""
         return cls(saved["longest"], saved["may_refuse"], saved["threshold"])
+
+
+def _rivals(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate]:
+    """Return that there is no answer, and the best one; that again where no other is."""
+    none = next(one for one in candidates if not one.text)
+    return none, next((one for one in candidates if one.text), none)
 
 
 def _rows(columns: Columns, describe: Describe) -> list[Answers]:

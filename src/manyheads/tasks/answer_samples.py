@@ -18,7 +18,9 @@ from torch import Tensor
 from manyheads.core.layout import Layout
 from manyheads.tasks.answers import Answers
 from manyheads.tasks.reader import Reader
-from manyheads.text import Encoded, Piece
+from manyheads.text import Cleaning, Encoded, Piece, Windows
+from manyheads.text.clean import end_of
+from manyheads.text.truncate import Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,9 @@ class Window:
     """A question with a window of its context.
 
     The tokens of the context stand in a row from `first` on; token i was read from the characters
-    `starts[i]` to `ends[i]` of the context as it was given. `target` holds the first and the last
-    token of the answer, counted from 1; (0, 0) says that it is not in this window.
+    `starts[i]` to `ends[i]` of the context as it was given, without white space before them.
+    `target` holds the first and the last token of the answer, counted from 1; (0, 0) says that it
+    is not, or not all, in this window.
     """
 
     row: int
@@ -49,6 +52,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class ContextWindows(Windows):
+    """Windows over the context, be it the longer text or not.
+
+    What a question has beyond half of the room is cut, unless the context leaves more.
+    """
+
+    def cuts(self, lengths: Sequence[int], room: int) -> list[Cut]:
+        """Return one cut for each window."""
+        asked, given = lengths
+        kept = min(asked, max(room // 2, room - given))
+        left = room - kept
+        overlap = min(self.stride, left // 2)
+        spans = Windows(self.max_tokens, overlap).cuts((given,), left)
+        return [(((0, kept),), *one) for one in spans]
+
+
+@dataclass(frozen=True)
 class QuestionReader:
     """Reads questions with their contexts."""
 
@@ -64,51 +84,88 @@ class QuestionReader:
 
         What is learnt is the first answer of each row.
         """
-        reader = self.reader
+        reader, windows = self.reader, self.reader.truncation
+        assert isinstance(windows, Windows)
         cleaned, origins = reader.traced(contexts)
         encoded = reader.tokenizer.encode(
-            reader.clean(questions), cleaned, truncation=reader.truncation, offsets=True
+            reader.clean(questions),
+            cleaned,
+            truncation=ContextWindows(windows.max_tokens, windows.stride),
+            offsets=True,
         )
         return [
             window
             for row, one in enumerate(encoded)
-            for window in _windows(row, one, origins[row], answers and answers[row])
+            for window in _windows(
+                row,
+                one,
+                _Origins(contexts[row], origins[row], reader.cleaning),
+                answers and answers[row],
+            )
         ]
 
 
+@dataclass(frozen=True)
+class _Origins:
+    """Where in a text the characters of its cleaned form come from; None: where they stand."""
+
+    text: str
+    places: Sequence[int] | None
+    cleaning: Cleaning
+
+    def of(self, start: int, end: int) -> tuple[int, int]:
+        """Return where a token begins, behind any white space, and where it ends."""
+        if start == end:  # it stands for no character, such as the mark of a word's beginning
+            at = 0 if start == 0 else self.of(start - 1, start)[1]
+            return at, at
+        if self.places is not None:
+            start, end = self.places[start], self._end(self.places[end - 1])
+        while start + 1 < end and self.text[start].isspace():
+            start += 1
+        return start, end
+
+    def _end(self, at: int) -> int:
+        """Return where the characters end that became the one from a place, with their marks."""
+        end = end_of(self.text, at)
+        while end > at + 1 and not self.cleaning(self.text[end - 1]):
+            end -= 1
+        return end
+
+
 def _windows(
-    row: int, encoded: Encoded, origins: Sequence[int] | None, answers: Answers | None
+    row: int, encoded: Encoded, origins: _Origins, answers: Answers | None
 ) -> Iterator[Window]:
     for number, piece in enumerate(encoded.pieces):
         assert piece.sources is not None and piece.offsets is not None
         places = [place for place, source in enumerate(piece.sources) if source == 1]
-        spans = [piece.offsets[place] for place in places]
-        starts = array("i", [_origin(origins, start) for start, _ in spans])
-        ends = array("i", [_origin(origins, end - 1) + 1 if end else 0 for _, end in spans])
+        spans = [origins.of(*piece.offsets[place]) for place in places]
+        starts = array("i", [start for start, _ in spans])
+        ends = array("i", [end for _, end in spans])
         yield Window(
             row,
             Piece(piece.ids, piece.segments, None),  # offsets have served their purpose
             places[0] if places else len(piece.ids),
             starts,
             ends,
-            _target(starts, ends, answers),
+            _target(starts, ends, answers, number == 0, number == len(encoded.pieces) - 1),
             () if number else (encoded,),
         )
 
 
-def _origin(origins: Sequence[int] | None, place: int) -> int:
-    return place if origins is None or not origins else origins[place]
-
-
-def _target(starts: array[int], ends: array[int], answers: Answers | None) -> tuple[int, int]:
+def _target(
+    starts: array[int], ends: array[int], answers: Answers | None, is_first: bool, is_last: bool
+) -> tuple[int, int]:
     """Return the first and the last token of the first answer, from 1; (0, 0) if not all here."""
     if answers is None or not answers.texts or not starts:
         return 0, 0
-    begin = answers.starts[0]
-    end = begin + len(answers.texts[0])
-    if begin < starts[0] or end > ends[-1]:
+    text = answers.texts[0]
+    begin = answers.starts[0] + len(text) - len(text.lstrip())
+    end = begin + len(text.strip())
+    if (begin < starts[0] and not is_first) or (end > ends[-1] and not is_last):
         return 0, 0
-    return bisect_right(starts, begin), bisect_left(ends, end) + 1
+    # All tokens that share a character with it: of a character that is several bytes, each.
+    first, behind = bisect_right(ends, begin), bisect_left(starts, end)
+    return (first + 1, behind) if first < behind else (0, 0)
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,10 @@ def best_spans(
         none = min(none, float(scores_P2[0].sum()))
         for first, last, score in _spans(scores_P2[1:], longest, n):
             span = window.starts[first], window.ends[last]
-            best[span] = max(score, best.get(span, -np.inf))
+            if context[slice(*span)].strip():
+                best[span] = max(score, best.get(span, -np.inf))
     ordered = sorted(best.items(), key=lambda one: -one[1])[:n]
-    found = [Candidate(context[a:b], a, b, score) for (a, b), score in ordered if context[a:b]]
+    found = [Candidate(context[a:b], a, b, score) for (a, b), score in ordered]
     found.append(Candidate("", 0, 0, none if windows else 0.0))
     scores = np.array([one.score for one in found])
     shares = np.exp(scores - scores.max())

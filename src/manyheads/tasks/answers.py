@@ -7,6 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from manyheads.text.scripts import UNSPACED
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _UNITS = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
-_PUNCTUATION = frozenset(string.punctuation + "，。！？、；：“”‘’（）《》〈〉【】…—·～")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_PUNCTUATION = frozenset(string.punctuation)
+_WIDE_PUNCTUATION = _PUNCTUATION | frozenset("，。！？、；：“”‘’「」『』（）《》〈〉【】…—–·～")
 _SHOWN = 3  # rows
 
 
@@ -35,7 +38,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class AnswerScores(Scores):
-    """Percentages over questions: answers that are equal, and the words that they share (F1).
+    """Means over questions: the share of answers that are equal, and of shared words (F1).
 
     Of questions without an answer, none is right. `f1_interval` comes from resampled questions.
     """
@@ -56,7 +59,7 @@ def answer_scores(expected: Sequence[Answers], found: Sequence[str]) -> AnswerSc
     """
     if not expected:
         raise DataError("there are no questions to score")
-    pairs = [_best(*one) for one in zip(expected, found, strict=True)]
+    pairs = [compared(*one) for one in zip(expected, found, strict=True)]
     exact, f1 = (np.array(values) for values in zip(*pairs, strict=True))
     has_answer = np.array([bool(one.texts) for one in expected])
     return AnswerScores(
@@ -70,9 +73,22 @@ def answer_scores(expected: Sequence[Answers], found: Sequence[str]) -> AnswerSc
 
 
 def normalised(text: str) -> str:
-    """Return an answer as it is compared: lower case, without punctuation, articles and spaces."""
-    letters = "".join(one for one in text.lower() if one not in _PUNCTUATION)
+    """Return an answer as it is compared: lower case, without punctuation, articles and spaces.
+
+    Punctuation is ASCII's, as SQuAD has it, and in scripts without spaces also their own.
+    """
+    punctuation = _WIDE_PUNCTUATION if _UNSPACED.search(text) else _PUNCTUATION
+    letters = "".join(one for one in text.lower() if one not in punctuation)
     return " ".join(_ARTICLES.sub(" ", letters).split())
+
+
+def compared(expected: Answers, found: str) -> tuple[float, float]:
+    """Return exact match and F1 of an answer beside the right one that it is nearest to.
+
+    Right answers of which nothing is left to compare do not count.
+    """
+    texts = [text for text in expected.texts if normalised(text)]
+    return max(_compare(text, found) for text in texts or ("",))
 
 
 def answers_of_rows(
@@ -105,7 +121,7 @@ def answers_of_rows(
 
 def _answers(label: Any, place: str) -> Answers:
     """Return answers of any of the usual forms; where one begins is -1 while it is unknown."""
-    if label is None or label == "":
+    if label is None or label != label:  # NaN is how dataframes write that there is nothing
         return Answers()
     pairs = list(_said(label))
     if not all(isinstance(text, str) and isinstance(start, int) for text, start in pairs):
@@ -113,6 +129,7 @@ def _answers(label: Any, place: str) -> Answers:
             f"{place}: {label!r:.80} are no answers; write a text, a list of texts, or "
             '{"text": [...], "answer_start": [...]} as SQuAD has it'
         )
+    pairs = [(text, start) for text, start in pairs if text.strip()]
     return Answers(tuple(text for text, _ in pairs), tuple(start for _, start in pairs))
 
 
@@ -122,7 +139,7 @@ def _said(label: Any) -> Iterator[tuple[Any, Any]]:
     elif isinstance(label, Mapping):
         texts, starts = label.get("text"), label.get("answer_start")
         if isinstance(texts, list | tuple):
-            yield from zip(texts, starts or [-1] * len(texts), strict=False)
+            yield from zip_longest(texts, starts or [-1] * len(texts))
         else:
             yield texts, -1 if starts is None else starts
     elif isinstance(label, list | tuple):
@@ -133,14 +150,11 @@ def _said(label: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _places(context: str, answers: Answers) -> Iterator[int]:
-    """Yield where each answer begins: where it is said to, else where it is found, else -1."""
-    for text, start in zip(answers.texts, answers.starts, strict=True):
-        yield start if start >= 0 and context.startswith(text, start) else context.find(text)
-
-
-def _best(expected: Answers, found: str) -> tuple[float, float]:
-    """Return exact match and F1 beside the answer that it is nearest to."""
-    return max(_compare(text, found) for text in expected.texts or ("",))
+    """Yield where each answer begins: nearest to where it is said to, or first; -1 for nowhere."""
+    for text, said in zip(answers.texts, answers.starts, strict=True):
+        start = max(0, said)
+        places = (context.rfind(text, 0, start + len(text)), context.find(text, start))
+        yield min((at for at in places if at >= 0), key=lambda at: abs(at - start), default=-1)
 
 
 def _compare(expected: str, found: str) -> tuple[float, float]:

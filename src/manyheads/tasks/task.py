@@ -5,7 +5,8 @@
     columns ── reader, read ─→ samples ── collate, draw ─→ minibatch ── loss
                                        └─ judge ─→ loss and scores
 
-`Trainable` is all that a training loop knows of a task, `Task` all that a `Learner` knows.
+`Trainable` is all that a training loop knows of a task, `Task` all that a `Learner` knows. A task
+that decides by a rule, such as a threshold, may be `Tunable` besides.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -235,3 +236,16 @@ class Task(Trainable, Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs to make this task again."""
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A task that makes of a model's outputs a decision, by a rule that is chosen after training.
+
+    Weights do not change with it: thresholds, a temperature.
+    """
+
+    def tuned(
+        self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
+    ) -> Self:
+        """Return this task with the rule that is best on a split; all else is as in `judge`."""

@@ -127,6 +127,14 @@ class Cleaning:
         return cls(**settings)
 
 
+def end_of(text: str, at: int) -> int:
+    """Return where that ends which is cleaned together with the character at a place."""
+    end = at + 1
+    while end < len(text) and _goes_with(text, end):
+        end += 1
+    return end
+
+
 def _goes_with(text: str, at: int) -> bool:
     """Whether a character is cleaned together with the one before it."""
     character = _joined(text[at : at + 2])

@@ -20,7 +20,7 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.scratch import Blueprint
 from manyheads.predict import predictor_of
-from manyheads.tasks import Judgement, Reading, Task
+from manyheads.tasks import Judgement, Reading, Task, Tunable
 from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, whole
@@ -272,7 +272,17 @@ class Learner:
         finally:  # what was learnt before an interruption is kept too
             self.history = fitting.history
             self._is_fresh &= not fitting.history.steps
+        self._tune()
         return self.history
+
+    def _tune(self) -> None:
+        """Choose the rule that the task decides by, where it has one, on the validation split."""
+        valid = self.data.valid
+        if valid is None or not isinstance(self.task, Tunable):
+            return
+        run = Running(self.task, self.model, self.reporter, "choosing when to decide")
+        samples = self.examples[valid.name]
+        self.task = self.task.tuned(self.model.eval(), self.reader, samples, valid.columns, run)
 
     def _check_metrics(self, recipe: Recipe) -> None:
         """Raise what validations would: `RecipeError` for a metric that none will bring, or

@@ -22,11 +22,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def all_kinds(
     folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Those, and models that fill masks, that tag and that write."""
+    """Those, and models that fill masks, that tag, that answer questions and that write."""
     root = tmp_path_factory.mktemp("kinds")
     return folders | {
         "masks": models.masks(root / "masks"),
         "names": models.tagger(root / "names"),
+        "answers": models.answers(root / "answers"),
         "writer": writers.publish(root / "writer", "t5", generation={"max_new_tokens": 8}),
     }
 

@@ -69,7 +69,7 @@ def test_it_shows_what_happens(
     browser.open(server.url)
     browser.wait(lambda: browser.one("#state").text == "ready")
     shown = [one.text for one in browser.all(".model h3")]
-    assert shown == ["vectors", "moods", "ranks", "masks", "writer"]
+    assert shown == ["vectors", "moods", "ranks", "masks", "answers", "writer"]
     for _ in range(5):
         client.post("/v1/embed", json={"inputs": TEXTS * 20, "lane": "bulk"}).raise_for_status()
     client.post("/v1/embed", json={"inputs": TEXTS, "truncate": "error"})
@@ -137,6 +137,20 @@ def test_masks_and_what_is_written(
     written = mh.Generator(all_kinds["writer"])("A hot dog", mh.Wording(max_tokens=200))
     assert browser.one(".written").get_attribute("textContent") == written
     assert "written" in browser.one("#answer").text.splitlines()[-1]
+
+
+def test_questions_about_a_context(
+    browser: Browser, server: Server, all_kinds: dict[str, Path]
+) -> None:
+    browser.open(server.url)
+    question, context = "which color was it?", "we saw a red fox in rome"
+    ask(browser, "answers", question, context)
+    assert "answers the question" in browser.one("#second-label").text
+    found = mh.load(all_kinds["answers"])(question, context)
+    shown = [one.get_attribute("textContent") for one in browser.all(".bars dt")]
+    assert shown == [str(one) for one in found.candidates[:5]]
+    ask(browser, "answers", question, "")
+    assert "(no answer)" in browser.one("#answer").text
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from manyheads._version import __version__
 from manyheads.serve.http import (
     admin,
+    answering,
     bert,
     completions,
     dashboard,
@@ -54,7 +55,7 @@ def make_app(
     Recorders are told of every request; who made them closes them.
     """
     app = FastAPI(title="manyheads", version=__version__, default_response_class=Json)
-    for wire in (native, writing, openai, completions, tei, kserve, bert):
+    for wire in (native, answering, writing, openai, completions, tei, kserve, bert):
         app.include_router(wire.router(service))
     if access.operators:
         app.include_router(admin.router(service))

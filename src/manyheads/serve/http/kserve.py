@@ -23,6 +23,7 @@ from manyheads.serve.http.writing import search_of
 from manyheads.serve.model import Asking, ServedEmbedder, ServedFiller, ServedModel, values_of
 from manyheads.serve.orders import Writing
 from manyheads.serve.predictors import ServedLabeller, ServedTagger
+from manyheads.serve.served_answerer import Deciding, ServedAnswerer
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.service import Service
 
@@ -87,6 +88,10 @@ async def _outputs(model: ServedModel, asked: Asked) -> Mapping[str, np.ndarray 
         return {"embedding": np.stack(values_of(await model.embed(texts, Asking())))}
     if isinstance(model, ServedFiller):
         return {"text": [one["text"] for one in values_of(await model.fill(texts, Asking(), 1))]}
+    if isinstance(model, ServedAnswerer):
+        contexts = asked.texts.get("pair") or []
+        found = values_of(await model.answer(texts, contexts, Asking(), Deciding()))
+        return {"text": [one["text"] for one in found]}
     if isinstance(model, ServedWriter):
         wording = search_of(asked.parameters).wording()
         found = values_of(await model.write(Writing.OUTPUT, texts, wording))
@@ -114,6 +119,9 @@ def _metadata(model: ServedModel) -> dict[str, Any]:
         outputs = [{"name": "embedding", "datatype": "FP32", "shape": [-1, model.dimensions]}]
     elif isinstance(model, ServedTagger):
         outputs = [{"name": _tags_of(model), **text}]
+    elif isinstance(model, ServedAnswerer):
+        inputs.append({"name": "pair", **text})
+        outputs = [{"name": "text", **text}]
     elif isinstance(model, ServedFiller | ServedWriter):
         outputs = [{"name": "text", **text}]
     else:

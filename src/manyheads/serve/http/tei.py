@@ -25,6 +25,7 @@ from manyheads.errors import (
     TooMany,
     WrongModel,
 )
+from manyheads.serve.http.answering import HuggingFaceRequest, answer_as_hugging_face
 from manyheads.serve.http.replies import Json, route_of, told
 from manyheads.serve.http.tei_requests import (
     DecodeRequest,
@@ -42,6 +43,7 @@ from manyheads.serve.http.tei_requests import (
 )
 from manyheads.serve.model import Asking, Result, ServedEmbedder, ServedModel, values_of
 from manyheads.serve.predictors import Prediction, ServedLabeller, ServedTagger
+from manyheads.serve.served_answerer import ServedAnswerer
 from manyheads.serve.service import Service
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -106,8 +108,10 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/")
     async def first_model(asked: dict[str, Any]) -> Json:
-        """Ask the first model what it is there for: vectors, similarities, labels, ranks, tags."""
-        match service.model(None):
+        """Ask the first model what it is there for: vectors, labels, ranks, tags or answers."""
+        match model := service.model(None):
+            case ServedAnswerer():
+                return await answer_as_hugging_face(model, _as(HuggingFaceRequest, asked))
             case ServedEmbedder() if isinstance(asked.get("inputs"), dict):
                 return await similarity(_as(SimilarityRequest, asked))
             case ServedEmbedder():
