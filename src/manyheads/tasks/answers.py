@@ -56,7 +56,7 @@ def answer_scores(expected: Sequence[Answers], found: Sequence[str]) -> AnswerSc
     """
     if not expected:
         raise DataError("there are no questions to score")
-    pairs = [_best(*one) for one in zip(expected, found, strict=True)]
+    pairs = [best_scores(*one) for one in zip(expected, found, strict=True)]
     exact, f1 = (np.array(values) for values in zip(*pairs, strict=True))
     has_answer = np.array([bool(one.texts) for one in expected])
     return AnswerScores(
@@ -138,7 +138,7 @@ def _places(context: str, answers: Answers) -> Iterator[int]:
         yield start if start >= 0 and context.startswith(text, start) else context.find(text)
 
 
-def _best(expected: Answers, found: str) -> tuple[float, float]:
+def best_scores(expected: Answers, found: str) -> tuple[float, float]:
     """Return exact match and F1 beside the answer that it is nearest to."""
     return max(_compare(text, found) for text in expected.texts or ("",))
 
