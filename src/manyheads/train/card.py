@@ -190,7 +190,7 @@ def _how_to_use(report: RunReport, usage: Usage) -> Iterator[str]:
         f'import manyheads as mh\n\nmodel = mh.load("path/to/this/folder")\nprint({call})\n```'
     )
     yield (
-        f"With {usage.library.replace('_', '-')}:\n\n```python\n"
+        f"With {usage.library}:\n\n```python\n"
         f"{usage.opened.replace('{pipeline}', str(usage.pipeline))}\n```"
     )
 

@@ -1,7 +1,7 @@
 """All that is to be said of a run, gathered once: for a page (`page`) and for a card (`card`).
 
 What would take long on much data is bounded: data of more than 200,000 rows are not checked, wrong
-labels are looked for among 5,000 training rows, and `analysis` says what bounds slices.
+labels are looked for among 2,000 training rows, and `analysis` says what bounds slices.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from manyheads.train.recipe import Recipe
 from manyheads.train.report import Evaluation, Truncated
 
 MOST_CHECKED = 200_000  # rows
-MOST_SUSPECTED = 5_000  # training rows
+MOST_SUSPECTED = 2_000  # training rows
 CURVE, CONFUSION = "training-curve", "confusion-matrix"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
