@@ -33,6 +33,9 @@ def test_a_run_leaves_a_predictor_pictures_and_its_record(shell, table, scratch,
         assert (out / name).is_file()
     for name in ("training-curve.png", "confusion-matrix.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 2 and "bag of words" in page
+    assert (out / "README.md").read_text(encoding="utf-8").startswith("---\nlibrary_name:")
     run = out / "run"
     assert not (run / "checkpoints").exists()
     assert read_json((run / "recipe.json").read_text())["epochs"] == 2
@@ -126,6 +129,33 @@ def test_without_matplotlib_a_run_ends_well(shell, table, scratch, tmp_path):
     assert len(notices) == 1
     assert (out / "manyheads.json").is_file()
     assert not list(out.glob("*.png"))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "There are no pictures" in page and "<img" not in page
+
+
+def test_the_readme_of_somebody_else_is_left_as_it_is(shell, table, scratch, tmp_path):
+    out = tmp_path / "model"
+    arguments = ("train", table, *scratch, "--set", "epochs=1", "--out", out)
+    assert shell(*arguments).returncode == 0
+    (out / "README.md").write_text("Mine.\n")
+    again = shell(*arguments)
+    assert again.returncode == 0 and "was left as it is" in again.stderr
+    assert (out / "README.md").read_text() == "Mine.\n"
+
+
+def test_evaluate_writes_a_page_with_slices_of_a_further_column(shell, write, trained, tmp_path):
+    rows = [
+        (f"a {'great' if n % 2 else 'sad'} film", ["neg", "pos"][n % 2], "xy"[n % 3 == 0])
+        for n in range(30)
+    ]
+    source = write(tmp_path / "asked.csv", rows, ("text", "label", "origin"))
+    page = tmp_path / "page.html"
+    asked = ("evaluate", trained, source, "--text", "text", "--label", "label", "--slice", "origin")
+    done = shell(*asked, "--report", page, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "<td>origin</td>" in page.read_text(encoding="utf-8")
+    refused = shell(*asked)
+    assert refused.returncode == 2 and "--report FILE.html" in refused.stderr
 
 
 def test_find_lr_suggests_a_rate_and_draws_it(shell, table, scratch, tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.output import show
+from manyheads.cli.tables import require_place
 from manyheads.cli.unfold import unfolded
 from manyheads.errors import ConfigError, DataError
 
@@ -24,12 +26,25 @@ SplitName = Annotated[
     ),
 ]
 
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.html", help="Write a page about the errors: confusions, slices, hardest rows."
+    ),
+]
+Slice = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COL", help="For --report: a further column of the table to slice by."),
+]
+
 
 @unfolded
 def evaluate(
     predictor: options.Predictor,
     labelled: learning.Labelled,
     split: SplitName = None,
+    report: Report = None,
+    slice: Slice = None,
     device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -38,9 +53,14 @@ def evaluate(
     with learning.busy("reading", quiet):
         from manyheads.predict import ImagePredictor, load, task_of
         from manyheads.train.progress import Reporter
-        from manyheads.train.report import evaluate_predictor
+        from manyheads.train.report import judge_predictor
+        from manyheads.train.slices import extra_columns
         from manyheads.writer import Generator
 
+        if report is not None:
+            require_place(report, "--report")
+        elif slice:
+            raise DataError("--slice is for the page; give --report FILE.html too")
         opened = load(predictor, device=learning.device_of(device))
         if isinstance(opened, Generator):
             raise ConfigError(
@@ -49,9 +69,16 @@ def evaluate(
             )
         dataset = labelled.read(images=isinstance(opened, ImagePredictor))
         chosen = _split(dataset, split)
+        columns = extra_columns(chosen, slice or ())
         opened.task.check(chosen.columns, chosen.describe)
         opened.task.rehearsal(chosen.columns)  # what it takes is missing before the work, not after
-    evaluation = evaluate_predictor(opened, chosen, Reporter(quiet))
+    judgement, evaluation = judge_predictor(opened, chosen, Reporter(quiet))
+    if report is not None:
+        from manyheads.train.analysis import analyse
+        from manyheads.train.page import write_evaluation_page
+
+        analysis = analyse(opened.task, judgement, chosen, columns)
+        write_evaluation_page(evaluation, analysis, report)
     show(evaluation, evaluation.to_json(), as_json)
 
 

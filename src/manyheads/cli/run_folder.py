@@ -1,7 +1,8 @@
 """The folder that `manyheads train --out` writes: the predictor, pictures, and the run behind it.
 
 DIR/manyheads.json, config.json, model.safetensors, …    the predictor, when training is over
-DIR/training-curve.png, confusion-matrix.png
+DIR/report.html, training-curve.png, confusion-matrix.png   how good it is, and where it errs
+DIR/README.md                                            a model card, unless there is one
 DIR/run/arguments.json, recipe.json, facts.json          how the run was begun, and on what
 DIR/run/checkpoints/                                     while it goes on
 DIR/run/metrics.jsonl, report.json, report.txt           when it is over
@@ -46,6 +47,11 @@ class RunFolder:
     def run(self) -> Path:
         """Where the run keeps what only the run needs."""
         return self.out / "run"
+
+    @property
+    def page(self) -> Path:
+        """The page about the run."""
+        return self.out / "report.html"
 
     @property
     def checkpoints(self) -> list[Path]:

@@ -105,12 +105,12 @@ def require_writable(out: str) -> None:
     require_place(Path(out))
 
 
-def require_place(out: Path) -> None:
+def require_place(out: Path, option: str = "--out") -> None:
     """Raise `DataError` where no file can be `out`: a folder, or in one that does not exist."""
     if out.is_dir():
-        raise DataError(f"--out {out} is a folder; name a file")
+        raise DataError(f"{option} {out} is a folder; name a file")
     if not out.parent.is_dir():
-        raise DataError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+        raise DataError(f"{option} {out}: the folder {out.parent} does not exist; make it first")
 
 
 def write_any(columns: Columns, out: str) -> None:

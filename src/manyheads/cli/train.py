@@ -16,7 +16,7 @@ from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
-    from manyheads.train import Evaluation, Learner
+    from manyheads.train import Evaluation, Learner, RunReport
 
 Out = Annotated[
     Path | None,
@@ -52,8 +52,9 @@ def train(
       manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
-    DIR also gets training-curve.png, confusion-matrix.png, and run/ with the recipe, the report,
-    every step, and the checkpoints until training is over. A run that was stopped goes on with the
+    DIR also gets report.html (scores, errors, what to mend in the data), README.md (a model card),
+    training-curve.png, confusion-matrix.png, and run/ with the recipe, the report, every step, and
+    the checkpoints until training is over. A run that was stopped goes on with the
     same command and --resume.
     """
     trained(labelled, held_out, setup, out, resume=resume, quiet=quiet, as_json=as_json)
@@ -107,11 +108,11 @@ def _fit_into(
         if arguments is not None:
             folder.begin(arguments, learner.recipe.to_json(), facts_of(learner.data))
         learner.fit(resume=arguments is None)
-        evaluation = _evaluate(learner)
         learner.predictor().save(folder.out)
-        _draw(learner, evaluation, folder.out)
-        folder.finish(learner, evaluation)
-    return evaluation
+        report = _report(learner)
+        _write(report, folder)
+        folder.finish(learner, report.evaluation)
+    return report.evaluation
 
 
 def _can_resume(folder: RunFolder, arguments: dict[str, Any], recipe: dict[str, Any]) -> bool:
@@ -131,19 +132,36 @@ def _show_finished(folder: RunFolder, as_json: bool) -> None:
 
 def _evaluate(learner: Learner) -> Evaluation | None:
     """Return the evaluation on the test split, else the validation split, if there is either."""
+    return learner.evaluate() if _can_be_evaluated(learner) else None
+
+
+def _report(learner: Learner) -> RunReport:
+    """Return all that is to be said of the run, the same evaluation among it."""
+    _can_be_evaluated(learner)
+    return learner.report()
+
+
+def _can_be_evaluated(learner: Learner) -> bool:
     if learner.data.test is None and learner.data.valid is None:
         notice("there are too few rows to hold any out, so the model is not evaluated")
-        return None
-    return learner.evaluate()
+        return False
+    return True
 
 
-def _draw(learner: Learner, evaluation: Evaluation | None, folder: Path) -> None:
+def _write(report: RunReport, folder: RunFolder) -> None:
+    """Write the page, its pictures alone, and the model card."""
+    from manyheads.hub.atomic import write_atomically
+    from manyheads.train.card import CARD, write_card
+    from manyheads.train.page import write_page
+
     try:
-        learner.draw_history(folder / "training-curve.png")
-        if evaluation is not None:
-            evaluation.draw(folder / "confusion-matrix.png")
+        for name, picture in report.pictures().items():
+            write_atomically(folder.out / f"{name}.png", picture)
     except MissingExtra as missing:
         notice(f"no pictures were drawn: {missing}")
+    write_page(report, folder.page)
+    if write_card(report, folder.out) is None:
+        notice(f"{folder.out / CARD} is not as manyheads wrote it, and was left as it is")
 
 
 def _document(out: Path | None, learner: Learner, evaluation: Evaluation | None) -> dict[str, Any]:

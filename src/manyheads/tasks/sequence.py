@@ -146,15 +146,15 @@ class SequenceTask(OutputTask):
     def baseline(self, train: Columns, columns: Columns, cleaning: Cleaning) -> tuple[str, Scores]:
         """Return what a bag of words reaches on a split after learning from the training rows."""
         scores = self.bag_of_words(
-            _joined(cleaned(train, cleaning)),
+            joined(cleaned(train, cleaning)),
             labels_of(train),
-            _joined(cleaned(columns, cleaning)),
+            joined(cleaned(columns, cleaning)),
             labels_of(columns),
         )
         return BAG_OF_WORDS, scores
 
 
-def _joined(columns: Columns) -> list[str]:
+def joined(columns: Columns) -> list[str]:
     """Return each row's text, the second text of a pair behind it."""
     pairs = columns.get("pair")
     if pairs is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from manyheads._lazy import lazy
 
 if TYPE_CHECKING:
+    from manyheads.train.analysis import Analysis
     from manyheads.train.back_translation import back_translated
     from manyheads.train.early_stopping import EarlyStopping
     from manyheads.train.learner import Learner
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from manyheads.train.mining import mine_negatives
     from manyheads.train.recipe import Recipe
     from manyheads.train.report import Evaluation
+    from manyheads.train.run_report import RunReport
     from manyheads.train.schedule import (
         SGDR,
         Constant,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SGDR",
+    "Analysis",
     "Constant",
     "Cosine",
     "EarlyStopping",
@@ -38,6 +41,7 @@ __all__ = [
     "Linear",
     "OneCycle",
     "Recipe",
+    "RunReport",
     "Step",
     "back_translated",
     "mine_negatives",
@@ -47,6 +51,7 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "manyheads.train.analysis": ("Analysis",),
         "manyheads.train.back_translation": ("back_translated",),
         "manyheads.train.early_stopping": ("EarlyStopping",),
         "manyheads.train.learner": ("Learner",),
@@ -54,6 +59,7 @@ __getattr__, __dir__ = lazy(
         "manyheads.train.mining": ("mine_negatives",),
         "manyheads.train.recipe": ("Recipe",),
         "manyheads.train.report": ("Evaluation",),
+        "manyheads.train.run_report": ("RunReport",),
         "manyheads.train.schedule": (
             "SGDR",
             "Constant",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,40 +24,32 @@ from manyheads.tasks import Judgement, Reading, Task, Tunable
 from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, whole
+from manyheads.train.analysis import Analysis, analyse
+from manyheads.train.card import write_card
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.early_stopping import EarlyStopping
 from manyheads.train.fitting import Fitting
+from manyheads.train.hard_rows import HardRow, hardest_rows
 from manyheads.train.history import History
+from manyheads.train.label_errors import LabelError, find_label_errors
 from manyheads.train.lr_finder import LearningRates, range_test
-from manyheads.train.plots import draw_training_curve
+from manyheads.train.page import write_page
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.report import Evaluation, Running, Truncated, evaluate
+from manyheads.train.run_report import (
+    RunReport,
+    describe_model,
+    draw_history,
+    inspect_data,
+    suspect_labels,
+)
 from manyheads.train.schedule import Constant, OneCycle
 from manyheads.train.settings import Activations
+from manyheads.train.slices import ExtraColumns
 
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_PATIENCE = 3
-
-
-@dataclass(frozen=True)
-class HardRow:
-    """One row and what the model makes of it, for looking at the worst ones.
-
-    Of tasks that write there is no `prediction`: their models are judged token by token. Of an
-    image, `text` is the file.
-    """
-
-    loss: float
-    where: str
-    text: str
-    label: Any
-    prediction: Any
-
-    def __str__(self) -> str:
-        text = self.text if len(self.text) <= 120 else f"{self.text[:119]}…"
-        said = self.label if self.prediction is None else f"{self.label} → {self.prediction}"
-        return f"{self.loss:8.4f}  {self.where}  {said}  {text!r}"
 
 
 class Learner:
@@ -84,11 +76,11 @@ class Learner:
         quiet: bool = False,
     ) -> None:
         self.data = data
-        self.recipe = recipe or Recipe()
+        self.recipe = self.last_recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
         if isinstance(model, Blueprint):
             # The features of an untrained body are not worth reading.
-            self.recipe = _changed(self.recipe, {"probe_examples": 0})
+            self.recipe = self.last_recipe = _changed(self.recipe, {"probe_examples": 0})
         self.reporter = Reporter(quiet)
         self.history = History()
         if self.recipe.threads is not None:
@@ -115,6 +107,7 @@ class Learner:
         }
         self.model: Any = self.task.model_of(self.pretrained, self.recipe.seed).to(device)
         self._is_fresh = True
+        self.facts = describe_model(model, self.model, self.pretrained)
         adapt(self.model, self.recipe.adapt)
         if self.recipe.activations is Activations.RECOMPUTE:
             recompute(self.model)
@@ -174,12 +167,7 @@ class Learner:
         """Score the model on a split (test, else valid), with a baseline of its task beside it."""
         chosen = self._split(split)
         _, evaluation = self._judge(chosen, "evaluating")
-        if not baseline or chosen.name == "train":
-            return evaluation
-        beside = self.task.baseline(self.data.train.columns, chosen.columns, self.cleaning)
-        if beside is None:
-            return evaluation
-        return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
+        return self._with_baseline(evaluation, chosen) if baseline else evaluation
 
     def rehearse(self) -> None:
         """Raise now what `evaluate` would after a long run: `MissingExtra` for what it takes."""
@@ -191,27 +179,57 @@ class Learner:
         """Return the `n` rows that the model finds hardest, hardest first: often wrong labels."""
         chosen = self._split(split)
         judgement, _ = self._judge(chosen, "looking for the top losses")
-        losses = judgement.losses
-        order = sorted(range(len(losses)), key=losses.__getitem__, reverse=True)[:n]
-        roles = (role for role in ("label", "target", "pair") if role in chosen.columns)
-        role = next(roles, None)
+        return hardest_rows(judgement, chosen, n)
 
-        def wanted(i: int) -> Any:
-            row = judgement.rows[i]
-            return chosen.shown(row) if role is None else chosen.columns[role][row]
+    def analyse(self, split: str | None = None, columns: ExtraColumns = ()) -> Analysis:
+        """Say what goes wrong on a split: confusions, slices where the score is low, hardest rows.
 
-        expected = judgement.expected or wanted
-        return [
-            HardRow(
-                losses[i],
-                chosen.describe(row),
-                chosen.shown(row),
-                expected(i),
-                judgement.prediction(i),
-            )
-            for i in order
-            for row in [judgement.rows[i]]
-        ]
+        `columns` are further ones to slice by: names in the split's source, or, for a dataframe, a
+        mapping from names to the values of each row. Raises `DataError` for those not there.
+        """
+        chosen = self._split(split)
+        judgement, _ = self._judge(chosen, "analysing")
+        return analyse(self.task, judgement, chosen, columns)
+
+    def label_errors(self, n: int = 20, *, most_rows: int = 20_000) -> list[LabelError]:
+        """Return up to `n` training rows whose label is probably wrong, the surest first.
+
+        They are found by confident learning (Northcutt et al. 2021) over what a bag of words says
+        of rows that it has not seen. Of more than `most_rows` rows, so many are drawn. Raises
+        `RecipeError` for tasks without one label per row, `MissingExtra` without cleanlab.
+        """
+        task, train = self.task, self.data.train
+        return find_label_errors(task, train, self.cleaning, most_rows, self.recipe.seed)[:n]
+
+    def report(self, columns: ExtraColumns = ()) -> RunReport:
+        """Return all that is to be said of the run; the held-out split is judged once for it."""
+        held_out = self.data.test or self.data.valid
+        evaluation = analysis = None
+        if held_out is not None:
+            judgement, alone = self._judge(held_out, "evaluating")
+            evaluation = self._with_baseline(alone, held_out)
+            analysis = analyse(self.task, judgement, held_out, columns)
+        return RunReport(
+            task=self.task,
+            model=self.facts,
+            data=self.data,
+            cleaning=self.cleaning,
+            recipe=self.last_recipe,
+            history=self.history,
+            truncated=self.truncated(),
+            evaluation=evaluation,
+            analysis=analysis,
+            findings=inspect_data(self.data),
+            suspects=suspect_labels(self.task, self.data.train, self.cleaning, self.recipe.seed),
+        )
+
+    def write_report(self, path: str | Path, columns: ExtraColumns = ()) -> Path:
+        """Write what is to be said of the run as one page of HTML that needs nothing else."""
+        return write_page(self.report(columns), Path(path))
+
+    def write_card(self, folder: str | Path) -> Path | None:
+        """Write a model card for the Hub as README.md; None where there is one of somebody else."""
+        return write_card(self.report(), Path(folder))
 
     def predictor(self) -> Any:
         """Return the model with its task, ready to be called and saved; it is a copy.
@@ -222,10 +240,7 @@ class Learner:
 
     def draw_history(self, path: str | Path) -> Path:
         """Save the training curve as a picture."""
-        metric = self.recipe.metric or self.task.metric
-        validations = [(one.step, one.scores[metric]) for one in self.history.validations]
-        losses = [step.loss for step in self.history.steps]
-        draw_training_curve(losses, validations, metric, path)
+        draw_history(self.history, self.recipe.metric or self.task.metric, Path(path))
         return Path(path)
 
     def clear_checkpoints(self) -> None:
@@ -252,6 +267,7 @@ class Learner:
         if resume and self.folder is None:
             raise RecipeError("there is nothing to resume without a folder; give Learner a folder")
         self._check_metrics(recipe)
+        self.last_recipe = recipe
         for name, cut in self.truncated().items():
             if cut.rows:
                 self.reporter.say(f"{name:<5}  {cut}")
@@ -315,6 +331,14 @@ class Learner:
     ) -> tuple[Judgement, Evaluation]:
         samples, task = self.examples[split.name], task or self.task
         return evaluate(task, self.model, self.reader, samples, split, self.reporter, doing)
+
+    def _with_baseline(self, evaluation: Evaluation, split: Split) -> Evaluation:
+        if split.name == "train":
+            return evaluation
+        beside = self.task.baseline(self.data.train.columns, split.columns, self.cleaning)
+        if beside is None:
+            return evaluation
+        return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
 
     def _split(self, name: str | None) -> Split:
         splits = {split.name: split for split in self.data.splits()}

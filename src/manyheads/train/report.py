@@ -177,10 +177,17 @@ def evaluate_predictor(predictor: Any, split: Split, reporter: Reporter) -> Eval
     Raises `DataError` where the split lacks what to compare with, or has labels that the predictor
     does not know.
     """
+    return judge_predictor(predictor, split, reporter)[1]
+
+
+def judge_predictor(
+    predictor: Any, split: Split, reporter: Reporter
+) -> tuple[Judgement, Evaluation]:
+    """Judge a saved predictor as `evaluate_predictor` does; return what `analyse` takes, too."""
     samples = predictor.task.read(predictor.reader, split.columns, split.describe)
     return evaluate(
         predictor.task, predictor.model, predictor.reader, samples, split, reporter, "evaluating"
-    )[1]
+    )
 
 
 def evaluate(
