@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
+    from manyheads.library import ByBoth, ByMeaning, ByWords, Library, Passages
     from manyheads.predict import Answerer, Embedder, Predictor, Tagger, load
     from manyheads.tasks import (
         Alignment,
@@ -75,6 +76,7 @@ __getattr__, __dir__ = lazy(
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
+        "manyheads.library": ("ByBoth", "ByMeaning", "ByWords", "Library", "Passages"),
         "manyheads.predict": ("Answerer", "Embedder", "Predictor", "Tagger", "load"),
         "manyheads.tasks": (
             "Alignment",
