@@ -37,32 +37,40 @@ def words_of(text: str) -> list[str]:
 
 
 class WordIndex:
-    """Which words stand in which of N passages."""
+    """Which words stand in which of N passages; None knows passages without any word."""
 
-    def __init__(self, scorer: BM25) -> None:
+    def __init__(self, scorer: BM25 | None) -> None:
         self._scorer = scorer
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> Self:
         """Index passages by their words; raises `MissingExtra` without bm25s."""
+        words = [words_of(text) for text in texts]
         scorer = _bm25()()
-        scorer.index([words_of(text) for text in texts], show_progress=False)
+        if not any(words):
+            return cls(None)
+        scorer.index(words, show_progress=False)
         return cls(scorer)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open what `save` wrote, without reading all of it."""
+        if not any(folder.iterdir()):
+            return cls(None)
         return cls(_bm25().load(folder, mmap=True, show_progress=False))
 
     def save(self, folder: Path) -> None:
         """Write the index as files of a new folder."""
-        self._scorer.save(folder, show_progress=False)
+        folder.mkdir()
+        if self._scorer is not None:
+            self._scorer.save(folder, show_progress=False)
 
     def search(self, query: str, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the `n` best passages that share a word with the query, and scores: (n), (n)."""
         words = words_of(query)
-        scores_N = self._scorer.get_scores(words) if words else np.zeros(0, np.float32)
-        return best(scores_N, n, above=0.0)
+        if self._scorer is None or not words:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        return best(self._scorer.get_scores(words), n, above=0.0)
 
 
 def best(scores_N: np.ndarray, n: int, above: float = -np.inf) -> tuple[np.ndarray, np.ndarray]:
