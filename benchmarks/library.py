@@ -37,7 +37,8 @@ def descriptions() -> list[str]:
     """Return all distinct descriptions; ends the process where they are not there."""
     folder = os.environ.get(PLACE)
     if folder is None or not Path(folder).is_dir():
-        sys.exit(f"skipped: set {PLACE} to a folder with train, valid and test .jsonl.gz")
+        print(f"skipped: set {PLACE} to a folder with train, valid and test .jsonl.gz")
+        sys.exit()
     splits = [read_table(Path(folder) / f"{name}.jsonl.gz") for name in ("train", "valid", "test")]
     return list(dict.fromkeys(text for split in splits for text in split.columns["text"]))
 
