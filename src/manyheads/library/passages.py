@@ -35,24 +35,25 @@ class Passages:
     def cut(self, text: str, count: Count) -> list[tuple[int, int]]:
         """Return where each passage begins and ends in a text, without white space around it."""
         units = self._units(text, count)
-        starts = list(accumulate(map(len, units), initial=0))
-        runs = self._runs(count(units))
+        starts = list(accumulate((len(unit) for unit, _ in units), initial=0))
+        runs = self._runs([size for _, size in units])
         spans = (_stripped(text, starts[first], starts[last]) for first, last in runs)
         return [(start, end) for start, end in spans if start < end]
 
-    def _units(self, text: str, count: Count) -> list[str]:
-        """Return what is never cut: sentences, and parts of those that are too long."""
+    def _units(self, text: str, count: Count) -> list[tuple[str, int]]:
+        """Return what is never cut, with its size: sentences, and parts of those too long."""
 
         def fits(part: str) -> bool:
             # One character can be many tokens, and is never cut.
             return len(part) == 1 or count([part])[0] <= self.tokens
 
+        units: list[tuple[str, int]] = []
         whole = sentences(text)
-        return [
-            unit
-            for sentence, size in zip(whole, count(whole), strict=True)
-            for unit in ([sentence] if size <= self.tokens else packed([sentence], fits))
-        ]
+        for sentence, size in zip(whole, count(whole), strict=True):
+            parts = [sentence] if size <= self.tokens else packed([sentence], fits)
+            sizes = [size] if len(parts) == 1 else count(parts)
+            units += zip(parts, sizes, strict=True)
+        return units
 
     def _runs(self, sizes: Sequence[int]) -> list[tuple[int, int]]:
         """Return the first unit of each passage, and the one behind its last."""
