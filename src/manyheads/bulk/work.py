@@ -10,7 +10,6 @@ A shard that is there is whole, and is never made again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +22,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from manyheads.errors import ConfigError
-from manyheads.hub.atomic import PARTIAL, remove_leftovers, sync_folder, write_atomically
+from manyheads.hub.atomic import (
+    PARTIAL,
+    exclusively,
+    remove_leftovers,
+    sync_folder,
+    write_atomically,
+)
 
 _MANIFEST = "manifest.json"
 _SHARDS = "shard-*.safetensors"
@@ -156,7 +161,7 @@ def opened(out: Path, rows: int, shard_rows: int) -> Iterator[Work]:
     folder = work_folder(out)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
-    with _locked(folder):
+    with exclusively(folder):
         for leftover in out.parent.glob(f".{escape(out.name)}.*{PARTIAL}"):
             leftover.unlink(missing_ok=True)
         work = Work(folder, rows, shard_rows)
@@ -164,32 +169,6 @@ def opened(out: Path, rows: int, shard_rows: int) -> Iterator[Work]:
             yield work
         finally:
             work.leave()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out; the system lets go of it when this one ends, however it does."""
-    if not hasattr(os, "O_DIRECTORY"):  # a system on which folders cannot be opened
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    import fcntl
-
-    with suppress(OSError):  # a file system that has no locks
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"another process is at work in {folder}; wait for it, or name another output"
-            ) from error
 
 
 def _shown(value: Any) -> str:

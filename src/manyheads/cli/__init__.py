@@ -22,11 +22,13 @@ from manyheads.cli.evaluate import evaluate
 from manyheads.cli.fill_mask import fill_mask
 from manyheads.cli.find_lr import find_lr
 from manyheads.cli.generate import generate
+from manyheads.cli.index import index
 from manyheads.cli.info import info, version
 from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
 from manyheads.cli.repeat import repeat
 from manyheads.cli.score import score
+from manyheads.cli.search import ask, search
 from manyheads.cli.serve import EXAMPLES as SERVE_EXAMPLES
 from manyheads.cli.serve import serve
 from manyheads.cli.summarize import summarize
@@ -53,6 +55,7 @@ app = typer.Typer(
 for command in (
     *(train, repeat, evaluate, predict, check, find_lr),
     *(generate, chat, translate, summarize, score, fill_mask),
+    *(index, search, ask),
     *(info, version),
 ):
     app.command()(command)

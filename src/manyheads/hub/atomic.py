@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from manyheads.errors import ConfigError
+
 PARTIAL = ".partial"
 
 
@@ -77,3 +79,32 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def exclusively(folder: Path) -> Iterator[None]:
+    """Keep other processes out; the system lets go of it when this one ends, however it does.
+
+    Raises `ConfigError` where another process is in.
+    """
+    if not hasattr(os, "O_DIRECTORY"):  # a system on which folders cannot be opened
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    import fcntl
+
+    with suppress(OSError):  # a file system that has no locks
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"another process is at work in {folder}; wait for it, or name another output"
+            ) from error

@@ -20,7 +20,7 @@ from manyheads.tasks import Answers, Judgement, Labelled, MultiLabel, MultiLabel
 from manyheads.tasks.answers import compared
 from manyheads.tasks.labels import label_name
 from manyheads.tasks.metrics import Interval, bootstrap_values, percentile_interval, wilson_interval
-from manyheads.tasks.tag_scheme import chunks_of, mark_entities
+from manyheads.text.tag_scheme import chunks_of, mark_entities
 from manyheads.text.tagged import Tagged
 from manyheads.train.hard_rows import expected_of
 

@@ -1,0 +1,129 @@
+"""`manyheads search` and `manyheads ask`: passages of a library, and answers from them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from manyheads.cli import learning, options
+from manyheads.cli.output import show
+
+if TYPE_CHECKING:
+    from manyheads.library import Found, FoundAnswer
+    from manyheads.library.modes import Mode
+
+_SHOWN = 300  # characters of a passage
+_AROUND = 80  # characters on either side of an answer
+
+
+class Way(StrEnum):
+    """How a library is searched."""
+
+    BOTH = "both"
+    WORDS = "words"
+    MEANING = "meaning"
+
+    @property
+    def mode(self) -> Mode:
+        """What the library calls it."""
+        from manyheads.library import ByBoth, ByMeaning, ByWords
+
+        match self:
+            case Way.BOTH:
+                return ByBoth()
+            case Way.WORDS:
+                return ByWords()
+            case Way.MEANING:
+                return ByMeaning()
+
+
+Folder = Annotated[
+    str, typer.Argument(metavar="LIBRARY", help="The folder that `manyheads index` wrote.")
+]
+Query = Annotated[str, typer.Argument(metavar="QUERY", help="What is looked for.")]
+Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What is to be answered.")]
+By = Annotated[
+    Way, typer.Option("--by", help="By words (no model is opened), by meaning, or by both.")
+]
+Passages = Annotated[int, typer.Option("-n", min=1, help="Passages that are found.")]
+Read = Annotated[int, typer.Option("-n", min=1, help="Passages that are read.")]
+Answers = Annotated[int, typer.Option(min=1, help="Answers that are shown.")]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="REF", help="The model of the library, where it has moved."),
+]
+AnswererModel = Annotated[
+    str,
+    typer.Option("--answerer", metavar="DIR", help="A model that finds answers, as trained."),
+]
+
+
+def search(
+    library: Folder,
+    query: Query,
+    n: Passages = 10,
+    by: By = Way.BOTH,
+    model: Model = None,
+    device: options.Device = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find the passages of a library that say most of something.
+
+    \b
+    Examples:
+      manyheads search papers-library "attention without padding"
+      manyheads search papers-library "图书馆" --by words -n 3 --json
+    """
+    from manyheads.library import Library
+
+    opened = Library.open(library, embedder=model, device=learning.device_of(device))
+    found = opened.search(query, n=n, mode=by.mode)
+    lines = "\n".join(map(_passage, found)) or "(nothing found)"
+    show(lines, {"passages": [asdict(one) for one in found]}, as_json)
+
+
+def ask(
+    library: Folder,
+    question: Question,
+    answerer: AnswererModel,
+    n: Read = 10,
+    answers: Answers = 3,
+    by: By = Way.BOTH,
+    model: Model = None,
+    device: options.Device = None,
+    as_json: options.Json = False,
+) -> None:
+    """Answer a question from the documents of a library.
+
+    \b
+    Examples:
+      manyheads ask papers-library "Who invented dropout?" --answerer answers-model
+    """
+    from manyheads.library import Library
+    from manyheads.predict import Answerer
+
+    opened = Library.open(library, embedder=model, device=learning.device_of(device))
+    reader = learning.opened_as(Answerer, answerer, device, "finds no answers in texts")
+    found = opened.ask(question, reader, n=n, mode=by.mode)[:answers]
+    lines = "\n".join(map(_answer, found)) or "(no answer)"
+    show(lines, {"answers": [asdict(one) for one in found]}, as_json)
+
+
+def _passage(found: Found) -> str:
+    text = " ".join(found.text.split())
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return f"{found.score:.4f}\t{found.document}:{found.start}-{found.end}\t{shown}"
+
+
+def _answer(found: FoundAnswer) -> str:
+    """Return an answer with what stands around it."""
+    passage = found.passage
+    start, end = found.start - passage.start, found.end - passage.start
+    before = passage.text[max(0, start - _AROUND) : start]
+    behind = passage.text[end : end + _AROUND]
+    around = " ".join(f"{before}[{found.text}]{behind}".split())
+    sure = found.probability if found.confidence is None else found.confidence
+    return f"{sure:.3f}\t{found.text}\t{passage.document}:{found.start}-{found.end}\t{around}"

@@ -1,0 +1,314 @@
+"""A library: somebody's documents, found by words and by meaning, and asked for answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from manyheads.errors import ConfigError, DataError, TextError
+from manyheads.hub.atomic import exclusively, remove_leftovers
+from manyheads.library.answers import Found, FoundAnswer, answers_among
+from manyheads.library.calibration import Calibration, Isotonic, Platt, calibration_from_json
+from manyheads.library.documents import Columns, Reading, read_documents
+from manyheads.library.model import (
+    check_vector,
+    opened,
+    reference_of,
+    require_same,
+    vectors_of,
+)
+from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Mode, fused
+from manyheads.library.passages import Passages
+from manyheads.library.pending import Pending
+from manyheads.library.store import (
+    MANIFEST,
+    Contents,
+    Manifest,
+    commit,
+    empty,
+    open_contents,
+    remove_others,
+)
+from manyheads.library.updating import (
+    Advance,
+    Bar,
+    Update,
+    contents_of,
+    rearranged,
+    shelves_of,
+    unseen,
+)
+from manyheads.predict import Answerer, Embedder
+from manyheads.tasks.answers import normalised
+
+_FRAME = 8  # tokens that may stand around a passage
+_BOTH = ByBoth()
+
+
+class Library:
+    """Documents on disk, cut into passages: `library.search("…")`, `library.ask("…", answerer)`.
+
+    Made by `Library.create`, opened by `Library.open`, filled and kept up to date by `update`.
+    The folder is a whole library at every moment. Which model makes its vectors is fixed when it
+    is created, and another one is refused; it is opened when it is first needed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        contents: Contents,
+        embedder: Embedder | None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.folder = folder
+        self._manifest = manifest
+        self._contents = contents
+        self._embedder = embedder
+        self._device = device
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        embedder: Embedder | str | Path,
+        passages: Passages | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Make an empty library in a new folder, for a model that makes vectors.
+
+        Raises `ConfigError` where the folder holds something, the model makes no vectors, or it
+        reads less than a passage; and what `mh.load` raises.
+        """
+        folder, passages = Path(folder).expanduser(), passages or Passages()
+        model = opened(embedder, device)
+        longest = model.truncation.max_tokens
+        if passages.tokens + _FRAME > longest:
+            raise ConfigError(
+                f"passages of {passages.tokens} tokens are too long for a model that reads "
+                f"{longest}; choose at most {longest - _FRAME}"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusively(folder):
+            remove_leftovers(folder)
+            if any(folder.iterdir()):
+                remedy = "open it" if (folder / MANIFEST).exists() else "choose a new folder"
+                raise ConfigError(f"{folder} is not empty; {remedy}")
+            similarity = model.sentences.similarity
+            check = tuple(map(float, check_vector(model)))
+            manifest = Manifest(reference_of(embedder), check, similarity, passages)
+            manifest.save(folder)
+        return cls(folder, manifest, empty(), model, device)
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        embedder: Embedder | str | Path | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Open a library; its files are mapped into memory, not read.
+
+        Raises `ConfigError` where there is none, or for another model than made it;
+        `CheckpointError` for files that are damaged.
+        """
+        folder = Path(folder).expanduser()
+        manifest = Manifest.read(folder)
+        model = None if embedder is None else opened(embedder, device)
+        if model is not None:
+            require_same(model, manifest, folder)
+        return cls(folder, manifest, open_contents(folder, manifest), model, device)
+
+    def __len__(self) -> int:
+        """How many documents there are."""
+        return len(self._contents.documents)
+
+    @property
+    def passages(self) -> int:
+        """How many passages there are."""
+        return len(self._contents.passages)
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """How many documents there are of each source."""
+        counts = self._contents.documents["source"].value_counts().to_pylist()
+        return {one["values"]: one["counts"] for one in counts}
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model that makes its vectors; raises `ConfigError` where it is another one by now."""
+        if self._embedder is None:
+            model = opened(self._manifest.embedder, self._device)
+            require_same(model, self._manifest, self.folder)
+            self._embedder = model
+        return self._embedder
+
+    def text(self, found: Found) -> str:
+        """Return all of the text of the document in which something was found."""
+        table = self._contents.documents
+        for row, name in enumerate(table["id"].to_pylist()):
+            if name == found.document and table["source"][row].as_py() == found.source:
+                text: str = table["text"][row].as_py()
+                return text
+        raise DataError(f"{self.folder}: the document {found.document!r} is not there any more")
+
+    def update(
+        self,
+        source: Any,
+        *,
+        text: str | None = None,
+        title: str | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        encoding: str | None = None,
+        bar: Bar = unseen,
+    ) -> Update:
+        """Let the library hold what a source holds now: a folder of files, a file, or a table.
+
+        Documents that are new are added, changed ones replaced, and those removed that were read of
+        this source before and are not there any more, or cannot be read. Documents of other sources
+        stay. Only passages with a text that the library does not hold yet are embedded; what a
+        process that was stopped has embedded is not embedded again.
+
+        A document is known by its source and its id: the path in a folder, or the column `id`, or
+        the number of its row. `text` and `title` are columns too. A source is known by where it
+        lies, or by the `name` that it is given.
+
+        Raises `ConfigError` where another process changes the library; what `read_documents`
+        raises.
+        """
+        reading = read_documents(source, Columns(text, title, id), name, encoding)
+        return self._take(reading, bar)
+
+    def remove(self, source: str) -> Update:
+        """Remove all documents of a source; raises `DataError` for one that is not there."""
+        if source not in self.sources:
+            known = ", ".join(map(repr, self.sources)) or "none"
+            raise DataError(f"{self.folder} has no source {source!r}; it has {known}")
+        return self._take(Reading(source, ()), unseen)
+
+    def search(self, query: str, *, n: int = 10, mode: Mode = _BOTH) -> list[Found]:
+        """Return the `n` best passages, the best first: by both ways, or `ByWords`, `ByMeaning`.
+
+        Raises `TextError` for a query without words, `ConfigError` for n below 1.
+        """
+        if n < 1:
+            raise ConfigError(f"n={n} finds nothing; choose at least 1")
+        if not query.strip():
+            raise TextError("the query is empty; write what is looked for")
+        rows, scores = self._ranked(query, n, mode)
+        return [self._found(*one) for one in zip(rows.tolist(), scores.tolist(), strict=True)]
+
+    def ask(
+        self, question: str, answerer: Answerer, *, n: int = 10, mode: Mode = _BOTH
+    ) -> list[FoundAnswer]:
+        """Return answers from the `n` best passages for a question, the likeliest first.
+
+        None where no passage is found, or the model may say that there is none and does so. Raises
+        what `search` raises.
+        """
+        found = self.search(question, n=n, mode=mode)
+        if not found:
+            return []
+        answered = answerer([question] * len(found), [one.text for one in found])
+        candidates = [one.candidates for one in answered]
+        saved = self._manifest.calibrations.get(_name_of(answerer))
+        calibration = None if saved is None else calibration_from_json(saved)
+        return answers_among(answerer.task, found, candidates, calibration)
+
+    def calibrate(
+        self,
+        questions: Sequence[str],
+        answers: Sequence[str | Sequence[str]],
+        answerer: Answerer,
+        *,
+        curve: type[Isotonic] | type[Platt] = Isotonic,
+        n: int = 10,
+        mode: Mode = _BOTH,
+    ) -> Calibration:
+        """Learn how often answers are right by their probability, and keep it with the library.
+
+        `answers` has what counts as right for each question, compared as SQuAD does. From then on
+        `ask` says the `confidence` of answers by this answerer; it should be asked the same way.
+        Raises `DataError` where there is nothing to learn, `MissingExtra` without scikit-learn.
+        """
+        shares, right = [], []
+        for question, expected in zip(questions, answers, strict=True):
+            known = [expected] if isinstance(expected, str) else expected
+            if found := self.ask(question, answerer, n=n, mode=mode):
+                shares.append(found[0].probability)
+                right.append(normalised(found[0].text) in map(normalised, known))
+        learnt = curve.fit(shares, right)
+        with exclusively(self.folder):
+            manifest = Manifest.read(self.folder)
+            curves = {**manifest.calibrations, _name_of(answerer): learnt.to_json()}
+            replace(manifest, calibrations=curves).save(self.folder)
+        self._manifest = replace(self._manifest, calibrations=curves)
+        return learnt
+
+    def _take(self, reading: Reading, bar: Bar) -> Update:
+        with exclusively(self.folder):
+            manifest = Manifest.read(self.folder)  # another process may have changed it
+            old = open_contents(self.folder, manifest)
+            remove_others(self.folder, manifest)
+            shelves, update = rearranged(shelves_of(old), reading, self._cut)
+            pending = Pending(self.folder / "pending")
+            if update.alters:
+                contents, embedded = contents_of(
+                    shelves, old, self._embed, manifest.similarity, pending, bar
+                )
+                manifest = commit(self.folder, manifest, contents)
+                update = replace(update, embedded=embedded)
+            pending.remove()
+            self._manifest, self._contents = manifest, open_contents(self.folder, manifest)
+        return update
+
+    def _cut(self, text: str) -> list[tuple[int, int]]:
+        core = self.embedder.tokenizer.core
+
+        def count(texts: Sequence[str]) -> list[int]:
+            encoded = core.encode_batch_fast(list(texts), add_special_tokens=False)
+            return [len(one.ids) for one in encoded]
+
+        return self._manifest.passages.cut(text, count)
+
+    def _embed(self, texts: Sequence[str], advance: Advance) -> np.ndarray:
+        return vectors_of(self.embedder, texts, advance)
+
+    def _ranked(self, query: str, n: int, mode: Mode) -> tuple[np.ndarray, np.ndarray]:
+        words, meaning = self._contents.words, self._contents.meaning
+        if words is None or meaning is None:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        match mode:
+            case ByWords():
+                return words.search(query, n)
+            case ByMeaning():
+                return meaning.search(self._query(query), n)
+            case ByBoth(depth, constant):
+                depth = max(depth, n)
+                by_words, _ = words.search(query, depth)
+                by_meaning, _ = meaning.search(self._query(query), depth)
+                return fused((by_words, by_meaning), constant, n)
+
+    def _query(self, text: str) -> np.ndarray:
+        embedder = self.embedder
+        return embedder(text, prompt=embedder.sentences.prompts.query)
+
+    def _found(self, row: int, score: float) -> Found:
+        passages, documents = self._contents.passages, self._contents.documents
+        place, start, end, text = (column[row].as_py() for column in passages.columns)
+        source, name, title = (
+            documents[column][place].as_py() for column in ("source", "id", "title")
+        )
+        return Found(score, source, name, title, text, start, end)
+
+
+def _name_of(answerer: Answerer) -> str:
+    return str(answerer.pretrained.folder)
