@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -111,6 +111,9 @@ class Setup:
     task: options.Task = None
     class_weights: options.ClassWeights = None
     label_smoothing: options.LabelSmoothing = None
+    calibrate: options.Calibrate = False
+    precision: options.Precision = None
+    thresholds: options.Thresholds = None
     language: options.Language = None
     source_language: options.From = None
     target_language: options.To = None
@@ -213,12 +216,15 @@ class Setup:
         """
         from manyheads.tasks import (
             Answering,
+            Average,
             Balance,
+            Calibrated,
             Classification,
             Embedding,
             MultiLabel,
             Regression,
             Tagging,
+            Thresholds,
         )
 
         self._refuse_foreign(kind)
@@ -245,15 +251,22 @@ class Setup:
             )
         balance = Balance.INVERSE if self.class_weights else None
         smoothing = self.label_smoothing or 0.0
+        calibrates = self.calibrate or self.precision is not None
+        calibration = Calibrated(self.precision) if calibrates else None
         if kind is TaskKind.IMAGE_CLASSIFICATION:
-            return image_task(balance, smoothing, self.augment)
+            return replace(image_task(balance, smoothing, self.augment), calibration=calibration)
         if kind is TaskKind.CLASSIFICATION:
-            return Classification(class_weights=balance, label_smoothing=smoothing)
+            return Classification(
+                class_weights=balance, label_smoothing=smoothing, calibration=calibration
+            )
         if kind is TaskKind.ANSWERING:
             return Answering()
         if kind is TaskKind.TAGGING:
             return Tagging(label_smoothing=smoothing)
-        return MultiLabel() if kind is TaskKind.MULTI_LABEL else Regression()
+        if kind is TaskKind.MULTI_LABEL:
+            chosen = self.thresholds and Thresholds(Average(self.thresholds.value))
+            return MultiLabel(thresholds=chosen)
+        return Regression()
 
     def _refuse_foreign(self, kind: TaskKind) -> None:
         """Raise `RecipeError` for options of other tasks."""
@@ -264,6 +277,9 @@ class Setup:
                 self.label_smoothing,
                 (*one_label, TaskKind.TAGGING, *PAIRED),
             ),
+            "--calibrate": (self.calibrate or None, one_label),
+            "--precision": (self.precision, one_label),
+            "--thresholds": (self.thresholds, (TaskKind.MULTI_LABEL,)),
             "--augment": (self.augment, (TaskKind.IMAGE_CLASSIFICATION,)),
             "--language": (self.language, PAIRED),
             "--from": (self.source_language, PAIRED),

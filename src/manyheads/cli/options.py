@@ -44,6 +44,13 @@ class Augment(StrEnum):
     NONE = "none"
 
 
+class ThresholdsFor(StrEnum):
+    """Which F1 the thresholds of labels are chosen for."""
+
+    MACRO = "macro"
+    MICRO = "micro"
+
+
 class Clean(StrEnum):
     """A step of cleaning that is off unless asked for, or none at all."""
 
@@ -156,6 +163,28 @@ Beams = Annotated[
 ]
 ClassWeights = Annotated[
     Weighting | None, typer.Option(metavar="balanced", help="Let every class weigh the same.")
+]
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate", help="Let probabilities mean frequencies, by a temperature that validates."
+    ),
+]
+Precision = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Leave open (not sure) what is less certain than so large a share of right answers "
+        "takes, such as 0.95; calibrates too.",
+    ),
+]
+Thresholds = Annotated[
+    ThresholdsFor | None,
+    typer.Option(
+        metavar="macro|micro",
+        help="Choose on the validation split from which probability on labels are given: for the "
+        "F1 of each label, or of all together.",
+    ),
 ]
 LabelSmoothing = Annotated[
     float | None,

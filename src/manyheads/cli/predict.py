@@ -183,6 +183,7 @@ def _row(answer: Answer) -> dict[str, Any]:
     match prediction:
         case Labelled():
             facts = {"prediction": prediction.label, "probability": prediction.probability}
+            facts["is_sure"] = prediction.is_sure
             facts["probabilities"] = prediction.probabilities
         case MultiLabelled():
             shares = prediction.probabilities
@@ -214,7 +215,10 @@ def _tags(tagged: TaggedText) -> dict[str, Any]:
 def _with_answers(columns: tables.Columns, answers: Sequence[Answer]) -> tables.Columns:
     """Return a table with the answers behind; raises `DataError` where it has such columns."""
     rows = [_row(answer) for answer in answers]
-    names = [name for name in (rows[0] if rows else {}) if name != "probabilities"]
+    left_out = {"probabilities"} | (
+        {"is_sure"} if all(r.get("is_sure", True) for r in rows) else set()
+    )
+    names = [name for name in (rows[0] if rows else {}) if name not in left_out]
     taken = [name for name in names if name in columns]
     if taken:
         raise DataError(
@@ -236,6 +240,8 @@ def _line(document: dict[str, Any], asked: str) -> str:
         answer = "(no answer)"
     if isinstance(answer, float):
         answer = f"{answer:.4g}"
+    if not document.get("is_sure", True):
+        answer = f"not sure ({answer})"
     text = " ".join(asked.split())
     shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     return "\t".join([answer, *([f"{share:.3f}"] if isinstance(share, float) else []), shown])

@@ -10,7 +10,7 @@ import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.facts import differences, facts_of
-from manyheads.cli.options import Augment, Clean, TaskKind, Weighting
+from manyheads.cli.options import Augment, Clean, TaskKind, ThresholdsFor, Weighting
 from manyheads.cli.output import notice
 from manyheads.cli.run_folder import RunFolder
 from manyheads.cli.train import trained
@@ -51,6 +51,7 @@ def repeat(
         "clean": [Clean(step) for step in arguments["clean"]] or None,
         "augment": [Augment(change) for change in arguments["augment"]] or None,
         "task": arguments["task"] and TaskKind(arguments["task"]),
+        "thresholds": arguments["thresholds"] and ThresholdsFor(arguments["thresholds"]),
         "class_weights": arguments["class_weights"] and Weighting(arguments["class_weights"]),
         "recipe": folder.recipe,
     }

@@ -15,6 +15,7 @@ from manyheads.tasks.answers import Answers, AnswerScores, answer_scores
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Classification, MultiLabel, MultiLabelled
 from manyheads.tasks.contrast import Angle, CoSent, InBatchNegatives, Objective, SquaredCosine
+from manyheads.tasks.decision import Average, Calibrated, Thresholds
 from manyheads.tasks.embed import Embedding
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
 from manyheads.tasks.image_augment import Augmentation, Erase, Flip, Mixup, Shift
@@ -80,11 +81,13 @@ __all__ = [
     "Answering",
     "Answers",
     "Augmentation",
+    "Average",
     "Balance",
     "Batch",
     "Bleu",
     "Block",
     "BlockBatch",
+    "Calibrated",
     "Candidate",
     "CharacterErrors",
     "Chrf",
@@ -151,6 +154,7 @@ __all__ = [
     "Ter",
     "TextScores",
     "TextToText",
+    "Thresholds",
     "Tokenisation",
     "Trainable",
     "Translation",

@@ -152,6 +152,13 @@ class Answering:
             expected=lambda row: rows[row],
         )
 
+    @property
+    def rule(self) -> str:
+        """What was chosen on the validation split, in a line; "" where nothing is."""
+        if not self.may_refuse:
+            return ""
+        return f"no answer is said where it is likelier than the best one by {self.threshold:.3f}"
+
     def tuned(
         self,
         model: AnswerModel,

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from manyheads.errors import DataError
 from manyheads.tasks import baseline, metrics
+from manyheads.tasks.decision import Thresholds
 from manyheads.tasks.labels import (
     Describe,
     index_labels,
@@ -21,12 +22,12 @@ from manyheads.tasks.labels import (
 )
 from manyheads.tasks.one_label import OneLabel
 from manyheads.tasks.sequence import SequenceTask
-from manyheads.tasks.task import Columns
+from manyheads.tasks.task import Columns, Run
 
 
 @dataclass(frozen=True)
 class MultiLabelled:
-    """The prediction of one text: every label whose probability reaches one half."""
+    """The prediction of one text: every label whose probability reaches its threshold."""
 
     labels: tuple[str, ...]
     probabilities: dict[str, float]
@@ -62,11 +63,13 @@ class Classification(OneLabel, SequenceTask):
 class MultiLabel(SequenceTask):
     """Any number of labels for each text: an independent yes or no for each, by sigmoid.
 
-    The label column holds lists, or text with the labels separated by `separator`.
+    The label column holds lists, or text with the labels separated by `separator`. A label is given
+    from one half on, or from where `thresholds` chooses after training.
     """
 
     labels: tuple[str, ...] = ()
     separator: str = "|"
+    thresholds: Thresholds | None = None
 
     name = "multi-label"
     metric = "micro_f1"
@@ -117,13 +120,35 @@ class MultiLabel(SequenceTask):
         return outputs.float().sigmoid()
 
     def predict(self, outputs: Tensor) -> list[MultiLabelled]:
-        """Return the labels that are more likely than not."""
-        result = []
+        """Return the labels whose probabilities reach their thresholds."""
+        result, least = [], self._least()
         for row in self.probabilities(outputs).tolist():
             by_label = dict(zip(self.labels, row, strict=True))
-            chosen = tuple(name for name, probability in by_label.items() if probability >= 0.5)
-            result.append(MultiLabelled(chosen, by_label))
+            chosen = (name for name, p, t in zip(self.labels, row, least, strict=True) if p >= t)
+            result.append(MultiLabelled(tuple(chosen), by_label))
         return result
+
+    def _least(self) -> Sequence[float]:
+        """Return the probability from which on each label is given."""
+        found = () if self.thresholds is None else self.thresholds.values
+        return found or (0.5,) * len(self.labels)
+
+    @property
+    def rule(self) -> str:
+        """What was chosen on the validation split, in a line; "" where nothing is."""
+        chosen = self.thresholds
+        return "" if chosen is None or not chosen.values else str(chosen)
+
+    def tuned(
+        self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
+    ) -> Self:
+        """Return this task with the thresholds that fit a split."""
+        if self.thresholds is None:
+            return self
+        outputs_NC = run(lambda batch: model(batch).float().cpu(), samples)
+        truth_NC = torch.tensor([one.target for one in samples]).bool().numpy()
+        found = self.thresholds.tuned(self.probabilities(outputs_NC).double().numpy(), truth_NC)
+        return replace(self, thresholds=found)
 
     def score(self, labels: Sequence[Any], outputs: Tensor) -> metrics.Scores:
         """Return micro and macro F1, exact matches and ranking precision."""
@@ -147,9 +172,12 @@ class MultiLabel(SequenceTask):
 
     def to_json(self) -> dict[str, Any]:
         """Return what a saved predictor keeps of the task."""
-        return {"labels": list(self.labels), "separator": self.separator}
+        chosen = self.thresholds and {"thresholds": self.thresholds.to_json()}
+        return {"labels": list(self.labels), "separator": self.separator, **(chosen or {})}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """Make a task again from `to_json`."""
-        return cls(labels=tuple(saved["labels"]), separator=saved["separator"])
+        chosen = saved.get("thresholds")
+        thresholds = None if chosen is None else Thresholds.from_json(chosen)
+        return cls(tuple(saved["labels"]), saved["separator"], thresholds)

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from manyheads.core.head import SequenceHead
 from manyheads.errors import DataError
 from manyheads.tasks import metrics
+from manyheads.tasks.decision import Calibrated
 from manyheads.tasks.labels import (
     Describe,
     index_labels,
@@ -24,7 +26,7 @@ from manyheads.tasks.labels import (
     refuse_numbers,
 )
 from manyheads.tasks.outputs import OutputTask
-from manyheads.tasks.task import Columns
+from manyheads.tasks.task import Columns, Run
 
 
 class Balance(Enum):
@@ -38,14 +40,18 @@ ClassWeights = Mapping[str, float] | Balance
 
 @dataclass(frozen=True)
 class Labelled:
-    """The prediction of one example: the label, its probability, and those of all labels."""
+    """The prediction of one example: the label, its probability, and those of all labels.
+
+    It is not sure where the task leaves open what is less probable (`Calibrated`).
+    """
 
     label: str
     probability: float
     probabilities: dict[str, float]
+    is_sure: bool = True
 
     def __str__(self) -> str:
-        return self.label
+        return self.label if self.is_sure else f"not sure ({self.label})"
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,13 @@ class OneLabel(OutputTask):
 
     `labels` are found in the training data unless given, `class_weights` weigh each class's
     examples, `label_smoothing` moves that much probability to the other labels (Szegedy et al.
-    2016, section 7).
+    2016, section 7). `calibration` chooses a temperature after training, and what is left open.
     """
 
     labels: tuple[str, ...] = ()
     class_weights: ClassWeights | None = None
     label_smoothing: float = 0.0
+    calibration: Calibrated | None = None
 
     metric = "accuracy"
     problem_type = "single_label_classification"
@@ -114,15 +121,56 @@ class OneLabel(OutputTask):
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability of each label, (N, C); rows sum to 1."""
-        return outputs.float().softmax(dim=-1)
+        temperature = 1.0 if self.calibration is None else self.calibration.temperature
+        return (outputs.float() / temperature).softmax(dim=-1)
+
+    @property
+    def rule(self) -> str:
+        """What was chosen on the validation split, in a line; "" where nothing is."""
+        chosen = self.calibration
+        return "" if chosen is None or chosen.error_before is None else str(chosen)
+
+    def tuned(
+        self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
+    ) -> Self:
+        """Return this task with the temperature, and what is sure, that fit a split."""
+        if self.calibration is None:
+            return self
+        outputs_NC = run(lambda batch: model(batch).float().cpu(), samples)
+        targets_N = torch.tensor([one.target for one in samples])
+        return replace(self, calibration=self.calibration.tuned(outputs_NC, targets_N))
+
+    def folded(self, head: SequenceHead) -> Self:
+        """Fold the temperature into the head's last layer; return the task that fits it."""
+        if self.calibration is None:
+            return self
+        with torch.no_grad():
+            head.out.weight.div_(self.calibration.temperature)
+            head.out.bias.div_(self.calibration.temperature)
+        return replace(self, calibration=replace(self.calibration, temperature=1.0))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a saved predictor keeps of the task."""
+        chosen = self.calibration and {"calibration": self.calibration.to_json()}
+        return {"labels": list(self.labels), **(chosen or {})}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """Make a task again from `to_json`."""
+        chosen = saved.get("calibration")
+        return cls(
+            labels=tuple(saved["labels"]),
+            calibration=None if chosen is None else Calibrated(**chosen),
+        )
 
     def predict(self, outputs: Tensor) -> list[Labelled]:
         """Return the most probable label of each row."""
-        result = []
+        result, sure_from = [], 0.0 if self.calibration is None else self.calibration.sure_from
         for row in self.probabilities(outputs).tolist():
             by_label = dict(zip(self.labels, row, strict=True))
             best = max(by_label, key=by_label.__getitem__)
-            result.append(Labelled(best, by_label[best], by_label))
+            is_sure = by_label[best] >= sure_from
+            result.append(Labelled(best, by_label[best], by_label, is_sure))
         return result
 
     def score(self, labels: Sequence[Any], outputs: Tensor) -> metrics.Scores:

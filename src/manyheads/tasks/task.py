@@ -245,6 +245,10 @@ class Tunable(Protocol):
     Weights do not change with it: thresholds, a temperature.
     """
 
+    @property
+    def rule(self) -> str:
+        """What was chosen, in a line; "" where nothing is."""
+
     def tuned(
         self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
     ) -> Self:

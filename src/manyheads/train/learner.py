@@ -299,6 +299,8 @@ class Learner:
         run = Running(self.task, self.model, self.reporter, "choosing when to decide")
         samples = self.examples[valid.name]
         self.task = self.task.tuned(self.model.eval(), self.reader, samples, valid.columns, run)
+        if self.task.rule:
+            self.reporter.say(self.task.rule)
 
     def _check_metrics(self, recipe: Recipe) -> None:
         """Raise what validations would: `RecipeError` for a metric that none will bring, or
