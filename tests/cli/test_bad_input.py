@@ -156,6 +156,7 @@ def test_what_is_no_predictor(shell, write, tmp_path, tiny_bert, minilm):
     assert_refused(shell("predict", minilm, "a text"), "vectors of texts, which says no labels")
     source = write(tmp_path / "t.csv", GOOD)
     assert_refused(
-        shell("evaluate", minilm, source, "--text", "text", "--label", "label"), "no task"
+        shell("evaluate", minilm, source, "--text", "text", "--label", "label"),
+        "a text stands alone, without one that it belongs to",
     )
     assert_refused(shell("info", tmp_path / "nowhere"), "nowhere")

@@ -53,7 +53,7 @@ def test_a_tagger_is_scored_and_refuses_pairs(shell, names: Path, source: Path) 
     assert json.loads(done.stdout)["scores"]["f1"] > 0.5
     rows = '{"text": "a", "pair": "b"}\n'
     asked = ("predict", names, "--file", "-", "--pair", "pair", "--out", "-")
-    assert_refused(shell(*asked, stdin=rows.encode()), "--pair is for models of pairs")
+    assert_refused(shell(*asked, stdin=rows.encode()), "this model reads no pairs")
 
 
 def test_spans_and_tags_in_tables(shell, scratch, tmp_path: Path) -> None:

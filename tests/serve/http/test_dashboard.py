@@ -69,7 +69,7 @@ def test_it_shows_what_happens(
     browser.open(server.url)
     browser.wait(lambda: browser.one("#state").text == "ready")
     shown = [one.text for one in browser.all(".model h3")]
-    assert shown == ["vectors", "moods", "ranks", "masks", "answers", "writer"]
+    assert shown == ["vectors", "moods", "ranks", "masks", "names", "answers", "writer"]
     for _ in range(5):
         client.post("/v1/embed", json={"inputs": TEXTS * 20, "lane": "bulk"}).raise_for_status()
     client.post("/v1/embed", json={"inputs": TEXTS, "truncate": "error"})
