@@ -147,6 +147,7 @@ def test_a_head_has_an_output_for_each_label(
 
 
 def test_only_tasks_that_decide_by_a_rule_are_tuned() -> None:
-    assert isinstance(mh.Answering(), Tunable)
-    others = (mh.Classification(), mh.Regression(), mh.LanguageModel(), mh.Translation())
+    tasks = (mh.Answering(), mh.Classification(), mh.ImageClassification(), mh.MultiLabel())
+    assert all(isinstance(task, Tunable) and task.rule == "" for task in tasks)
+    others = (mh.Regression(), mh.LanguageModel(), mh.Translation())
     assert not any(isinstance(task, Tunable) for task in others)
