@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Self, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from manyheads.core.packed import pack
 from manyheads.errors import TextError
 from manyheads.hub import Pretrained, save_with_span_head
-from manyheads.hub.load import fill
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
-from manyheads.predict.folder import save_folder
+from manyheads.predict.head import HeadPredictor, opened_head
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Answering, AnswerModel, Candidate, QuestionReader, Reader, Window
@@ -41,31 +39,13 @@ class Answered:
         return self.text or "(no answer)"
 
 
-class Answerer:
+class Answerer(HeadPredictor):
     """A trained model that finds answers: `answerer(question, context)`, or with lists of both.
 
     Several questions may also be asked about a single context.
     """
 
-    def __init__(
-        self,
-        model: AnswerModel,
-        task: Answering,
-        reader: QuestionReader,
-        pretrained: Pretrained,
-    ) -> None:
-        self.model = model.eval()
-        self.task = task
-        self.reader = reader
-        self.pretrained = pretrained
-        pack(self.model)
-
-    @classmethod
-    def of(
-        cls, task: Answering, model: AnswerModel, reader: QuestionReader, pretrained: Pretrained
-    ) -> Self:
-        """Return the predictor of a trained model; it is a copy."""
-        return cls(copy.deepcopy(model), task, reader, pretrained)
+    save_model = staticmethod(save_with_span_head)
 
     @classmethod
     def opened(
@@ -78,9 +58,8 @@ class Answerer:
         """Return the predictor of a folder that was read; raises `CheckpointError`."""
         task = settings.task
         assert isinstance(task, Answering)
-        tensors, _ = pretrained.family.require_span_head().rules.to_ours(pretrained.head_weights)
-        head = task.head(pretrained)
-        fill(head, tensors, device, torch.float32, source=str(folder))
+        format_ = pretrained.family.require_span_head()
+        head = opened_head(format_, task, pretrained, device, folder)
         reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
         model = AnswerModel(pretrained.transformer, head)
         return cls(model, task, QuestionReader(reader), pretrained)
@@ -130,23 +109,10 @@ class Answerer:
         parts, _ = self._run(texts, list(reversed(texts)), lambda _: None)
         return torch.cat(parts).numpy()
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the predictor as a folder; a folder that is there already is replaced file by file.
-
-        Raises `CheckpointError` where that is not possible; what was there is whole then.
-        """
-        return save_folder(Path(folder), self._write)
-
-    def _write(self, folder: Path) -> Mapping[str, Any]:
-        save_with_span_head(
-            folder,
-            replace(self.pretrained, transformer=self.model.transformer),
-            self.model.head.state_dict(),
-            {},
-        )
+    def _settings(self, folder: Path) -> TextSettings:
         write_check(folder, self.check_vectors)
         reader = self.reader.reader
-        return TextSettings(self.task, reader.cleaning, reader.truncation).to_json()
+        return TextSettings(self.task, reader.cleaning, reader.truncation)
 
     def _run(
         self, questions: Sequence[str], contexts: Sequence[str], progress: Callable[[int], None]

@@ -13,7 +13,8 @@ from torch import Tensor
 from manyheads.hub import Pretrained
 from manyheads.image import ImageSource, Picture
 from manyheads.predict.answer import Answer
-from manyheads.predict.outputs import OutputPredictor, opened_head
+from manyheads.predict.head import opened_head
+from manyheads.predict.outputs import OutputPredictor
 from manyheads.predict.running import run
 from manyheads.predict.settings import Settings
 from manyheads.tasks import ImageClassification, ImageExample, ImageModel, ImageReader
@@ -38,7 +39,8 @@ class ImagePredictor(OutputPredictor):
         """
         assert isinstance(settings.task, ImageClassification)
         reader = ImageReader.of(pretrained)
-        head = opened_head(settings.task, pretrained, device, folder)
+        format_ = pretrained.family.require_sequence_head()
+        head = opened_head(format_, settings.task, pretrained, device, folder)
         return cls(ImageModel(pretrained.transformer, head), settings.task, reader, pretrained)
 
     def __call__(self, images: ImageSource | Images) -> Any:

@@ -13,7 +13,8 @@ from torch import Tensor
 from manyheads.hub import Pretrained
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
-from manyheads.predict.outputs import OutputPredictor, opened_head
+from manyheads.predict.head import opened_head
+from manyheads.predict.outputs import OutputPredictor
 from manyheads.predict.running import run
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Example, Reader, SequenceTask, TaskModel
@@ -32,7 +33,8 @@ class Predictor(OutputPredictor):
     ) -> Self:
         """Return the predictor of a folder that was read; raises `CheckpointError`."""
         assert isinstance(settings.task, SequenceTask)
-        head = opened_head(settings.task, pretrained, device, folder)
+        format_ = pretrained.family.require_sequence_head()
+        head = opened_head(format_, settings.task, pretrained, device, folder)
         reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
         return cls(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Self, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from manyheads.core.packed import pack
 from manyheads.errors import TextError
 from manyheads.hub import Pretrained, save_with_token_head
-from manyheads.hub.load import fill
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
-from manyheads.predict.folder import save_folder
+from manyheads.predict.head import HeadPredictor, opened_head
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Reader, Tagging, TagModel, WordReader
@@ -71,22 +68,10 @@ class TaggedText:
         return " ".join(f"{self.text[start:end]}/{tag}" for (start, end), tag in pairs)
 
 
-class Tagger:
+class Tagger(HeadPredictor):
     """A trained model that tags: `tagger("a text")`, or a list of texts, or of lists of words."""
 
-    def __init__(
-        self, model: TagModel, task: Tagging, reader: WordReader, pretrained: Pretrained
-    ) -> None:
-        self.model = model.eval()
-        self.task = task
-        self.reader = reader
-        self.pretrained = pretrained
-        pack(self.model)
-
-    @classmethod
-    def of(cls, task: Tagging, model: TagModel, reader: WordReader, pretrained: Pretrained) -> Self:
-        """Return the predictor of a trained model; it is a copy."""
-        return cls(copy.deepcopy(model), task, reader, pretrained)
+    save_model = staticmethod(save_with_token_head)
 
     @classmethod
     def opened(
@@ -99,9 +84,8 @@ class Tagger:
         """Return the predictor of a folder that was read; raises `CheckpointError`."""
         task = settings.task
         assert isinstance(task, Tagging)
-        tensors, _ = pretrained.family.require_token_head().rules.to_ours(pretrained.head_weights)
-        head = task.head(pretrained)
-        fill(head, tensors, device, torch.float32, source=str(folder))
+        format_ = pretrained.family.require_token_head()
+        head = opened_head(format_, task, pretrained, device, folder)
         reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
         model = TagModel(pretrained.transformer, head)
         return cls(model, task, WordReader(reader, task.alignment), pretrained)
@@ -148,23 +132,10 @@ class Tagger:
         texts, words = _texts_and_words(texts)
         return np.concatenate(self._log_probs(texts, words, lambda _: None))
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the predictor as a folder; a folder that is there already is replaced file by file.
-
-        Raises `CheckpointError` where that is not possible; what was there is whole then.
-        """
-        return save_folder(Path(folder), self._write)
-
-    def _write(self, folder: Path) -> Mapping[str, Any]:
-        save_with_token_head(
-            folder,
-            replace(self.pretrained, transformer=self.model.transformer),
-            self.model.head.state_dict(),
-            self.task.hub_settings(),
-        )
+    def _settings(self, folder: Path) -> TextSettings:
         write_check(folder, self.check_vectors)
         reader = self.reader.reader
-        return TextSettings(self.task, reader.cleaning, reader.truncation).to_json()
+        return TextSettings(self.task, reader.cleaning, reader.truncation)
 
     def _log_probs(
         self,

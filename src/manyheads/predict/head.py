@@ -1,0 +1,75 @@
+"""What predictors have in common whose model is a Transformer with a head."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+
+from manyheads.core.head import SequenceHead
+from manyheads.core.packed import pack
+from manyheads.families import HeadFormat
+from manyheads.hub import Pretrained
+from manyheads.hub.load import fill
+from manyheads.predict.folder import save_folder
+from manyheads.predict.settings import Settings
+
+
+class HeadPredictor:
+    """A trained model with a head, saved as others open it.
+
+    `save_model` is what writes a body with such a head.
+    """
+
+    save_model: ClassVar[Callable[..., None]]
+
+    def __init__(self, model: Any, task: Any, reader: Any, pretrained: Pretrained) -> None:
+        self.model = model.eval()
+        self.task = task
+        self.reader = reader
+        self.pretrained = pretrained
+        pack(self.model)
+
+    @classmethod
+    def of(cls, task: Any, model: Any, reader: Any, pretrained: Pretrained) -> Self:
+        """Return the predictor of a trained model; it is a copy."""
+        return cls(copy.deepcopy(model), task, reader, pretrained)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the predictor as a folder; a folder that is there already is replaced file by file.
+
+        Raises `CheckpointError` where that is not possible; what was there is whole then.
+        """
+        return save_folder(Path(folder), self._write)
+
+    def _write(self, folder: Path) -> Mapping[str, Any]:
+        type(self).save_model(
+            folder,
+            replace(self.pretrained, transformer=self.model.transformer),
+            self.model.head.state_dict(),
+            self.task.hub_settings(),
+        )
+        return self._settings(folder).to_json()
+
+    @abstractmethod
+    def _settings(self, folder: Path) -> Settings:
+        """Return what the manifest is to say, with what belongs to it written beside it."""
+
+
+def opened_head(
+    format_: HeadFormat,
+    task: Any,
+    pretrained: Pretrained,
+    device: torch.device | str,
+    folder: Path,
+) -> SequenceHead:
+    """Return the head of a folder that was read, all of it; raises `CheckpointError`."""
+    tensors, _ = format_.rules.to_ours(pretrained.head_weights)
+    head: SequenceHead = task.head(pretrained)
+    fill(head, tensors, device, torch.float32, source=str(folder))
+    return head
