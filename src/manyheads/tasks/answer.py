@@ -23,6 +23,7 @@ from manyheads.tasks.answer_samples import QuestionReader, Window, WindowBatch
 from manyheads.tasks.answer_spans import Candidate, best_spans
 from manyheads.tasks.answer_threshold import best_threshold
 from manyheads.tasks.answers import Answers, answer_scores, answers_of_rows, compared
+from manyheads.tasks.augment import hide_tokens
 from manyheads.tasks.labels import Describe, labels_of
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.nearest_sentence import NEAREST_SENTENCE, nearest_sentences
@@ -109,12 +110,8 @@ class Answering:
 
     def draw(self, samples: Sequence[Window], reader: QuestionReader, noise: Noise) -> WindowBatch:
         """Lay windows end to end, some of their tokens hidden behind the unknown one."""
-        batch = self.collate(samples)
         unknown = reader.reader.tokenizer.unk_id
-        if not noise.tokens or unknown is None:
-            return batch
-        hidden_T = torch.rand(batch.tokens) < noise.tokens
-        return replace(batch, ids=batch.ids.masked_fill(hidden_T, unknown))
+        return hide_tokens(self.collate(samples), noise.tokens, unknown)
 
     def loss(self, model: AnswerModel, batch: WindowBatch) -> Loss:
         """Return the loss of a batch, by windows: the mean of that of the start and of the end."""
@@ -224,6 +221,10 @@ class Answering:
         rows, seen = _rows(columns, _nameless), cleaned({"pair": columns["pair"]}, cleaning)
         found = nearest_sentences(columns["text"], seen["pair"])
         return NEAREST_SENTENCE, answer_scores(rows, found)
+
+    def hub_settings(self) -> dict[str, Any]:
+        """Return nothing: a published configuration says nothing of such a task."""
+        return {}
 
     def to_json(self) -> dict[str, Any]:
         """Return what a saved predictor keeps of the task."""

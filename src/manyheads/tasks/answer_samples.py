@@ -17,6 +17,7 @@ from torch import Tensor
 
 from manyheads.core.layout import Layout
 from manyheads.tasks.answers import Answers
+from manyheads.tasks.batch import moved
 from manyheads.tasks.reader import Reader
 from manyheads.text import Cleaning, Encoded, Piece, Windows
 from manyheads.text.clean import end_of
@@ -214,15 +215,4 @@ class WindowBatch:
 
     def to(self, device: torch.device) -> WindowBatch:
         """Return the batch on another device."""
-        if self.ids.device == device:
-            return self
-        return WindowBatch(
-            self.rows,
-            self.ids.to(device, non_blocking=True),
-            self.segments.to(device, non_blocking=True),
-            self.layout.to(device),
-            self.places.to(device, non_blocking=True),
-            self.counts,
-            self.questions,
-            self.targets.to(device, non_blocking=True),
-        )
+        return moved(self, device)

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
+from manyheads.tasks.answer_samples import WindowBatch
 from manyheads.tasks.batch import Batch
+from manyheads.tasks.tag_samples import StretchBatch
+
+Hidden = TypeVar("Hidden", StretchBatch, WindowBatch)
 
 
 def drop_tokens(batch: Batch, probability: float) -> Batch:
     """Leave out each token with `probability`, as `kept_tokens` does."""
     keep_T, layout = kept_tokens(batch.layout, probability)
     return replace(batch, ids=batch.ids[keep_T], segments=batch.segments[keep_T], layout=layout)
+
+
+def hide_tokens(batch: Hidden, probability: float, unknown: int | None) -> Hidden:
+    """Hide each token with `probability` behind the unknown one; nothing where there is none.
+
+    For tasks whose tokens stand for themselves, so that none can be left out.
+    """
+    if not probability or unknown is None:
+        return batch
+    hidden_T = torch.rand(len(batch.ids)) < probability
+    return replace(batch, ids=batch.ids.masked_fill(hidden_T, unknown))
 
 
 def kept_tokens(layout: Layout, probability: float) -> tuple[Tensor, Layout]:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
+
+Moving = TypeVar("Moving")
+
+
+def moved(batch: Moving, device: torch.device) -> Moving:
+    """Return a batch, a dataclass, with its tensors and layouts on another device.
+
+    What is there already is returned as it is.
+    """
+    values = {one.name: getattr(batch, one.name) for one in fields(batch)}  # type: ignore[arg-type]
+    tensors = [value for value in values.values() if isinstance(value, Tensor)]
+    if all(tensor.device == device for tensor in tensors):
+        return batch
+    return replace(batch, **{name: _on(value, device) for name, value in values.items()})  # type: ignore[type-var]
+
+
+def _on(value: Any, device: torch.device) -> Any:
+    match value:
+        case Tensor():
+            return value.to(device, non_blocking=True)
+        case Layout():
+            return value.to(device)
+    return value
 
 
 @dataclass(frozen=True)
@@ -31,13 +55,4 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
-        if self.ids.device == device:
-            return self
-        return Batch(
-            self.rows,
-            self.ids.to(device, non_blocking=True),
-            self.segments.to(device, non_blocking=True),
-            self.layout.to(device),
-            self.owners.to(device, non_blocking=True),
-            None if self.targets is None else self.targets.to(device, non_blocking=True),
-        )
+        return moved(self, device)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads.core.layout import Layout
+from manyheads.tasks.batch import moved
 from manyheads.tasks.reader import Reader
 from manyheads.text import Encoded, Piece, Segmenter
 
@@ -188,13 +189,4 @@ class MaskedBatch:
 
     def to(self, device: torch.device) -> MaskedBatch:
         """Return the batch on another device."""
-        if self.ids.device == device:
-            return self
-        return MaskedBatch(
-            self.rows,
-            self.ids.to(device, non_blocking=True),
-            self.segments.to(device, non_blocking=True),
-            self.layout.to(device),
-            self.places.to(device, non_blocking=True),
-            self.targets.to(device, non_blocking=True),
-        )
+        return moved(self, device)

@@ -15,6 +15,7 @@ from torch import Tensor
 from manyheads.core.layout import Layout
 from manyheads.errors import RecipeError
 from manyheads.hub.generation import Bounds
+from manyheads.tasks.batch import moved
 from manyheads.tasks.reader import Reader
 from manyheads.text import Encoded, SubwordSampler, has_parts
 
@@ -143,13 +144,4 @@ class PairBatch:
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
-        if self.sources.device == device:
-            return self
-        return PairBatch(
-            self.rows,
-            self.sources.to(device, non_blocking=True),
-            self.source_layout.to(device),
-            self.inputs.to(device, non_blocking=True),
-            self.targets.to(device, non_blocking=True),
-            self.layout.to(device),
-        )
+        return moved(self, device)

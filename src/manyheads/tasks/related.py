@@ -22,6 +22,7 @@ from manyheads.core.vectors import VectorHead, text_vectors
 from manyheads.errors import RecipeError
 from manyheads.hub.sentences import Sentences
 from manyheads.tasks.augment import kept_tokens
+from manyheads.tasks.batch import moved
 from manyheads.tasks.reader import Reader
 from manyheads.text import Encoded, Head
 
@@ -127,12 +128,7 @@ class Part:
 
     def to(self, device: torch.device) -> Part:
         """Return the part on another device."""
-        return Part(
-            self.ids.to(device, non_blocking=True),
-            self.layout.to(device),
-            self.places.to(device, non_blocking=True),
-            self.uncounted,
-        )
+        return moved(self, device)
 
 
 @dataclass(frozen=True)

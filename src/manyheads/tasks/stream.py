@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
+from manyheads.tasks.batch import moved
 from manyheads.text import Cleaning, Encoded, Tokenizer
 
 
@@ -167,12 +168,4 @@ class BlockBatch:
 
     def to(self, device: torch.device) -> BlockBatch:
         """Return the batch on another device."""
-        if self.ids.device == device:
-            return self
-        return BlockBatch(
-            self.rows,
-            self.ids.to(device, non_blocking=True),
-            self.targets.to(device, non_blocking=True),
-            self.layout.to(device),
-            None if self.learnt is None else self.learnt.to(device, non_blocking=True),
-        )
+        return moved(self, device)

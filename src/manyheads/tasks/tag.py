@@ -22,6 +22,7 @@ from manyheads.core.transformer import initialize
 from manyheads.errors import DataError
 from manyheads.hub import Pretrained
 from manyheads.tasks import gazetteer, metrics
+from manyheads.tasks.augment import hide_tokens
 from manyheads.tasks.labels import Describe, index_labels, label_names, labels_of
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.probe import probe
@@ -150,12 +151,8 @@ class Tagging:
 
     def draw(self, samples: Sequence[Stretch], reader: WordReader, noise: Noise) -> StretchBatch:
         """Lay stretches end to end, some of their tokens hidden behind the unknown one."""
-        batch = self.collate(samples)
         unknown = reader.reader.tokenizer.unk_id
-        if not noise.tokens or unknown is None:
-            return batch
-        hidden_T = torch.rand(batch.tokens) < noise.tokens
-        return replace(batch, ids=batch.ids.masked_fill(hidden_T, unknown))
+        return hide_tokens(self.collate(samples), noise.tokens, unknown)
 
     def loss(self, model: TagModel, batch: StretchBatch) -> Loss:
         """Return the loss of a batch, by words."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
+from manyheads.tasks.batch import moved
 from manyheads.tasks.reader import Reader
 from manyheads.text import Encoded, Piece
 from manyheads.text.tagged import Span
@@ -195,14 +196,4 @@ class StretchBatch:
 
     def to(self, device: torch.device) -> StretchBatch:
         """Return the batch on another device."""
-        if self.ids.device == device:
-            return self
-        return StretchBatch(
-            self.rows,
-            self.ids.to(device, non_blocking=True),
-            self.segments.to(device, non_blocking=True),
-            self.layout.to(device),
-            self.places.to(device, non_blocking=True),
-            self.counts,
-            None if self.targets is None else self.targets.to(device, non_blocking=True),
-        )
+        return moved(self, device)
