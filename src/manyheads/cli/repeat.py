@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +15,9 @@ from manyheads.cli.output import notice
 from manyheads.cli.run_folder import RunFolder
 from manyheads.cli.train import trained
 from manyheads.errors import ConfigError
+
+if TYPE_CHECKING:
+    from manyheads.data import Dataset
 
 Group = TypeVar("Group")
 
@@ -56,8 +59,20 @@ def repeat(
         "recipe": folder.recipe,
     }
     setup = _of(learning.Setup, arguments | typed)
-    _compare(folder.facts(), labelled, held_out, run, images=setup.reads_images, quiet=quiet)
-    trained(labelled, held_out, setup, out, resume=False, quiet=quiet, as_json=as_json)
+
+    def compare(dataset: Dataset) -> None:
+        _compare(folder.facts(), facts_of(dataset), run, quiet)
+
+    trained(
+        labelled,
+        held_out,
+        setup,
+        out,
+        resume=False,
+        quiet=quiet,
+        as_json=as_json,
+        inspect=compare,
+    )
 
 
 def _of(group: type[Group], arguments: dict[str, Any]) -> Group:
@@ -66,18 +81,8 @@ def _of(group: type[Group], arguments: dict[str, Any]) -> Group:
     return group(**{name: value for name, value in arguments.items() if name in names})
 
 
-def _compare(
-    then: dict[str, Any],
-    labelled: learning.Labelled,
-    held_out: learning.HeldOut,
-    run: Path,
-    *,
-    images: bool,
-    quiet: bool,
-) -> None:
+def _compare(then: dict[str, Any], now: dict[str, Any], run: Path, quiet: bool) -> None:
     """Raise `ConfigError` for other data; tell of other versions, threads and machines."""
-    with learning.busy("reading", quiet):
-        now = facts_of(labelled.read(held_out, images=images))
     if then.get("data", {}) != now["data"]:
         changed = ", ".join(differences(then.get("data", {}), now["data"])) or "nothing was noted"
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
+    from manyheads.data import Dataset
     from manyheads.train import Evaluation, Learner, RunReport
 
 Out = Annotated[
@@ -69,8 +71,9 @@ def trained(
     resume: bool,
     quiet: bool,
     as_json: bool,
+    inspect: Callable[[Dataset], None] = lambda _: None,
 ) -> None:
-    """Do what `train` says."""
+    """Do what `train` says; `inspect` is shown the data before a model is opened."""
     folder = None if out is None else RunFolder(out)
     if folder is not None:
         folder.require_ours()
@@ -78,6 +81,7 @@ def trained(
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with learning.busy("reading", quiet):
         dataset = labelled.read(held_out, images=setup.reads_images)
+        inspect(dataset)
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
         learner.rehearse()
