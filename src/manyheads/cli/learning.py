@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from manyheads.train import Learner, Recipe
 
 SCRATCH = "scratch"
+_USUAL_SHARE = "0.1"  # of the rows, to validate on
 Opened = TypeVar("Opened")
 
 
@@ -34,7 +35,7 @@ Opened = TypeVar("Opened")
 class HeldOut:
     """Which rows are held out of training."""
 
-    valid: options.Valid = "0.1"
+    valid: options.Valid = None
     test: options.Test = None
     seed: options.Seed = 0
 
@@ -80,7 +81,7 @@ class Labelled:
             target=self.target,
             drop_empty=None if keep_empty and not self.drop_empty else self.drop_empty,
             encoding=self.encoding,
-            valid=_share_or_source(held_out.valid),
+            valid=_share_or_source(held_out.valid or _USUAL_SHARE),
             test=_share_or_source(held_out.test),
             seed=held_out.seed,
         )
@@ -97,7 +98,7 @@ class Labelled:
             label=self.label,
             drop_broken=self.drop_broken,
             encoding=self.encoding,
-            valid=_share_or_source(held_out.valid),
+            valid=_share_or_source(held_out.valid or _USUAL_SHARE),
             test=_share_or_source(held_out.test),
             seed=held_out.seed,
         )
@@ -109,6 +110,7 @@ class Setup:
 
     clean: options.Cleaning = None
     task: options.Task = None
+    few_shot: options.FewShot = False
     class_weights: options.ClassWeights = None
     label_smoothing: options.LabelSmoothing = None
     calibrate: options.Calibrate = False
@@ -153,6 +155,10 @@ class Setup:
     def reads_images(self) -> bool:
         """Whether the task that was asked for is one of images."""
         return self.task is TaskKind.IMAGE_CLASSIFICATION
+
+    def held_out(self, given: HeldOut) -> HeldOut:
+        """Return which rows are held out: of a few shots none, unless it is asked for."""
+        return replace(given, valid="0") if self.few_shot and given.valid is None else given
 
     def arguments(self) -> dict[str, Any]:
         """Return, as JSON values, what another run must share to be the same one."""
@@ -221,6 +227,7 @@ class Setup:
             Calibrated,
             Classification,
             Embedding,
+            FewShot,
             MultiLabel,
             Regression,
             Tagging,
@@ -256,22 +263,22 @@ class Setup:
         if kind is TaskKind.IMAGE_CLASSIFICATION:
             return replace(image_task(balance, smoothing, self.augment), calibration=calibration)
         if kind is TaskKind.CLASSIFICATION:
-            return Classification(
-                class_weights=balance, label_smoothing=smoothing, calibration=calibration
-            )
+            chosen = FewShot if self.few_shot else Classification
+            return chosen(class_weights=balance, label_smoothing=smoothing, calibration=calibration)
         if kind is TaskKind.ANSWERING:
             return Answering()
         if kind is TaskKind.TAGGING:
             return Tagging(label_smoothing=smoothing)
         if kind is TaskKind.MULTI_LABEL:
-            chosen = self.thresholds and Thresholds(Average(self.thresholds.value))
-            return MultiLabel(thresholds=chosen)
+            thresholds = self.thresholds and Thresholds(Average(self.thresholds.value))
+            return MultiLabel(thresholds=thresholds)
         return Regression()
 
     def _refuse_foreign(self, kind: TaskKind) -> None:
         """Raise `RecipeError` for options of other tasks."""
         one_label = (TaskKind.CLASSIFICATION, TaskKind.IMAGE_CLASSIFICATION)
         owners = {
+            "--few-shot": (self.few_shot or None, (TaskKind.CLASSIFICATION,)),
             "--class-weights": (self.class_weights, one_label),
             "--label-smoothing": (
                 self.label_smoothing,

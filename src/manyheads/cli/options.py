@@ -108,8 +108,11 @@ DropBroken = Annotated[
     bool, typer.Option("--drop-broken", help="Leave out images that cannot be decoded.")
 ]
 Valid = Annotated[
-    str,
-    typer.Option(metavar="SHARE|DATA", help="Share of the rows to validate on, or other data."),
+    str | None,
+    typer.Option(
+        metavar="SHARE|DATA",
+        help="Share of the rows to validate on, or other data; 0.1 if unset, none for --few-shot.",
+    ),
 ]
 Test = Annotated[
     str | None,
@@ -160,6 +163,13 @@ Language = Annotated[
 Beams = Annotated[
     int | None,
     typer.Option("--beam", metavar="N", help="Beams that targets are written with; one if unset."),
+]
+FewShot = Annotated[
+    bool,
+    typer.Option(
+        "--few-shot",
+        help="For some ten rows of each class: learn which texts belong together, then the labels.",
+    ),
 ]
 ClassWeights = Annotated[
     Weighting | None, typer.Option(metavar="balanced", help="Let every class weigh the same.")

@@ -47,6 +47,7 @@ def train(
     \b
     Examples:
       manyheads train reviews.csv --text review --label rating --out reviews-model
+      manyheads train few.csv --few-shot --test more.csv --out topics-model
       manyheads train mails/ --clean html --recipe recipe.toml --set epochs=5 --out mails-model
       manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
       manyheads train pairs/ --text en --target de --task translation --language de --out en-de
@@ -80,7 +81,7 @@ def trained(
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with learning.busy("reading", quiet):
-        dataset = labelled.read(held_out, images=setup.reads_images)
+        dataset = labelled.read(setup.held_out(held_out), images=setup.reads_images)
         inspect(dataset)
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)

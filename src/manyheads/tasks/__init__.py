@@ -18,6 +18,7 @@ from manyheads.tasks.contrast import Angle, CoSent, InBatchNegatives, Objective,
 from manyheads.tasks.decision import Average, Calibrated, Thresholds
 from manyheads.tasks.embed import Embedding
 from manyheads.tasks.error_rates import CharacterErrors, WordErrors
+from manyheads.tasks.few_shot import FewShot
 from manyheads.tasks.image_augment import Augmentation, Erase, Flip, Mixup, Shift
 from manyheads.tasks.image_batch import ImageBatch, ImageExample, ImageReader
 from manyheads.tasks.image_classify import ImageClassification, ImageModel
@@ -48,6 +49,7 @@ from manyheads.tasks.task import (
     Task,
     Trainable,
     Tunable,
+    TwoStage,
 )
 from manyheads.tasks.text_scores import (
     LanguageModelScores,
@@ -97,6 +99,7 @@ __all__ = [
     "Embedding",
     "Erase",
     "Example",
+    "FewShot",
     "Flip",
     "HeadModel",
     "ImageBatch",
@@ -159,6 +162,7 @@ __all__ = [
     "Trainable",
     "Translation",
     "Tunable",
+    "TwoStage",
     "Unit",
     "Valued",
     "VectorModel",

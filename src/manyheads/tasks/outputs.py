@@ -103,9 +103,13 @@ class OutputTask:
     def begin(self, model: HeadModel, samples: Sequence[Any], run: Run) -> None:
         """Set a last layer that would start as noise to the best linear reading of the body."""
         if samples and not model.answers:
-            features_ND = run(model.eval().features, samples)
-            targets = torch.tensor([one.target for one in samples], device=features_ND.device)
-            probe(model.head.out, features_ND, targets, self.losses)
+            self.set_head(model, samples, run)
+
+    def set_head(self, model: HeadModel, samples: Sequence[Any], run: Run) -> None:
+        """Set the last layer to the best linear reading of the body as it is."""
+        features_ND = run(model.eval().features, samples)
+        targets = torch.tensor([one.target for one in samples], device=features_ND.device)
+        probe(model.head.out, features_ND, targets, self.losses)
 
     def judge(
         self,

@@ -6,7 +6,8 @@
                                        └─ judge ─→ loss and scores
 
 `Trainable` is all that a training loop knows of a task, `Task` all that a `Learner` knows. A task
-that decides by a rule, such as a threshold, may be `Tunable` besides.
+that decides by a rule, such as a threshold, may be `Tunable` besides; one whose body learns
+something else than its head answers is `TwoStage`.
 """
 
 from __future__ import annotations
@@ -253,3 +254,14 @@ class Tunable(Protocol):
         self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
     ) -> Self:
         """Return this task with the rule that is best on a split; all else is as in `judge`."""
+
+
+@runtime_checkable
+class TwoStage(Protocol):
+    """A task whose body learns something else than what it is judged by; its head is set then."""
+
+    def lessons(self, samples: Sequence[Any], seed: int) -> tuple[Trainable, Sequence[Any]]:
+        """Return what the body learns, and the samples of that."""
+
+    def complete(self, model: Any, samples: Sequence[Any], run: Run) -> None:
+        """Set the head for the body as it is now, from the samples of the task itself."""

