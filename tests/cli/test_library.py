@@ -9,7 +9,6 @@ import pytest
 from tests.cli.test_bad_input import assert_refused
 from tests.library import shelf
 
-pytest.importorskip("bm25s")
 pytest.importorskip("usearch")
 
 CUT = ("--tokens", 14, "--overlap", 4)
@@ -43,6 +42,12 @@ def test_indexed_brought_up_to_date_searched_and_asked(shell, model, papers, tmp
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith("2 documents, ")
     assert "(1 removed, 2 unchanged, 1 left out; 0 passages embedded)" in done.stdout
+
+    (papers / "cats.txt").rename(papers / "pets.txt")
+    done = shell("index", papers, "--out", out, "--quiet", "--add")
+    assert "(1 added, 1 unchanged, 1 left out; " in done.stdout
+    (papers / "pets.txt").rename(papers / "cats.txt")
+    assert shell("index", papers, "--out", out, "--quiet").stdout.startswith("2 documents, ")
 
     done = shell("search", out, "图书馆", "--by", "words", "--json")
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,6 @@ from tests.library import shelf
 
 import manyheads as mh
 
-pytest.importorskip("bm25s")
 pytest.importorskip("usearch")
 
 

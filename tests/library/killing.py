@@ -21,7 +21,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import bm25s
 import torch
 import usearch.index
 from tests.file_operations import watch
@@ -30,7 +29,7 @@ from tests.library import shelf
 import manyheads as mh
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
-IMPORTED = (bm25s, usearch.index)  # what is imported late elsewhere
+IMPORTED = usearch.index  # what is imported late elsewhere
 LATER = shelf.ROWS | {"text": [*shelf.ROWS["text"][:2], "他晚上喝红茶。她不喝茶。"]}
 # What is killed loses nothing that the system has; flushing it hundreds of times takes long.
 os.fsync = lambda _: None  # type: ignore[assignment]

@@ -24,7 +24,7 @@ def test_killed_before_every_operation_on_a_file(model: Path, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr
     seen, kills = json.loads(done.stdout)
-    assert seen["open"] > 10 and seen["os.rename"] >= 2 and seen["os.mkdir"] >= 3
+    assert seen["open"] > 10 and seen["os.rename"] >= 2 and seen["os.mkdir"] >= 2
     assert all(whole for _, _, whole in kills)
     behind = [is_new for is_new, _, _ in kills]
     assert behind == sorted(behind) and True in behind and False in behind

@@ -1,14 +1,22 @@
-"""BM25 over words of any script."""
+"""BM25 over words of any script, in one index or several."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from manyheads.library.words import WordIndex, best, words_of
+from manyheads.library.words import WordIndex, best, bm25, words_of
+
+TEXTS = ["a b b", "b c c c c", "d", "去图书馆 b", "...", "a a d 图书 zebra", "c"]
+QUERIES = ("b zzz", "a d d", "图书馆", "c zebra", "...")
+
+
+def scores_of(index: WordIndex, query: str) -> np.ndarray:
+    (scores_N,) = bm25(query, [index], [np.ones(len(index.lengths_N), bool)])
+    return scores_N
 
 
 def test_words_of_any_script() -> None:
@@ -17,30 +25,47 @@ def test_words_of_any_script() -> None:
     assert words_of("ＡＢＣ ...") == ["abc"]
 
 
-def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
-    texts = ["a b b", "b c c c c", "d"]
-    index = WordIndex.build(texts)
-    rows, scores = index.search("b zzz", 5)
+def test_scores_are_those_of_the_formula() -> None:
+    texts = TEXTS[:3]
     mean = np.mean([len(text.split()) for text in texts])
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
 
     def expected(count: int, length: int) -> float:
         return idf * count / (count + 1.5 * (1 - 0.75 + 0.75 * length / mean))
 
-    assert rows.tolist() == [0, 1]
-    np.testing.assert_allclose(scores, [expected(2, 3), expected(1, 5)], rtol=1e-5)
-    index.save(tmp_path / "words")
-    for before, after in zip(
-        (rows, scores), WordIndex.open(tmp_path / "words").search("b zzz", 5), strict=True
-    ):
-        np.testing.assert_array_equal(before, after)
+    scores_N = scores_of(WordIndex.build(texts), "b zzz")
+    np.testing.assert_allclose(scores_N, [expected(2, 3), expected(1, 5), 0], rtol=1e-5)
 
 
-def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
-    index = WordIndex.build(["...", "!"])
-    index.save(tmp_path / "words")
-    for one in (index, WordIndex.open(tmp_path / "words"), WordIndex.build(["a"])):
-        assert one.search("b", 3)[0].tolist() == [] == one.search("?", 3)[0].tolist()
+@pytest.mark.parametrize("query", QUERIES)
+def test_scores_are_those_of_bm25s(query: str) -> None:
+    scorer = pytest.importorskip("bm25s").BM25()
+    scorer.index([words_of(text) for text in TEXTS], show_progress=False)
+    theirs = scorer.get_scores(words_of(query)) if words_of(query) else np.zeros(len(TEXTS))
+    np.testing.assert_allclose(scores_of(WordIndex.build(TEXTS), query), theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("cuts", [(2, 5), (0, 1, 7), (3, 3)])
+def test_several_indexes_are_as_one(query: str, cuts: tuple[int, ...]) -> None:
+    borders = [0, *cuts, len(TEXTS)]
+    pieces = [TEXTS[a:b] for a, b in pairwise(borders)]
+    indexes = [WordIndex.build(piece) for piece in pieces]
+    gone = np.array([one in (1, 5) for one in range(len(TEXTS))])
+    alive = np.split(~gone, cuts)
+    whole = scores_of(WordIndex.build([TEXTS[one] for one in np.flatnonzero(~gone)]), query)
+    np.testing.assert_array_equal(np.concatenate(bm25(query, indexes, alive))[~gone], whole)
+    joined = WordIndex.joined(indexes, alive)
+    np.testing.assert_array_equal(scores_of(joined, query), whole)
+    fresh = WordIndex.build([TEXTS[one] for one in np.flatnonzero(~gone)])
+    assert joined.table.equals(fresh.table)
+
+
+def test_nothing_is_found_where_nothing_is() -> None:
+    for texts in (["...", "!"], ["a"], []):
+        for query in ("b", "?"):
+            assert not scores_of(WordIndex.build(texts), query).any()
+    assert bm25("b", [], []) == []
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 9])

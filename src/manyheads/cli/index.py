@@ -51,6 +51,10 @@ Overlap = Annotated[
     int | None, typer.Option(min=0, help="Tokens that two passages share at most, 32 if unset.")
 ]
 
+Add = Annotated[
+    bool, typer.Option("--add", help="Keep documents of this source that it does not have now.")
+]
+
 
 def index(
     source: Source,
@@ -61,6 +65,7 @@ def index(
     id: Id = None,
     tokens: Tokens = None,
     overlap: Overlap = None,
+    add: Add = False,
     encoding: options.Encoding = None,
     device: options.Device = None,
     quiet: options.Quiet = False,
@@ -69,8 +74,9 @@ def index(
     """Make a library of documents, to be searched and asked; again, to bring it up to date.
 
     The library then holds what the source holds now: new documents are added, changed ones
-    replaced, vanished ones removed. Only passages that are new are embedded. Whatever stops this,
-    the library is as it was, and the same command goes on.
+    replaced, vanished ones removed (unless --add). Only passages that are new are embedded, and
+    only they are indexed. Whatever stops this, the library is as it was, and the same command
+    goes on.
 
     \b
     Examples:
@@ -83,7 +89,8 @@ def index(
         library = _opened(out, model, tokens, overlap, device)
     reporter = Reporter(quiet)
     try:
-        update = library.update(
+        take = library.add if add else library.update
+        update = take(
             source,
             text=text,
             title=title,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,9 @@ from manyheads.errors import ConfigError, DataError, TextError
 from manyheads.hub.atomic import exclusively, remove_leftovers
 from manyheads.library.answers import Found, FoundAnswer, answers_among
 from manyheads.library.calibration import Calibration, Isotonic, Platt, calibration_from_json
-from manyheads.library.documents import Columns, Reading, read_documents
+from manyheads.library.contents import Contents
+from manyheads.library.documents import Columns, Document, read_documents
+from manyheads.library.joining import settled
 from manyheads.library.model import (
     check_vector,
     opened,
@@ -27,21 +29,22 @@ from manyheads.library.passages import Passages
 from manyheads.library.pending import Pending
 from manyheads.library.store import (
     MANIFEST,
-    Contents,
     Manifest,
     commit,
-    empty,
     open_contents,
+    open_library,
     remove_others,
 )
 from manyheads.library.updating import (
     Advance,
     Bar,
+    Binder,
+    Change,
     Update,
-    contents_of,
-    rearranged,
-    shelves_of,
+    compared,
+    removal,
     unseen,
+    without,
 )
 from manyheads.predict import Answerer, Embedder
 from manyheads.tasks.answers import normalised
@@ -104,7 +107,7 @@ class Library:
             check = tuple(map(float, check_vector(model)))
             manifest = Manifest(reference_of(embedder), check, similarity, passages)
             manifest.save(folder)
-        return cls(folder, manifest, empty(), model, device)
+        return cls(folder, manifest, Contents(()), model, device)
 
     @classmethod
     def open(
@@ -120,26 +123,25 @@ class Library:
         `CheckpointError` for files that are damaged.
         """
         folder = Path(folder).expanduser()
-        manifest = Manifest.read(folder)
+        manifest, contents = open_library(folder)
         model = None if embedder is None else opened(embedder, device)
         if model is not None:
             require_same(model, manifest, folder)
-        return cls(folder, manifest, open_contents(folder, manifest), model, device)
+        return cls(folder, manifest, contents, model, device)
 
     def __len__(self) -> int:
         """How many documents there are."""
-        return len(self._contents.documents)
+        return len(self._contents)
 
     @property
     def passages(self) -> int:
         """How many passages there are."""
-        return len(self._contents.passages)
+        return self._contents.passages
 
     @property
     def sources(self) -> dict[str, int]:
         """How many documents there are of each source."""
-        counts = self._contents.documents["source"].value_counts().to_pylist()
-        return {one["values"]: one["counts"] for one in counts}
+        return self._contents.sources
 
     @property
     def embedder(self) -> Embedder:
@@ -152,12 +154,7 @@ class Library:
 
     def text(self, found: Found) -> str:
         """Return all of the text of the document in which something was found."""
-        table = self._contents.documents
-        for row, name in enumerate(table["id"].to_pylist()):
-            if name == found.document and table["source"][row].as_py() == found.source:
-                text: str = table["text"][row].as_py()
-                return text
-        raise DataError(f"{self.folder}: the document {found.document!r} is not there any more")
+        return self._document(found.source, found.document).text
 
     def update(
         self,
@@ -185,14 +182,32 @@ class Library:
         raises.
         """
         reading = read_documents(source, Columns(text, title, id), name, encoding)
-        return self._take(reading, bar)
+        return self._take(reading.source, lambda there: compared(there, reading, is_all=True), bar)
 
-    def remove(self, source: str) -> Update:
-        """Remove all documents of a source; raises `DataError` for one that is not there."""
-        if source not in self.sources:
-            known = ", ".join(map(repr, self.sources)) or "none"
-            raise DataError(f"{self.folder} has no source {source!r}; it has {known}")
-        return self._take(Reading(source, ()), unseen)
+    def add(
+        self,
+        source: Any,
+        *,
+        text: str | None = None,
+        title: str | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        encoding: str | None = None,
+        bar: Bar = unseen,
+    ) -> Update:
+        """Let the library hold these documents besides those of their source that are there.
+
+        As `update`, but nothing is removed: what is given may be one new document of many.
+        """
+        reading = read_documents(source, Columns(text, title, id), name, encoding)
+        return self._take(reading.source, lambda there: compared(there, reading, is_all=False), bar)
+
+    def remove(self, source: str, *, ids: Sequence[str] | None = None) -> Update:
+        """Remove documents of a source, all without `ids`.
+
+        Raises `DataError` for a source or a document that is not there.
+        """
+        return self._take(source, lambda there: removal(there, source, ids), unseen)
 
     def search(self, query: str, *, n: int = 10, mode: Mode = _BOTH) -> list[Found]:
         """Return the `n` best passages, the best first: by both ways, or `ByWords`, `ByMeaning`.
@@ -253,61 +268,67 @@ class Library:
         self._manifest = replace(self._manifest, calibrations=curves)
         return learnt
 
-    def _take(self, reading: Reading, bar: Bar) -> Update:
+    def _take(
+        self, source: str, changes: Callable[[Contents], tuple[Change, Update]], bar: Bar
+    ) -> Update:
         with exclusively(self.folder):
             manifest = Manifest.read(self.folder)  # another process may have changed it
-            old = open_contents(self.folder, manifest)
+            contents = open_contents(self.folder, manifest)
             remove_others(self.folder, manifest)
-            shelves, update = rearranged(shelves_of(old), reading, self._cut)
+            change, update = changes(contents)
             pending = Pending(self.folder / "pending")
             if update.alters:
-                contents, embedded = contents_of(
-                    shelves, old, self._embed, manifest.similarity, pending, bar
-                )
-                manifest = commit(self.folder, manifest, contents)
-                update = replace(update, embedded=embedded)
+                parts = without(contents.parts, change.gone)
+                if change.fresh:
+                    dimensions, similarity = len(manifest.check), manifest.similarity
+                    binder = Binder(self._cut, self._embed, dimensions, similarity, pending)
+                    part, embedded = binder.part(source, change.fresh, contents, bar)
+                    parts, update = [*parts, part], replace(update, embedded=embedded)
+                manifest = commit(self.folder, manifest, settled(parts))
+                contents = open_contents(self.folder, manifest)
             pending.remove()
-            self._manifest, self._contents = manifest, open_contents(self.folder, manifest)
+            self._manifest, self._contents = manifest, contents
         return update
 
-    def _cut(self, text: str) -> list[tuple[int, int]]:
+    def _cut(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         core = self.embedder.tokenizer.core
 
         def count(texts: Sequence[str]) -> list[int]:
             encoded = core.encode_batch_fast(list(texts), add_special_tokens=False)
             return [len(one.ids) for one in encoded]
 
-        return self._manifest.passages.cut(text, count)
+        return self._manifest.passages.cut_all(texts, count)
 
     def _embed(self, texts: Sequence[str], advance: Advance) -> np.ndarray:
         return vectors_of(self.embedder, texts, advance)
 
     def _ranked(self, query: str, n: int, mode: Mode) -> tuple[np.ndarray, np.ndarray]:
-        words, meaning = self._contents.words, self._contents.meaning
-        if words is None or meaning is None:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
+        contents = self._contents
         match mode:
             case ByWords():
-                return words.search(query, n)
+                return contents.by_words(query, n)
             case ByMeaning():
-                return meaning.search(self._query(query), n)
+                return contents.by_meaning(self._query(query), n)
             case ByBoth(depth, constant):
                 depth = max(depth, n)
-                by_words, _ = words.search(query, depth)
-                by_meaning, _ = meaning.search(self._query(query), depth)
+                by_words, _ = contents.by_words(query, depth)
+                by_meaning, _ = contents.by_meaning(self._query(query), depth)
                 return fused((by_words, by_meaning), constant, n)
 
     def _query(self, text: str) -> np.ndarray:
         embedder = self.embedder
         return embedder(text, prompt=embedder.sentences.prompts.query)
 
-    def _found(self, row: int, score: float) -> Found:
-        passages, documents = self._contents.passages, self._contents.documents
-        place, start, end, text = (column[row].as_py() for column in passages.columns)
-        source, name, title = (
-            documents[column][place].as_py() for column in ("source", "id", "title")
-        )
-        return Found(score, source, name, title, text, start, end)
+    def _found(self, number: int, score: float) -> Found:
+        place, start, end, text = self._contents.passage(number)
+        source, document = self._contents.document(place)
+        return Found(score, source, document.id, document.title, text, start, end)
+
+    def _document(self, source: str, name: str) -> Document:
+        place = self._contents.find(source, name)
+        if place is None:
+            raise DataError(f"{self.folder}: the document {name!r} is not there any more")
+        return self._contents.document(place)[1]
 
 
 def _name_of(answerer: Answerer) -> str:

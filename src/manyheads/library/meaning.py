@@ -34,20 +34,33 @@ class VectorIndex:
         self, vectors_NE: np.ndarray, similarity: Similarity, graph: Index | None = None
     ) -> None:
         self.vectors = vectors_NE
-        self._similarity = similarity
+        self.similarity = similarity
         self._near = Similarity.DOT if similarity is Similarity.COSINE else similarity
         self._graph = graph
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether there are so many vectors that not all are compared with a query."""
+        return self._graph is not None
 
     @classmethod
     def build(cls, vectors_NE: np.ndarray, similarity: Similarity) -> Self:
         """Index vectors; raises `MissingExtra` without usearch, where there are many."""
         if similarity is Similarity.COSINE:
             vectors_NE = unit_length(vectors_NE)
-        if len(vectors_NE) <= EXACT or similarity not in _METRICS:
-            return cls(vectors_NE, similarity)
-        graph = _graph(vectors_NE.shape[1], similarity)
-        graph.add(np.arange(len(vectors_NE)), vectors_NE)
-        return cls(vectors_NE, similarity, graph)
+        return cls(vectors_NE[:0], similarity).extended(vectors_NE)
+
+    def extended(self, vectors_NE: np.ndarray) -> Self:
+        """Return an index with more vectors behind those of this one, which stays as it is."""
+        all_NE = np.concatenate((self.vectors, vectors_NE))
+        if len(all_NE) <= EXACT or self.similarity not in _METRICS:
+            return type(self)(all_NE, self.similarity)
+        if self._graph is None:
+            graph, known = _graph(all_NE.shape[1], self.similarity), 0
+        else:
+            graph, known = self._graph.copy(), len(self.vectors)
+        graph.add(np.arange(known, len(all_NE)), all_NE[known:])
+        return type(self)(all_NE, self.similarity, graph)
 
     @classmethod
     def open(cls, folder: Path, similarity: Similarity) -> Self:
@@ -60,21 +73,32 @@ class VectorIndex:
         return cls(vectors_NE, similarity, graph)
 
     def save(self, folder: Path) -> None:
-        """Write the index as files of a new folder."""
-        folder.mkdir()
+        """Write the index as files of a folder."""
         np.save(folder / _VECTORS, self.vectors)
         if self._graph is not None:
             self._graph.save(folder / _GRAPH)
 
-    def search(self, query_E: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the `n` nearest passages, the nearest first, and how near they are: (n), (n)."""
-        if self._similarity is Similarity.COSINE:
+    def search(
+        self, query_E: np.ndarray, n: int, alive_N: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the `n` nearest passages that are alive, and how near they are: (n), (n)."""
+        if self.similarity is Similarity.COSINE:
             query_E = unit_length(query_E)
-        if self._graph is None:
-            return best(self._scores(query_E, self.vectors), n)
-        rows = np.sort(self._graph.search(query_E, n).keys.astype(np.int64))
+        rows = self._proposed(query_E, n, alive_N)
         order, scores = best(self._scores(query_E, self.vectors[rows]), n)
         return rows[order], scores
+
+    def _proposed(self, query_E: np.ndarray, n: int, alive_N: np.ndarray) -> np.ndarray:
+        """Return passages that are alive (P), among them the nearest, in their order."""
+        if self._graph is None:
+            return np.flatnonzero(alive_N)
+        count = n
+        while True:
+            rows = np.sort(self._graph.search(query_E, count).keys.astype(np.int64))
+            living = rows[alive_N[rows]]
+            if len(living) >= n or count >= len(alive_N):
+                return living
+            count *= 2
 
     def _scores(self, query_E: np.ndarray, vectors_NE: np.ndarray) -> np.ndarray:
         scores: np.ndarray = self._near(query_E[None], vectors_NE)[0]

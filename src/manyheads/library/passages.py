@@ -9,6 +9,8 @@ from itertools import accumulate
 from manyheads.errors import ConfigError
 from manyheads.text.sentences import packed, sentences
 
+_GROUP = 1024  # texts that are counted at a time
+
 Count = Callable[[Sequence[str]], list[int]]  # of texts, how many tokens each has
 
 
@@ -39,6 +41,16 @@ class Passages:
         runs = self._runs([size for _, size in units])
         spans = (_stripped(text, starts[first], starts[last]) for first, last in runs)
         return [(start, end) for start, end in spans if start < end]
+
+    def cut_all(self, texts: Sequence[str], count: Count) -> list[list[tuple[int, int]]]:
+        """Return what `cut` does for each text; those of one passage are not read by sentences."""
+        cuts = []
+        for start in range(0, len(texts), _GROUP):
+            group = texts[start : start + _GROUP]
+            for text, size in zip(group, count(group), strict=True):
+                is_one = 0 < size <= self.tokens
+                cuts.append([_stripped(text, 0, len(text))] if is_one else self.cut(text, count))
+        return cuts
 
     def _units(self, text: str, count: Count) -> list[tuple[str, int]]:
         """Return what is never cut, with its size: sentences, and parts of those too long."""

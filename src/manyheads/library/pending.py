@@ -42,7 +42,7 @@ class Pending:
         write_atomically(self._folder / f"{digest(''.join(texts)).hex()}.safetensors", content)
 
     def remove(self) -> None:
-        """Delete all: they stand in an edition now."""
+        """Delete all: they stand in a part now."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -1,19 +1,19 @@
 """A library on disk: whole at every moment, whatever happens to the process that changes it.
 
-    LIBRARY/library.json           which model, how documents are cut, and which edition counts
-    LIBRARY/edition-000007/        documents.arrow  passages.arrow  words/  meaning/
+    LIBRARY/library.json           which model, how documents are cut, and which parts count
+    LIBRARY/part-000007/           documents, and what they are found by; see `part`
     LIBRARY/pending/               vectors of an update that has not ended
 
-An edition is never changed. The next one is written beside it, and counts from the moment on at
-which library.json, replaced as a whole, says so. Whoever reads the old one has its files open.
+A part is never changed. An update writes a new one beside those that are there; it counts from the
+moment on at which library.json, replaced as a whole, says so. That file also says which documents
+of a part are gone. Whoever reads the library as it was has its files open.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,26 +22,22 @@ import pyarrow as pa
 
 from manyheads.core.similarity import Similarity
 from manyheads.errors import CheckpointError, ConfigError
-from manyheads.hub.atomic import remove_leftovers, sync_folder, write_atomically
-from manyheads.library.meaning import VectorIndex
+from manyheads.hub.atomic import remove_leftovers, write_atomically
+from manyheads.library.contents import Contents
+from manyheads.library.part import Part
 from manyheads.library.passages import Passages
-from manyheads.library.words import WordIndex
 
 MANIFEST = "library.json"
-_FORMAT = 1
-_EDITION = "edition-"
-_DOCUMENTS = pa.schema(
-    {
-        "source": pa.string(),
-        "id": pa.string(),
-        "title": pa.string(),
-        "checksum": pa.string(),
-        "text": pa.large_string(),
-    }
-)
-_PASSAGES = pa.schema(
-    {"document": pa.int64(), "start": pa.int64(), "end": pa.int64(), "text": pa.large_string()}
-)
+_FORMAT = 2
+_PART = "part-"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A part of a library: the name of its folder, and the rows of documents that are gone."""
+
+    name: str
+    gone: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,8 @@ class Manifest:
         check: The vector that this model makes of a certain text.
         similarity: How vectors are compared.
         passages: How documents are cut.
-        edition: The number of the edition that counts; 0 while there is none.
+        edition: How often the library was changed.
+        parts: What counts, in the order of its documents.
         calibrations: Curves by the answerer that they were learnt for, as JSON.
     """
 
@@ -62,6 +59,7 @@ class Manifest:
     similarity: Similarity
     passages: Passages
     edition: int = 0
+    parts: Sequence[Placed] = ()
     calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +70,7 @@ class Manifest:
             "similarity": self.similarity.value,
             "passages": {"tokens": self.passages.tokens, "overlap": self.passages.overlap},
             "edition": self.edition,
+            "parts": [{"name": one.name, "gone": list(one.gone)} for one in self.parts],
             "calibrations": self.calibrations,
             "check": self.check,
         }
@@ -85,12 +84,13 @@ class Manifest:
             Similarity(saved["similarity"]),
             Passages(**saved["passages"]),
             saved["edition"],
+            [Placed(**one) for one in saved["parts"]],
             saved["calibrations"],
         )
 
     def save(self, folder: Path) -> None:
         """Replace the manifest of a library as a whole."""
-        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+        text = json.dumps(self.to_json(), ensure_ascii=False)
         write_atomically(folder / MANIFEST, text.encode())
 
     @classmethod
@@ -114,95 +114,56 @@ class Manifest:
             raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error
 
 
-@dataclass(frozen=True)
-class Contents:
-    """An edition: documents, their passages, and what passages are found by.
+def open_library(folder: Path) -> tuple[Manifest, Contents]:
+    """Open a library as it is now, also while another process changes it.
 
-    `words` and `meaning` are None where there is no passage.
+    Raises `ConfigError` where there is none, `CheckpointError` for files that are damaged.
     """
-
-    documents: pa.Table
-    passages: pa.Table
-    words: WordIndex | None = None
-    meaning: VectorIndex | None = None
-
-    @classmethod
-    def of(cls, documents: Mapping[str, Any], passages: Mapping[str, Any]) -> Self:
-        """Make it of columns, without what passages are found by."""
-        return cls(
-            pa.table(dict(documents), schema=_DOCUMENTS), pa.table(dict(passages), schema=_PASSAGES)
-        )
-
-
-def empty() -> Contents:
-    """Return the contents of a library without documents."""
-    return Contents(_DOCUMENTS.empty_table(), _PASSAGES.empty_table())
+    manifest = Manifest.read(folder)
+    while True:
+        try:
+            return manifest, open_contents(folder, manifest)
+        except CheckpointError:
+            before, manifest = manifest, Manifest.read(folder)
+            if manifest.edition == before.edition:
+                raise
 
 
 def open_contents(folder: Path, manifest: Manifest) -> Contents:
-    """Open the edition that counts; raises `CheckpointError` for one that is damaged."""
-    if not manifest.edition:
-        return empty()
-    edition = _edition(folder, manifest.edition)
-    try:
-        documents, passages = (
-            _read(edition / f"{name}.arrow") for name in ("documents", "passages")
-        )
-        if not len(passages):
-            return Contents(documents, passages)
-        meaning = VectorIndex.open(edition / "meaning", manifest.similarity)
-        return Contents(documents, passages, WordIndex.open(edition / "words"), meaning)
-    except (OSError, pa.ArrowException, RuntimeError, json.JSONDecodeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CheckpointError(
-            f"{edition} is damaged ({reason}); delete {folder} and index its sources again"
-        ) from error
+    """Open the parts that count; raises `CheckpointError` for one that is damaged."""
+    parts = []
+    for one in manifest.parts:
+        try:
+            parts.append(Part.open(folder / one.name, frozenset(one.gone), manifest.similarity))
+        except (OSError, pa.ArrowException, RuntimeError, ValueError, KeyError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise CheckpointError(
+                f"{folder / one.name} is damaged ({reason}); delete {folder} and index its "
+                "sources again"
+            ) from error
+    return Contents(parts)
 
 
-def commit(folder: Path, manifest: Manifest, contents: Contents) -> Manifest:
-    """Write contents as the next edition, and let it count; return the manifest that says so."""
-    following = replace(manifest, edition=manifest.edition + 1)
-    fresh = _edition(folder, following.edition)
-    shutil.rmtree(fresh, ignore_errors=True)  # of a process that was killed
-    fresh.mkdir()
-    _write(fresh / "documents.arrow", contents.documents)
-    _write(fresh / "passages.arrow", contents.passages)
-    if contents.words is not None and contents.meaning is not None:
-        contents.words.save(fresh / "words")
-        contents.meaning.save(fresh / "meaning")
-    _to_disk(fresh)
+def commit(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> Manifest:
+    """Write the parts that are new, and let all of them count; return the manifest that says so."""
+    edition = manifest.edition + 1
+    placed = []
+    for part in parts:
+        name = part.name or f"{_PART}{edition:06}"
+        if not part.name:  # one at most is new
+            shutil.rmtree(folder / name, ignore_errors=True)  # of a process that was killed
+            part.save(folder / name)
+        placed.append(Placed(name, sorted(part.gone)))
+    following = replace(manifest, edition=edition, parts=placed)
     following.save(folder)
     remove_others(folder, following)
     return following
 
 
 def remove_others(folder: Path, manifest: Manifest) -> None:
-    """Delete editions that do not count, and what killed processes left."""
+    """Delete parts that do not count, and what killed processes left."""
     remove_leftovers(folder)
-    for path in folder.glob(f"{_EDITION}*"):
-        if path != _edition(folder, manifest.edition):
+    counting = {one.name for one in manifest.parts}
+    for path in folder.glob(f"{_PART}*"):
+        if path.name not in counting:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _edition(folder: Path, number: int) -> Path:
-    return folder / f"{_EDITION}{number:06}"
-
-
-def _read(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-
-
-def _to_disk(folder: Path) -> None:
-    """Make all files in a folder durable, before anything says that they are there."""
-    for path in (folder, *folder.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-    sync_folder(folder.parent)
