@@ -33,7 +33,7 @@ format: .venv/dev                ## put the code in order
 
 bench: .venv-bench/ready .venv-bench-serve/ready  ## speed beside other engines, as ratios of one run
 	.venv-bench/bin/python benchmarks/encode.py
-	.venv-bench/bin/python benchmarks/finetune.py
+	for job in classify tag answer; do .venv-bench/bin/python benchmarks/finetune.py $$job || exit 1; done
 	.venv-bench/bin/python benchmarks/contrastive.py
 	for job in pairs language; do .venv-bench/bin/python benchmarks/train_text.py $$job || exit 1; done
 	.venv-bench/bin/python benchmarks/startup.py

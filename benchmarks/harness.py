@@ -90,6 +90,22 @@ def threads() -> int:
     return int(os.environ["OMP_NUM_THREADS"])
 
 
+def precisions() -> tuple[str, ...]:
+    """The number formats that training can be compared in on this processor."""
+    import torch
+
+    native = torch.cpu.get_capabilities().get("avx512_bf16")
+    return ("float32", "bfloat16") if native else ("float32",)
+
+
+def print_ratios(contestants: list[Contestant], target: float) -> None:
+    """Print how many times as fast as its opponent ours is, for each pair of the two."""
+    for ours, theirs in zip(contestants[::2], contestants[1::2], strict=True):
+        ratio = theirs.times(ours)
+        reached = "reached" if ratio >= target else "missed"
+        print(f"{ours.name}: {ratio:.2f}× {theirs.name}, meant to reach {target}×: {reached}")
+
+
 def _options(engines: Mapping[str, Engine], job: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     if job:

