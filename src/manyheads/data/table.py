@@ -26,6 +26,7 @@ from manyheads.data.folder import (
     ending,
     pick_file,
 )
+from manyheads.data.long_table import by_sentence
 from manyheads.data.squad import find_articles, questions_of
 from manyheads.data.tmx import read_memory
 from manyheads.errors import DataError
@@ -101,7 +102,8 @@ def read_table(
             sub-folder of text files per class, or of gettext catalogs of one language, or a pattern
             that names such catalogs; a tuple of two paths, to files that are aligned line by line;
             a mapping of lists; or a dataframe of pandas, polars, pyarrow, Hugging Face datasets or
-            any library that speaks the Arrow PyCapsule protocol.
+            any library that speaks the Arrow PyCapsule protocol. Tables of one word a row, with the
+            id of its sentence, become tables of sentences.
         encoding: of a text file; found out when None.
         delimiter: of a CSV or TSV file; found out when None.
         languages: the only ones to keep of a translation memory; all when None.
@@ -129,7 +131,7 @@ def read_table(
         raise DataError(
             f"{table.source}: holds no rows" + (", only a header" if table.columns else "")
         )
-    return table
+    return by_sentence(table)
 
 
 def _read_file(
