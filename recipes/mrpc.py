@@ -23,7 +23,6 @@ RECIPE = mh.Recipe(
     layer_decay=0.9,
     weight_decay=0.05,
     average=0.99,
-    metric="f1",
 )
 
 
