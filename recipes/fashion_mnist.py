@@ -14,14 +14,15 @@ from pathlib import Path
 import manyheads as mh
 
 RECIPE = mh.Recipe(
-    epochs=10,
-    learning_rate=1e-3,
+    epochs=32,
+    learning_rate=1.5e-3,
     schedule="cosine",
     warmup=0.1,
     batch_size=64,
     weight_decay=0.05,
+    average=0.999,
 )
-MODEL = mh.ScratchImages(patch=4, layers=4, width=128, heads=4)
+MODEL = mh.ScratchImages(patch=4, layers=5, width=128, heads=4)
 TASK = mh.ImageClassification(label_smoothing=0.1, augmentation=(mh.Shift(0.08), mh.Flip()))
 
 
