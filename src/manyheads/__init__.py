@@ -21,14 +21,22 @@ from manyheads._version import __version__
 if TYPE_CHECKING:
     from manyheads.client import AsyncClient, Client
     from manyheads.core.spec import Pooling
-    from manyheads.data import Dataset, check, read, read_images
+    from manyheads.data import Dataset, check, read, read_heads, read_images
     from manyheads.errors import ManyHeadsError
     from manyheads.generate import Beam, Greedy, Lookup, Rounded, Sample
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.hub.scratch_images import ScratchImages
     from manyheads.library import ByBoth, ByMeaning, ByWords, Library, Passages
-    from manyheads.predict import Answerer, Embedder, ImagePredictor, Predictor, Tagger, load
+    from manyheads.predict import (
+        Answerer,
+        Embedder,
+        ImagePredictor,
+        ManyPredictor,
+        Predictor,
+        Tagger,
+        load,
+    )
     from manyheads.tasks import (
         Alignment,
         Angle,
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
         ImageClassification,
         InBatchNegatives,
         LanguageModel,
+        ManyHeads,
         MaskedLanguageModel,
         Mixup,
         MultiLabel,
@@ -81,7 +90,7 @@ __getattr__, __dir__ = lazy(
     {
         "manyheads.client": ("AsyncClient", "Client"),
         "manyheads.core.spec": ("Pooling",),
-        "manyheads.data": ("Dataset", "check", "read", "read_images"),
+        "manyheads.data": ("Dataset", "check", "read", "read_heads", "read_images"),
         "manyheads.errors": ("ManyHeadsError",),
         "manyheads.generate": ("Beam", "Greedy", "Lookup", "Rounded", "Sample"),
         "manyheads.hub": ("load_model",),
@@ -92,6 +101,7 @@ __getattr__, __dir__ = lazy(
             "Answerer",
             "Embedder",
             "ImagePredictor",
+            "ManyPredictor",
             "Predictor",
             "Tagger",
             "load",
@@ -112,6 +122,7 @@ __getattr__, __dir__ = lazy(
             "Flip",
             "ImageClassification",
             "LanguageModel",
+            "ManyHeads",
             "MaskedLanguageModel",
             "Mixup",
             "MultiLabel",

@@ -17,7 +17,8 @@ from manyheads.hub import Pretrained
 from manyheads.tasks import Classification, Example, Reader, TaskModel
 from manyheads.text import Cleaning, Encoded, Head, Piece
 from manyheads.train.early_stopping import EarlyStopping
-from manyheads.train.fitting import Epochs, Fitting
+from manyheads.train.epochs import Epochs
+from manyheads.train.fitting import Fitting
 from manyheads.train.loop import Step
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe

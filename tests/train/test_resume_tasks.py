@@ -63,6 +63,14 @@ def tagger(folder: Path | None) -> mh.Learner:
     return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
 
 
+def heads(folder: Path | None) -> mh.Learner:
+    """Two heads that take turns, the small one more often than it has rows."""
+    recipe = mh.Recipe(**{**RECIPE.to_json(), "subword_dropout": 0.0, "token_dropout": 0.1})
+    task = mh.ManyHeads({"mood": mh.Classification(), "names": mh.Tagging()}, temperature=3.0)
+    data = {"mood": tiny.moods(40, valid=0.1), "names": tiny.names(8, valid=4)}
+    return mh.Learner(tiny.SCRATCH, task, data, recipe, folder=folder, quiet=True)
+
+
 RECIPES = {
     "moving average": RECIPE,
     "mean of epochs": mh.Recipe(**{**RECIPE.to_json(), "average": None, "average_last": 2}),
@@ -86,7 +94,7 @@ def test_after_any_update(tmp_path: Path, undisturbed: mh.Learner, at: int):
 
 
 @pytest.mark.parametrize("at", [1, 4])
-@pytest.mark.parametrize("make", [speaker, filler, seeker, tagger])
+@pytest.mark.parametrize("make", [speaker, filler, seeker, tagger, heads])
 def test_other_tasks_after_any_update(
     tmp_path: Path, make: Callable[[Path | None], mh.Learner], at: int
 ):

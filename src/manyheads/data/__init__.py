@@ -15,7 +15,9 @@ with all its columns.
 from manyheads.data.batch import shuffled_batches, token_budget_batches
 from manyheads.data.check import check
 from manyheads.data.dataset import Dataset, Split
+from manyheads.data.heads import read_heads
 from manyheads.data.images import holds_images, read_images
+from manyheads.data.joined import joined
 from manyheads.data.reader import read
 from manyheads.data.report import Finding, Histogram, Report, Severity
 from manyheads.data.table import Table, read_table
@@ -30,7 +32,9 @@ __all__ = [
     "Table",
     "check",
     "holds_images",
+    "joined",
     "read",
+    "read_heads",
     "read_images",
     "read_table",
     "shuffled_batches",

@@ -109,6 +109,10 @@ class Dataset:
         """Return the splits that exist: train, valid, test."""
         return [split for split in (self.train, self.valid, self.test) if split is not None]
 
+    def sets(self) -> Mapping[str, Dataset]:
+        """Return the data sets that it is joined of, by their heads; "" is itself alone."""
+        return {"": self}
+
     def fingerprint(self) -> dict[str, str]:
         """Return a checksum of all rows of each split."""
         return {split.name: split.fingerprint() for split in self.splits()}

@@ -101,9 +101,9 @@ def read_table(
             Parquet, text, TMX or gettext file (``.gz`` of each too); of a folder with one
             sub-folder of text files per class, or of gettext catalogs of one language, or a pattern
             that names such catalogs; a tuple of two paths, to files that are aligned line by line;
-            a mapping of lists; or a dataframe of pandas, polars, pyarrow, Hugging Face datasets or
-            any library that speaks the Arrow PyCapsule protocol. Tables of one word a row, with the
-            id of its sentence, become tables of sentences.
+            a mapping of lists; a table that was read; or a dataframe of pandas, polars, pyarrow,
+            Hugging Face datasets or any library that speaks the Arrow PyCapsule protocol. Tables of
+            one word a row, with the id of its sentence, become tables of sentences.
         encoding: of a text file; found out when None.
         delimiter: of a CSV or TSV file; found out when None.
         languages: the only ones to keep of a translation memory; all when None.
@@ -115,7 +115,9 @@ def read_table(
             where there is one, the line.
         MissingExtra: a gettext catalog without polib.
     """
-    if isinstance(source, tuple | list):
+    if isinstance(source, Table):
+        table = source
+    elif isinstance(source, tuple | list):
         table = _read_aligned(source, encoding)
     elif not isinstance(source, str | Path):
         table = _from_memory(source)

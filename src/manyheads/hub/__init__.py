@@ -13,7 +13,9 @@ from manyheads._lazy import lazy
 if TYPE_CHECKING:
     from manyheads.hub.load import Pretrained, load_model
     from manyheads.hub.save import (
+        head_prefix,
         save_model,
+        save_with_heads,
         save_with_sequence_head,
         save_with_span_head,
         save_with_token_head,
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Pretrained",
+    "head_prefix",
     "load_model",
     "locate",
     "save_model",
+    "save_with_heads",
     "save_with_sequence_head",
     "save_with_span_head",
     "save_with_token_head",
@@ -36,7 +40,9 @@ __getattr__, __dir__ = lazy(
     {
         "manyheads.hub.load": ("Pretrained", "load_model"),
         "manyheads.hub.save": (
+            "head_prefix",
             "save_model",
+            "save_with_heads",
             "save_with_sequence_head",
             "save_with_span_head",
             "save_with_token_head",

@@ -45,7 +45,8 @@ class Pretrained:
     was trained to be pooled, where its folder says so. `target_tokenizer` is the one of what is
     written, where that is cut into pieces of its own or has a vocabulary of its own. A model of
     images has no tokenizer; `preprocessor` is what its folder says of making images ready, and is
-    saved as it is. `folder` is where it was read, or the file.
+    saved as it is. `folder` is where it was read, or the file. `appended` counts the last blocks
+    of the body that were not published, but put there for a head (`hub.mean_block`).
     """
 
     transformer: Transformer
@@ -57,6 +58,7 @@ class Pretrained:
     target_tokenizer: Tokenizer | None = None
     preprocessor: Config | None = None
     folder: Path | None = None
+    appended: int = 0
 
     def require_tokenizer(self) -> Tokenizer:
         """Return its tokenizer; raises `ConfigError` for a model that reads images."""

@@ -48,6 +48,7 @@ def append_mean_block(model: Pretrained) -> Pretrained:
         config=config,
         pooling=None,
         head_weights=model.head_weights | _plain_dense(model),
+        appended=1,
     )
 
 

@@ -13,6 +13,9 @@ from manyheads.hub.checkpoint import CONFIG, PREPROCESSOR, WEIGHTS, write_json, 
 from manyheads.hub.generation import GENERATION
 from manyheads.hub.load import TARGET_TOKENIZER, Pretrained
 
+# What a configuration says of a single head.
+_OF_A_HEAD = ("id2label", "label2id", "problem_type", "num_labels")
+
 
 def save_model(folder: Path, model: Pretrained) -> None:
     """Write the model as it was published: body, the heads it came with, tokenizer.
@@ -91,6 +94,28 @@ def _save_with_head(
     tensors |= format_.rules.to_theirs(head)
     tensors |= {n: t for n, t in model.head_weights.items() if n.startswith(format_.unread)}
     write_folder(folder, model, model.config | settings, tensors, format_.architecture)
+
+
+def save_with_heads(
+    folder: Path, model: Pretrained, heads: Mapping[str, tuple[HeadFormat, Mapping[str, Tensor]]]
+) -> None:
+    """Write a body with several heads, which other tools open as the body alone.
+
+    `heads` are the formats and states of `SequenceHead`s by name; their weights have the names
+    that their family publishes, behind `head_prefix`.
+    """
+    family, transformer = model.family, model.transformer
+    tensors = family.rules.to_theirs(transformer.state_dict(), transformer.spec)
+    for name, (format_, state) in heads.items():
+        published = format_.rules.to_theirs(state)
+        tensors |= {head_prefix(name) + its_name: t for its_name, t in published.items()}
+    config = {key: value for key, value in model.config.items() if key not in _OF_A_HEAD}
+    write_folder(folder, model, config, tensors, family.architecture)
+
+
+def head_prefix(name: str) -> str:
+    """Return what stands before the names of the weights of one head of several."""
+    return f"heads.{name}."
 
 
 def write_folder(

@@ -12,9 +12,10 @@ from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST
 from manyheads.predict.images import ImagePredictor
 from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
+from manyheads.predict.many import ManyPredictor
 from manyheads.predict.running import BATCH_TOKENS, map_batches, map_ragged, run
 from manyheads.predict.sequence import Predictor
-from manyheads.predict.settings import Settings, TextSettings
+from manyheads.predict.settings import ManySettings, Settings, TextSettings
 from manyheads.predict.tagging import Entity, TaggedText, Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter, WritingPredictor
 
@@ -31,6 +32,8 @@ __all__ = [
     "Entity",
     "Filled",
     "ImagePredictor",
+    "ManyPredictor",
+    "ManySettings",
     "MaskFiller",
     "Predictor",
     "Settings",

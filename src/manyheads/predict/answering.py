@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from manyheads.errors import TextError
+from manyheads.families import Family
 from manyheads.hub import Pretrained, save_with_span_head
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.head import HeadPredictor, opened_head
+from manyheads.predict.one_pass import Asked, Glance
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Answering, AnswerModel, Candidate, QuestionReader, Reader, Window
+from manyheads.tasks.answer_model import log_softmax
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Answerer(HeadPredictor):
     Several questions may also be asked about a single context.
     """
 
+    head_format = staticmethod(Family.require_span_head)
     save_model = staticmethod(save_with_span_head)
 
     @classmethod
@@ -86,17 +90,25 @@ class Answerer(HeadPredictor):
         `progress` is told of every finished batch's number of windows. Raises `TextError` where
         there is not a context for each question.
         """
-        if pairs is None:
-            raise TextError(
-                "a question is answered in a context; give one for each (--pair COL), or one for "
-                "all (--context TEXT)"
-            )
+        pairs = _contexts(pairs)
         if not len(inputs):
             return []
         parts, windows = self._run(inputs, pairs, progress)
-        dropped = {one.row: one.texts[0].dropped for one in windows if one.texts}
-        found = self.task.candidates(parts, windows, pairs)
-        return [Answer(self._chosen(one), dropped[row]) for row, one in enumerate(found)]
+        return self._said(parts, windows, pairs)
+
+    def asked(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> Asked:
+        """Return what questions ask of this head where others read them too."""
+        contexts = _contexts(pairs)
+        windows = self.reader.read(inputs, contexts)
+
+        def speak(vectors_ND: Tensor, counts: Sequence[int]) -> Sequence[Tensor]:
+            return log_softmax(self.model.head(vectors_ND), counts).cpu().split(list(counts))
+
+        def answers(parts: Sequence[Tensor]) -> list[Answer]:
+            return self._said(parts, windows, contexts)
+
+        glances = [Glance(one.piece, one.places, one.question) for one in windows]
+        return Asked(glances, speak, answers)
 
     def deciding(self, task: Answering) -> Self:
         """Return this predictor with another rule of what is an answer; they share the model."""
@@ -121,6 +133,23 @@ class Answerer(HeadPredictor):
         device, work = self.model.transformer.device, self.task.speak(self.model)
         return map_ragged(work, self.task, windows, device=device, progress=progress), windows
 
+    def _said(
+        self, parts: Sequence[Tensor], windows: Sequence[Window], contexts: Sequence[str]
+    ) -> list[Answer]:
+        dropped = {one.row: one.texts[0].dropped for one in windows if one.texts}
+        found = self.task.candidates(parts, windows, contexts)
+        return [Answer(self._chosen(one), dropped[row]) for row, one in enumerate(found)]
+
     def _chosen(self, candidates: Sequence[Candidate]) -> Answered:
         best = self.task.choose(candidates)
         return Answered(best.text, best.start, best.end, best.probability, tuple(candidates))
+
+
+def _contexts(pairs: Sequence[str] | None) -> Sequence[str]:
+    """Return the contexts; raises `TextError` without any."""
+    if pairs is None:
+        raise TextError(
+            "a question is answered in a context; give one for each (--pair COL), or one for all "
+            "(--context TEXT)"
+        )
+    return pairs

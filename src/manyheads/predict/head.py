@@ -13,7 +13,7 @@ import torch
 
 from manyheads.core.head import SequenceHead
 from manyheads.core.packed import pack
-from manyheads.families import HeadFormat
+from manyheads.families import Family, HeadFormat
 from manyheads.hub import Pretrained
 from manyheads.hub.load import fill
 from manyheads.predict.folder import save_folder
@@ -23,9 +23,10 @@ from manyheads.predict.settings import Settings
 class HeadPredictor:
     """A trained model with a head, saved as others open it.
 
-    `save_model` is what writes a body with such a head.
+    `head_format` says of a family how it publishes such a head, `save_model` writes it.
     """
 
+    head_format: ClassVar[Callable[[Family], HeadFormat]]
     save_model: ClassVar[Callable[..., None]]
 
     def __init__(self, model: Any, task: Any, reader: Any, pretrained: Pretrained) -> None:
@@ -38,7 +39,12 @@ class HeadPredictor:
     @classmethod
     def of(cls, task: Any, model: Any, reader: Any, pretrained: Pretrained) -> Self:
         """Return the predictor of a trained model; it is a copy."""
-        return cls(copy.deepcopy(model), task, reader, pretrained)
+        return cls.keeping(task, copy.deepcopy(model), reader, pretrained)
+
+    @classmethod
+    def keeping(cls, task: Any, model: Any, reader: Any, pretrained: Pretrained) -> Self:
+        """Return the predictor of a trained model that nobody else needs: the very weights."""
+        return cls(model.eval(), task, reader, pretrained)
 
     def save(self, folder: str | Path) -> Path:
         """Write the predictor as a folder; a folder that is there already is replaced file by file.

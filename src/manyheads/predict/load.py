@@ -17,8 +17,9 @@ from manyheads.predict.embedding import Embedder
 from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.images import ImagePredictor
+from manyheads.predict.many import ManyPredictor
 from manyheads.predict.sequence import Predictor
-from manyheads.predict.settings import Settings, TextSettings
+from manyheads.predict.settings import ManySettings, Settings, TextSettings
 from manyheads.predict.tagging import Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter
 from manyheads.tasks import (
@@ -27,6 +28,7 @@ from manyheads.tasks import (
     Embedding,
     ImageClassification,
     LanguageModel,
+    ManyHeads,
     MaskedLanguageModel,
     MultiLabel,
     Regression,
@@ -49,6 +51,7 @@ _PREDICTORS: dict[type, Any] = {
     Tagging: Tagger,
     Answering: Answerer,
     Embedding: Embedder,
+    ManyHeads: ManyPredictor,
 }
 
 
@@ -79,8 +82,8 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     What comes back depends on the task: a `Predictor` for labels and numbers, an `ImagePredictor`
     for labels of images, a `Tagger` for words, an `Answerer` for questions about a text, a
     `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a `MaskFiller` for
-    masked tokens, an `Embedder` for a folder of sentence-transformers, a `Generator` for a
-    published model that writes.
+    masked tokens, a `ManyPredictor` for many heads, an `Embedder` for a folder of
+    sentence-transformers, a `Generator` for a published model that writes.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)
@@ -135,6 +138,8 @@ def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
         task = task_type(manifest["task"]["name"]).from_json(manifest["task"])
         if isinstance(task, ImageClassification):
             return Settings(task)
+        if isinstance(task, ManyHeads):
+            return _saved_heads(task, manifest)
         return TextSettings(
             task,
             Cleaning.from_json(manifest["cleaning"]),
@@ -143,6 +148,16 @@ def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error
+
+
+def _saved_heads(task: ManyHeads, manifest: dict[str, Any]) -> ManySettings:
+    truncations = manifest["truncation"].items()
+    return ManySettings(
+        task,
+        Cleaning.from_json(manifest["cleaning"]),
+        {head: truncation_from_json(one) for head, one in truncations},
+        manifest["blocks"],
+    )
 
 
 def _published_tagger(pretrained: Pretrained) -> TextSettings:

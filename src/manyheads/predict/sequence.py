@@ -10,10 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from manyheads.core.layout import Layout
+from manyheads.core.pooling import pool
+from manyheads.core.spec import Pooling
 from manyheads.hub import Pretrained
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.head import opened_head
+from manyheads.predict.one_pass import Asked, Glance
 from manyheads.predict.outputs import OutputPredictor
 from manyheads.predict.running import run
 from manyheads.predict.settings import TextSettings
@@ -69,12 +73,27 @@ class Predictor(OutputPredictor):
         if not len(inputs):
             return []
         examples = self._examples(inputs, pairs)
-        outputs = run(self.model, self.task, examples, progress=progress)
-        predictions = self.task.predict(outputs)
-        return [
-            Answer(prediction, example.encoded.dropped)
-            for prediction, example in zip(predictions, examples, strict=True)
+        return self._said(examples, run(self.model, self.task, examples, progress=progress))
+
+    def asked(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Asked:
+        """Return what texts, or pairs, ask of this head where others read them too."""
+        examples, pooling = self._examples(inputs, pairs), self.model.head.spec.pooling
+
+        def speak(vectors_ND: Tensor, counts: Sequence[int]) -> Sequence[Tensor]:
+            pooled_BD = pool(vectors_ND, Layout(counts, vectors_ND.device), pooling)
+            return self.model.head(pooled_BD).float().cpu().split(1)
+
+        def answers(parts: Sequence[Tensor]) -> list[Answer]:
+            counts = [len(one.encoded.pieces) for one in examples]
+            outputs_NC = torch.stack([one.mean(0) for one in torch.cat(list(parts)).split(counts)])
+            return self._said(examples, outputs_NC)
+
+        glances = [
+            Glance(piece, (0,) if pooling is Pooling.FIRST else range(len(piece.ids)))
+            for one in examples
+            for piece in one.encoded.pieces
         ]
+        return Asked(glances, speak, answers)
 
     def outputs(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
         """Return the raw outputs (N, C)."""
@@ -83,6 +102,13 @@ class Predictor(OutputPredictor):
     def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return what is compared when the model is opened again: its outputs (N, C)."""
         return self.outputs(texts).numpy()
+
+    def _said(self, examples: Sequence[Example], outputs_NC: Tensor) -> list[Answer]:
+        predictions = self.task.predict(outputs_NC)
+        return [
+            Answer(prediction, example.encoded.dropped)
+            for prediction, example in zip(predictions, examples, strict=True)
+        ]
 
     def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
         encoded = self.reader.read(inputs, pairs)

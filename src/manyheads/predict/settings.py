@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,4 +37,22 @@ class TextSettings(Settings):
             "cleaning": self.cleaning.to_json(),
             "truncation": self.truncation.to_json(),
             **written,
+        }
+
+
+@dataclass(frozen=True)
+class ManySettings(Settings):
+    """The tasks of many heads; how each cuts texts, and behind how many blocks it reads."""
+
+    cleaning: Cleaning
+    truncations: Mapping[str, Truncation]
+    blocks: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a manifest says of it."""
+        return {
+            **super().to_json(),
+            "cleaning": self.cleaning.to_json(),
+            "truncation": {head: one.to_json() for head, one in self.truncations.items()},
+            "blocks": dict(self.blocks),
         }

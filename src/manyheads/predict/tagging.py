@@ -10,15 +10,18 @@ from typing import Self, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from manyheads.errors import TextError
+from manyheads.families import Family
 from manyheads.hub import Pretrained, save_with_token_head
 from manyheads.predict.answer import Answer
 from manyheads.predict.fidelity import write_check
 from manyheads.predict.head import HeadPredictor, opened_head
+from manyheads.predict.one_pass import Asked, Glance
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
-from manyheads.tasks import Reader, Tagging, TagModel, WordReader
+from manyheads.tasks import Reader, Stretch, Tagging, TagModel, WordReader
 from manyheads.tasks.tag_path import log_probs_of_words
 from manyheads.text.tag_scheme import chunks_of
 from manyheads.text.tagged import Span, join_words, split_words
@@ -71,6 +74,7 @@ class TaggedText:
 class Tagger(HeadPredictor):
     """A trained model that tags: `tagger("a text")`, or a list of texts, or of lists of words."""
 
+    head_format = staticmethod(Family.require_token_head)
     save_model = staticmethod(save_with_token_head)
 
     @classmethod
@@ -121,11 +125,27 @@ class Tagger(HeadPredictor):
         if not len(inputs):
             return []
         texts, words = _texts_and_words(inputs)
-        log_probs = self._log_probs(texts, words, progress)
-        return [
-            Answer(self._tagged(text, spans, one_WC), truncated=0)
-            for text, spans, one_WC in zip(texts, words, log_probs, strict=True)
-        ]
+        return self._said(texts, words, self._log_probs(texts, words, progress))
+
+    def asked(
+        self, inputs: Sequence[str] | Sequence[Sequence[str]], pairs: Sequence[str] | None = None
+    ) -> Asked:
+        """Return what texts ask of this head where others read them too.
+
+        Raises `TextError` for pairs.
+        """
+        if pairs is not None:
+            raise TextError("words are tagged in single texts; give no second texts")
+        texts, words = _texts_and_words(inputs)
+        stretches = self.reader.read(texts, words)
+
+        def speak(vectors_ND: Tensor, counts: Sequence[int]) -> Sequence[Tensor]:
+            return self.model.head(vectors_ND).float().log_softmax(dim=-1).cpu().split(list(counts))
+
+        def answers(parts: Sequence[Tensor]) -> list[Answer]:
+            return self._said(texts, words, self._by_word(parts, stretches, words))
+
+        return Asked([Glance(one.piece, one.places, 0) for one in stretches], speak, answers)
 
     def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return what is compared when the model is opened again: a row for each word (W, C)."""
@@ -146,7 +166,23 @@ class Tagger(HeadPredictor):
         stretches = self.reader.read(texts, words)
         device, work = self.model.transformer.device, self.task.speak(self.model)
         parts = map_ragged(work, self.task, stretches, device=device, progress=progress)
+        return self._by_word(parts, stretches, words)
+
+    def _by_word(
+        self, parts: Sequence[Tensor], stretches: Sequence[Stretch], words: Sequence[Sequence[Span]]
+    ) -> list[NDArray[np.float32]]:
         return log_probs_of_words(parts, stretches, list(map(len, words)), len(self.labels))
+
+    def _said(
+        self,
+        texts: Sequence[str],
+        words: Sequence[Sequence[Span]],
+        log_probs: Sequence[NDArray[np.float32]],
+    ) -> list[Answer]:
+        return [
+            Answer(self._tagged(text, spans, one_WC), truncated=0)
+            for text, spans, one_WC in zip(texts, words, log_probs, strict=True)
+        ]
 
     def _tagged(
         self, text: str, words: Sequence[Span], log_probs_WC: NDArray[np.float32]

@@ -23,6 +23,10 @@ from manyheads.tasks.image_augment import Augmentation, Erase, Flip, Mixup, Shif
 from manyheads.tasks.image_batch import ImageBatch, ImageExample, ImageReader
 from manyheads.tasks.image_classify import ImageClassification, ImageModel
 from manyheads.tasks.language_model import LanguageModel
+from manyheads.tasks.many import ManyHeads
+from manyheads.tasks.many_model import ManyModel
+from manyheads.tasks.many_samples import HeadBatch, HeadSample
+from manyheads.tasks.many_scores import ManyScores
 from manyheads.tasks.masked import MaskedLanguageModel
 from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
 from manyheads.tasks.one_label import Balance, Labelled
@@ -101,7 +105,9 @@ __all__ = [
     "Example",
     "FewShot",
     "Flip",
+    "HeadBatch",
     "HeadModel",
+    "HeadSample",
     "ImageBatch",
     "ImageClassification",
     "ImageExample",
@@ -113,6 +119,9 @@ __all__ = [
     "LanguageModel",
     "LanguageModelScores",
     "Loss",
+    "ManyHeads",
+    "ManyModel",
+    "ManyScores",
     "MaskedBatch",
     "MaskedLanguageModel",
     "Minibatch",
@@ -197,6 +206,7 @@ TASKS = {
         MaskedLanguageModel,
         Tagging,
         Answering,
+        ManyHeads,
     )
 }
 

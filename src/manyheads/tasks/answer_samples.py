@@ -47,6 +47,16 @@ class Window:
         """How many tokens it has."""
         return len(self.piece.ids)
 
+    @property
+    def places(self) -> list[int]:
+        """The tokens that an answer may begin or end with, the first one for that there is none."""
+        return [0, *range(self.first, self.first + len(self.starts))]
+
+    @property
+    def question(self) -> int:
+        """How many tokens stand before the end of the question."""
+        return self.piece.ids.index(self.piece.ids[-1])
+
     def digest(self, seed: int) -> int:
         """Return a checksum of tokens and target, going on from `seed`."""
         return zlib.crc32(repr(self.target).encode(), zlib.crc32(self.piece.ids, seed))
@@ -190,9 +200,9 @@ class WindowBatch:
         """Lay windows end to end."""
         ids, layout = Layout.flatten([one.piece.ids for one in windows])
         places = [
-            place
+            start + place
             for start, one in zip(layout.starts, windows, strict=False)
-            for place in (start, *range(start + one.first, start + one.first + len(one.starts)))
+            for place in one.places
         ]
         return cls(
             rows=tuple(one.row for one in windows),
@@ -201,7 +211,7 @@ class WindowBatch:
             layout=layout,
             places=torch.tensor(places),
             counts=tuple(1 + len(one.starts) for one in windows),
-            questions=tuple(one.piece.ids.index(one.piece.ids[-1]) for one in windows),
+            questions=tuple(one.question for one in windows),
             targets=torch.tensor([one.target for one in windows]),
         )
 

@@ -81,6 +81,7 @@ _USAGE = {
     ),
     "summarization": Usage("summarization", "summarises a text", _AUTO.format(auto=_SEQ2SEQ)),
     "language-model": Usage("text-generation", "goes on with a text", _AUTO.format(auto=_CAUSAL)),
+    "many-heads": Usage(None, "answers several questions about a text in one pass", _BODY),
     "masked-language-model": Usage("fill-mask", "fills in what is masked in a text", _PIPELINE),
     "embedding": Usage(
         "sentence-similarity",
@@ -200,8 +201,10 @@ def _source(report: RunReport) -> str:
 
 
 def _data_lines(report: RunReport) -> Iterator[str]:
-    for split in report.data.splits():
-        line = f"{split.name}: {len(split):,} rows of `{Path(split.source).name}`"
+    for head, split in (
+        (n, one) for n, data in report.data.sets().items() for one in data.splits()
+    ):
+        line = f"{head} {split.name}: {len(split):,} rows of `{Path(split.source).name}`".strip()
         labels = split.columns.get("label")
         yield line if labels is None else f"{line}: {describe_labels(labels)}"
     yield from (f"truncation, {name}: {cut}" for name, cut in report.truncated.items() if cut.texts)

@@ -26,8 +26,11 @@ _COSTS = frozenset(
 
 
 def lower_is_better(metric: str) -> bool:
-    """Return whether a smaller value of `metric` is the better one: losses and errors."""
-    return metric.removeprefix("validation_") in _COSTS
+    """Return whether a smaller value of `metric` is the better one: losses and errors.
+
+    That of one head of many has its name in front: `topic.log_loss`.
+    """
+    return metric.rpartition(".")[2].removeprefix("validation_") in _COSTS
 
 
 def is_better(metric: str, value: float, than: float, by: float = 0.0) -> bool:

@@ -6,24 +6,22 @@ A run is a function of its weights, data and recipe. All that it needs to go on 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from manyheads.data.batch import shuffled_batches
 from manyheads.errors import RecipeError
 from manyheads.tasks import Minibatch, Noise, Sample, Trainable
 from manyheads.tasks.task import device_of
 from manyheads.train.average import Average, EpochAverage, WeightAverage
 from manyheads.train.checkpoint import CheckpointStore
+from manyheads.train.epochs import epochs_of
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
 from manyheads.train.optim import build_optimizer, thaw
@@ -38,38 +36,6 @@ _BEST = "best."
 
 Weights = dict[str, Tensor]
 Validate = Callable[[], Mapping[str, float]]
-
-
-class Epochs:
-    """Which samples each update of a run sees: a pure function of the recipe and the lengths."""
-
-    def __init__(self, examples: Sequence[Sample], recipe: Recipe) -> None:
-        self.examples = examples
-        self.recipe = recipe
-        self.lengths = [example.tokens for example in examples]
-        whole = math.ceil(recipe.epochs)
-        sizes = [len(self.updates(epoch)) for epoch in range(whole)]
-        missing = (whole - recipe.epochs) * sizes[-1]
-        self.starts = [0, *accumulate(sizes)]
-        self.total_steps = max(1, self.starts[-1] - int(missing))
-
-    def updates(self, epoch: int) -> list[list[list[int]]]:
-        """Return, for each update of an epoch, its batches of example numbers."""
-        batches = shuffled_batches(
-            self.lengths,
-            max_tokens=self.recipe.batch_tokens,
-            max_sequences=self.recipe.batch_size,
-            seed=self.recipe.seed,
-            epoch=epoch,
-        )
-        size = self.recipe.accumulate
-        return [batches[start : start + size] for start in range(0, len(batches), size)]
-
-    def samples(self, epoch: int, first: int, last: int) -> Iterator[list[list[Sample]]]:
-        """Yield the samples of an epoch's updates from step `first` up to `last`, by batches."""
-        offset = self.starts[epoch]
-        for group in self.updates(epoch)[first - offset : last - offset]:
-            yield [[self.examples[i] for i in indices] for indices in group]
 
 
 @dataclass
@@ -92,7 +58,7 @@ class Fitting:
     reader: Any = None
 
     def __post_init__(self) -> None:
-        self.epochs = Epochs(self.examples, self.recipe)
+        self.epochs = epochs_of(self.task, self.examples, self.recipe)
         total = self.epochs.total_steps
         self.plan = Plan(self.recipe.schedule, total, self.recipe.warmup_steps(total))
         self.optimizer = build_optimizer(self.model, self.recipe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from manyheads.core.attention import Attend
 from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
 from manyheads.data.dataset import TEXT_ROLES
+from manyheads.data.joined import joined
 from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
@@ -57,7 +58,7 @@ class Learner:
     """Trains `model` for `task` on `data` as `recipe` says.
 
     `model` is a reference (folder, `package:NAME/PATH`, Hub id), an opened model, or the blueprint
-    of one from scratch.
+    of one from scratch. For `ManyHeads`, `data` holds a data set for each head, by its name.
     `cleaning` is applied to every text, in training and in the predictor alike. With `folder`, the
     run keeps checkpoints there and can be resumed.
 
@@ -68,7 +69,7 @@ class Learner:
         self,
         model: str | Path | Pretrained | Blueprint,
         task: Task,
-        data: Dataset,
+        data: Dataset | Mapping[str, Dataset],
         recipe: Recipe | None = None,
         *,
         cleaning: Cleaning | None = None,
@@ -76,7 +77,7 @@ class Learner:
         device: torch.device | str | None = None,
         quiet: bool = False,
     ) -> None:
-        self.data = data
+        self.data = data = data if isinstance(data, Dataset) else joined(data)
         self.recipe = self.last_recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
         if isinstance(model, Blueprint):

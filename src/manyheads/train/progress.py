@@ -87,9 +87,16 @@ class Reporter:
 
     def validation(self, epoch: int, scores: Mapping[str, float], best: bool) -> None:
         """Write the line of one validation."""
-        shown = [f"{name} {scores[name]:.4f}" for name in _SHOWN if name in scores][:2]
+        names = _metrics_of_heads(scores) or [name for name in _SHOWN if name in scores][:2]
+        shown = [f"{name} {scores[name]:.4f}" for name in names]
         facts = "   ".join([f"loss {scores['loss']:.4f}", *shown])
         self.say(f"epoch {epoch:>3}   validation   {facts}{'   ← best' if best else ''}")
+
+
+def _metrics_of_heads(scores: Mapping[str, float]) -> list[str]:
+    """Return of each head of many its first score, which its task is chosen by."""
+    of_heads = [name for name in scores if "." in name]
+    return list({name.partition(".")[0]: name for name in reversed(of_heads)}.values())[::-1]
 
 
 @dataclass

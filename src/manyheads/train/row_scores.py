@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.data import Split
-from manyheads.tasks import Answers, Judgement, Labelled, MultiLabel, MultiLabelled, Task
+from manyheads.tasks import (
+    Answers,
+    Judgement,
+    Labelled,
+    ManyHeads,
+    MultiLabel,
+    MultiLabelled,
+    Task,
+)
 from manyheads.tasks.answers import compared
 from manyheads.tasks.labels import label_name
 from manyheads.tasks.metrics import Interval, bootstrap_values, percentile_interval, wilson_interval
@@ -86,9 +94,9 @@ class RowScores:
 
 
 def row_scores(task: Task, judgement: Judgement, split: Split, parts: Sequence[int]) -> RowScores:
-    """Score each of some parts of a split that was judged."""
+    """Score each of some parts of a split that was judged; those of many heads by their losses."""
     pairs = [(expected_of(judgement, split, part), judgement.prediction(part)) for part in parts]
-    match pairs[0]:
+    match (None, None) if isinstance(task, ManyHeads) else pairs[0]:
         case _, Labelled():
             hits = [_of_label(label_name(label), said.label) for label, said in pairs]
             return RowScores.of("accuracy", hits, is_share=True)

@@ -138,8 +138,9 @@ def describe_model(
 
 def inspect_data(data: Dataset) -> tuple[Finding, ...] | None:
     """Return what `check` finds in data, None where that would take long."""
-    rows = sum(map(len, data.splits()))
-    return check(data).findings if rows <= MOST_CHECKED else None
+    if sum(map(len, data.splits())) > MOST_CHECKED:
+        return None
+    return tuple(finding for part in data.sets().values() for finding in check(part).findings)
 
 
 def suspect_labels(task: Task, train: Split, cleaning: Cleaning, seed: int) -> Suspects | None:
