@@ -42,6 +42,7 @@ from manyheads.tasks.task import (
     Run,
     Task,
     Tunable,
+    TwoStage,
 )
 from manyheads.text import Cleaning
 
@@ -299,11 +300,11 @@ def _require_head(head: str, task: Task) -> None:
         raise RecipeError(
             f"head {head!r} is no name; choose letters, digits, - and _, with a letter in front"
         )
-    if not isinstance(task, tuple(_OF_HEADS.values())):
-        kind = task.name if hasattr(task, "name") else repr(task)
+    if not isinstance(task, tuple(_OF_HEADS.values())) or isinstance(task, TwoStage):
+        known = ", ".join(one.__name__ for one in _OF_HEADS.values())
         raise RecipeError(
-            f"head {head!r}: {kind} is no task of a head beside others; choose one of "
-            f"{', '.join(_OF_HEADS)}"
+            f"head {head!r}: {type(task).__name__} is no task of a head beside others; choose one "
+            f"of {known}"
         )
 
 

@@ -10,7 +10,9 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
+from manyheads.core.attention import Attend
 from manyheads.core.block import Block
+from manyheads.core.dropout import Dropout
 from manyheads.core.low_rank import LowRankLinear
 from manyheads.core.recompute import RecomputedBlock
 from manyheads.core.swap import swap
@@ -46,6 +48,15 @@ def adapt(model: nn.Module, adaptation: Adaptation | None) -> None:
 def recompute(model: nn.Module) -> None:
     """Let every block be computed again for its gradients instead of keeping what they take."""
     swap(model, lambda _, module: RecomputedBlock(module) if isinstance(module, Block) else None)
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Let every dropout of a model be of this probability."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.p = probability
+        elif isinstance(module, Attend):
+            module.dropout = probability
 
 
 def whole(model: nn.Module) -> nn.Module:

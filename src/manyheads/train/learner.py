@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from manyheads.core.attention import Attend
-from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset, Split
 from manyheads.data.dataset import TEXT_ROLES
 from manyheads.data.joined import joined
@@ -25,7 +22,7 @@ from manyheads.predict import predictor_of
 from manyheads.tasks import Judgement, Reading, Sample, Task, Trainable, Tunable, TwoStage
 from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
-from manyheads.train.adapt import adapt, recompute, whole
+from manyheads.train.adapt import adapt, recompute, set_dropout, whole
 from manyheads.train.analysis import Analysis, analyse
 from manyheads.train.card import write_card
 from manyheads.train.checkpoint import CheckpointStore
@@ -119,7 +116,7 @@ class Learner:
         if self.recipe.activations is Activations.RECOMPUTE:
             recompute(self.model)
         if self.recipe.dropout is not None:
-            _set_dropout(self.model, self.recipe.dropout)
+            set_dropout(self.model, self.recipe.dropout)
 
     def fit(
         self,
@@ -391,11 +388,3 @@ def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
 def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
     """Return the recipe with the settings that are not None; raises `RecipeError`."""
     return Recipe(**{**dict(recipe), **{k: v for k, v in given.items() if v is not None}})
-
-
-def _set_dropout(model: nn.Module, probability: float) -> None:
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.p = probability
-        elif isinstance(module, Attend):
-            module.dropout = probability
