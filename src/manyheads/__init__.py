@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         ImagePredictor,
         ManyPredictor,
         Predictor,
+        Reranker,
         Tagger,
+        ZeroShot,
         load,
     )
     from manyheads.tasks import (
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         Mixup,
         MultiLabel,
         Regression,
+        Reranking,
         Shift,
         SquaredCosine,
         Summarization,
@@ -103,7 +106,9 @@ __getattr__, __dir__ = lazy(
             "ImagePredictor",
             "ManyPredictor",
             "Predictor",
+            "Reranker",
             "Tagger",
+            "ZeroShot",
             "load",
         ),
         "manyheads.tasks": (
@@ -127,6 +132,7 @@ __getattr__, __dir__ = lazy(
             "Mixup",
             "MultiLabel",
             "Regression",
+            "Reranking",
             "SquaredCosine",
             "Shift",
             "Summarization",

@@ -27,6 +27,7 @@ from manyheads.cli.info import info, version
 from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
 from manyheads.cli.repeat import repeat
+from manyheads.cli.rerank import rerank
 from manyheads.cli.score import score
 from manyheads.cli.search import ask, search
 from manyheads.cli.serve import EXAMPLES as SERVE_EXAMPLES
@@ -55,7 +56,7 @@ app = typer.Typer(
 for command in (
     *(train, repeat, evaluate, predict, check, find_lr),
     *(generate, chat, translate, summarize, score, fill_mask),
-    *(index, search, ask),
+    *(index, search, ask, rerank),
     *(info, version),
 ):
     app.command()(command)

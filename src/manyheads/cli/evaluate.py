@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads.cli import learning, options
+from manyheads.cli.candidates import Candidates
 from manyheads.cli.output import show
 from manyheads.cli.tables import require_place
 from manyheads.cli.unfold import unfolded
@@ -42,6 +43,7 @@ Slice = Annotated[
 def evaluate(
     predictor: options.Predictor,
     labelled: learning.Labelled,
+    candidates: Candidates,
     split: SplitName = None,
     report: Report = None,
     slice: Slice = None,
@@ -61,7 +63,9 @@ def evaluate(
             require_place(report, "--report")
         elif slice:
             raise DataError("--slice is for the page; give --report FILE.html too")
-        opened = load(predictor, device=learning.device_of(device))
+        opened = candidates.opened(predictor, device)
+        if opened is None:
+            opened = load(predictor, device=learning.device_of(device))
         if isinstance(opened, Generator):
             raise ConfigError(
                 f"{predictor} is a model for {task_of(opened)}, which has no task to be scored on; "

@@ -60,12 +60,14 @@ class Labelled:
         held_out: HeldOut | None = None,
         *,
         images: bool = False,
+        together: str | None = None,
         keep_empty: bool = False,
     ) -> Dataset:
         """Read it, with what `held_out` says apart from the rest.
 
-        With `images`, and where the data are nothing else, they are read as images. With
-        `keep_empty`, pairs with an empty side are no error, unless they are to be dropped.
+        With `images`, and where the data are nothing else, they are read as images. Rows that are
+        equal in the role `together` are held out together. With `keep_empty`, pairs with an empty
+        side are no error, unless they are to be dropped.
         """
         from manyheads.data import holds_images, read
 
@@ -84,6 +86,7 @@ class Labelled:
             valid=_share_or_source(held_out.valid or _USUAL_SHARE),
             test=_share_or_source(held_out.test),
             seed=held_out.seed,
+            together=together,
         )
 
     def _read_images(self, held_out: HeldOut) -> Dataset:
@@ -155,6 +158,11 @@ class Setup:
     def reads_images(self) -> bool:
         """Whether the task that was asked for is one of images."""
         return self.task is TaskKind.IMAGE_CLASSIFICATION
+
+    @property
+    def together(self) -> str | None:
+        """The role in which rows that are equal are held out together: the query of documents."""
+        return "text" if self.task is TaskKind.RERANKING else None
 
     def held_out(self, given: HeldOut) -> HeldOut:
         """Return which rows are held out: of a few shots none, unless it is asked for."""
@@ -230,6 +238,7 @@ class Setup:
             FewShot,
             MultiLabel,
             Regression,
+            Reranking,
             Tagging,
             Thresholds,
         )
@@ -242,8 +251,13 @@ class Setup:
                 document_prompt=self.document_prompt,
                 chunk_tokens=self.chunk_tokens,
             )
+        if kind is TaskKind.RERANKING:
+            return Reranking()
         if "negative" in data.train.columns:
-            raise RecipeError(f"--negative is for {TaskKind.EMBEDDING}; leave it out for {kind}")
+            raise RecipeError(
+                f"--negative is for {TaskKind.EMBEDDING} and {TaskKind.RERANKING}; leave it out "
+                f"for {kind}"
+            )
         if kind in WRITING or kind is TaskKind.MASKED_LANGUAGE_MODEL:
             given = {
                 "label_smoothing": self.label_smoothing,

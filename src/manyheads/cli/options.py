@@ -18,6 +18,7 @@ class TaskKind(StrEnum):
     IMAGE_CLASSIFICATION = "image-classification"
     MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
+    RERANKING = "reranking"
     TAGGING = "tagging"
     ANSWERING = "answering"
     TEXT_TO_TEXT = "text-to-text"
@@ -89,7 +90,8 @@ Pair = Annotated[
 Negative = Annotated[
     str | None,
     typer.Option(
-        metavar="COL", help="Column of texts that do not belong to the text, for embeddings."
+        metavar="COL",
+        help="Column of texts that do not belong to the text, for embeddings and reranking.",
     ),
 ]
 Target = Annotated[
@@ -141,7 +143,7 @@ Task = Annotated[
         "(usual for tagged words) or answering (usual for questions, contexts and answers); "
         "image-classification (usual for folders of images); text-to-text (usual for targets), "
         "translation or summarization; language-model or masked-language-model of plain text; "
-        "embedding of pairs, with or without scores.",
+        "embedding of pairs, with or without scores; reranking of documents (--pair) for queries.",
     ),
 ]
 From = Annotated[

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manyheads.cli import options, tables
+from manyheads.cli.candidates import Candidates
 from manyheads.cli.learning import opened_as
 from manyheads.cli.output import notice, show
+from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         Predictor,
         TaggedText,
         Tagger,
+        ZeroShot,
     )
 
 _SHOWN = 100  # characters of a text
@@ -61,8 +64,10 @@ Out = Annotated[
 ]
 
 
+@unfolded
 def predict(
     predictor: options.Predictor,
+    candidates: Candidates,
     texts: Texts = None,
     file: File = None,
     text: Text = None,
@@ -85,6 +90,7 @@ def predict(
       manyheads predict photos-model new/*.jpg --json
       manyheads predict answers-model "Who met him?" --context "Angela Merkel met him."
       manyheads predict answers-model --file asked.csv --text question --pair context
+      manyheads predict MODEL "The striker scored twice." --candidate sport --candidate politics
       cat new.jsonl | manyheads predict reviews-model --file - --out - | head
     """
     if texts and file is not None:
@@ -104,7 +110,7 @@ def predict(
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
     kinds = Predictor | Tagger | Answerer | ImagePredictor
-    opened = opened_as(kinds, predictor, device, otherwise)
+    opened = candidates.opened(predictor, device) or opened_as(kinds, predictor, device, otherwise)
     noun = "image" if isinstance(opened, ImagePredictor) else "text"
     answers = _answers(_asking(opened, first, second, file), len(first), quiet)
     cut = sum(1 for answer in answers if answer.truncated)
@@ -146,7 +152,7 @@ def _inputs(
 
 
 def _asking(
-    opened: Predictor | Tagger | Answerer | ImagePredictor,
+    opened: Predictor | Tagger | Answerer | ImagePredictor | ZeroShot,
     first: list[str],
     second: list[str] | None,
     file: str | None,

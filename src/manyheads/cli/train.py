@@ -52,6 +52,7 @@ def train(
       manyheads train news.jsonl --label topics --model scratch --layers 4 --width 256 --out news
       manyheads train pairs/ --text en --target de --task translation --language de --out en-de
       manyheads train faq.csv --task embedding --text question --pair answer --out search
+      manyheads train asked.csv --task reranking --text query --pair document --label relevant
       manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
@@ -81,7 +82,9 @@ def trained(
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with learning.busy("reading", quiet):
-        dataset = labelled.read(setup.held_out(held_out), images=setup.reads_images)
+        dataset = labelled.read(
+            setup.held_out(held_out), images=setup.reads_images, together=setup.together
+        )
         inspect(dataset)
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)

@@ -36,6 +36,7 @@ def read(
     test: Any = None,
     seed: int = 0,
     drop_empty: bool | None = False,
+    together: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> Dataset:
@@ -64,6 +65,8 @@ def read(
             shuffled: its last lines are held out.
         drop_empty: True leaves out the rows with an empty text and counts them; False refuses
             parallel text that has any; None keeps them, for `check` to tell which they are.
+        together: a role such as "text": rows that are equal in it are held out together, or not at
+            all, as the documents of one query are.
         encoding: of text files; found out when None.
         delimiter: of CSV and TSV files; found out when None.
 
@@ -107,7 +110,10 @@ def read(
         for split in splits.values():
             _refuse_empty(split, names)
     running = tables["train"].running and set(names) == {"text"}
-    together = "pair" if holds_questions(splits["train"], names) else None
+    if together is None and holds_questions(splits["train"], names):
+        together = "pair"
+    elif together is not None and together not in names:
+        raise DataError(f"together={together!r} is no column here; there is {', '.join(names)}")
     hold_out_fractions(splits, fractions, None if running else seed, notes, together)
     return Dataset(splits["train"], splits.get("valid"), splits.get("test"), names, tuple(notes))
 

@@ -13,11 +13,13 @@ from manyheads.predict.folder import FORMAT, MANIFEST
 from manyheads.predict.images import ImagePredictor
 from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
 from manyheads.predict.many import ManyPredictor
+from manyheads.predict.reranker import Ranked, Reranker
 from manyheads.predict.running import BATCH_TOKENS, map_batches, map_ragged, run
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import ManySettings, Settings, TextSettings
 from manyheads.predict.tagging import Entity, TaggedText, Tagger
 from manyheads.predict.writing import TextGenerator, TextWriter, WritingPredictor
+from manyheads.predict.zero_shot import ZeroShot
 
 __all__ = [
     "BATCH_TOKENS",
@@ -36,6 +38,8 @@ __all__ = [
     "ManySettings",
     "MaskFiller",
     "Predictor",
+    "Ranked",
+    "Reranker",
     "Settings",
     "TaggedText",
     "Tagger",
@@ -43,6 +47,7 @@ __all__ = [
     "TextSettings",
     "TextWriter",
     "WritingPredictor",
+    "ZeroShot",
     "is_embedder",
     "load",
     "map_batches",

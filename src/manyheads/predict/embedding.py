@@ -200,6 +200,16 @@ class Embedder:
         """Return what is compared when the model is opened again: vectors (N, E), no prompt."""
         return self._vectors(self._read(texts, ""), 0, lambda _: None)
 
+    def read(self, texts: Sequence[str]) -> list[Encoded]:
+        """Return the tokens of each text behind the default prompt; raises `TextError`."""
+        return self._read(texts, self.sentences.prompts.named(None))
+
+    @property
+    def uncounted(self) -> int:
+        """How many first tokens of what `read` returns are a prompt that is not pooled."""
+        prompts = self.sentences.prompts
+        return prompts.uncounted(prompts.named(None), self.tokenizer)
+
     def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return how near each vector of `a` (M, E) is to each of `b` (N, E), (M, N).
 

@@ -18,6 +18,7 @@ from manyheads.predict.filling import MaskFiller
 from manyheads.predict.folder import MANIFEST, read_manifest
 from manyheads.predict.images import ImagePredictor
 from manyheads.predict.many import ManyPredictor
+from manyheads.predict.reranker import Reranker
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import ManySettings, Settings, TextSettings
 from manyheads.predict.tagging import Tagger
@@ -32,6 +33,7 @@ from manyheads.tasks import (
     MaskedLanguageModel,
     MultiLabel,
     Regression,
+    Reranking,
     SequenceTask,
     Tagging,
     Task,
@@ -43,6 +45,7 @@ from manyheads.writer import Generator
 
 # Which predictor answers for which tasks.
 _PREDICTORS: dict[type, Any] = {
+    Reranking: Reranker,
     SequenceTask: Predictor,
     ImageClassification: ImagePredictor,
     TextToText: TextWriter,
@@ -79,11 +82,12 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     """Open a saved predictor, or a published model that classifies, tags, embeds, fills masks, or
     writes.
 
-    What comes back depends on the task: a `Predictor` for labels and numbers, an `ImagePredictor`
-    for labels of images, a `Tagger` for words, an `Answerer` for questions about a text, a
-    `TextWriter` for texts from texts, a `TextGenerator` for texts that go on, a `MaskFiller` for
-    masked tokens, a `ManyPredictor` for many heads, an `Embedder` for a folder of
-    sentence-transformers, a `Generator` for a published model that writes.
+    What comes back depends on the task: a `Predictor` for labels and numbers, a `Reranker` for how
+    relevant documents are, an `ImagePredictor` for labels of images, a `Tagger` for words, an
+    `Answerer` for questions about a text, a `TextWriter` for texts from texts, a `TextGenerator`
+    for texts that go on, a `MaskFiller` for masked tokens, a `ManyPredictor` for many heads, an
+    `Embedder` for a folder of sentence-transformers, a `Generator` for a published model that
+    writes.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)

@@ -24,23 +24,18 @@ from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Example, Reader, SequenceTask, TaskModel
 
 
-class Predictor(OutputPredictor):
-    """A trained model that answers: `predictor("a text")`, or a list of texts, or of pairs."""
+class LabelsTexts:
+    """A model with one row of outputs for each text, and what can be asked of it."""
 
-    @classmethod
-    def opened(
-        cls,
-        settings: TextSettings,
-        pretrained: Pretrained,
-        device: torch.device | str,
-        folder: Path,
-    ) -> Self:
-        """Return the predictor of a folder that was read; raises `CheckpointError`."""
-        assert isinstance(settings.task, SequenceTask)
-        format_ = pretrained.family.require_sequence_head()
-        head = opened_head(format_, settings.task, pretrained, device, folder)
-        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
-        return cls(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
+    model: Any
+    task: Any
+    reader: Any
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the outputs, in the order of `probabilities`."""
+        names: tuple[str, ...] = self.task.labels
+        return names
 
     @overload
     def __call__(self, inputs: str, pairs: str | None = None) -> Any: ...
@@ -75,6 +70,40 @@ class Predictor(OutputPredictor):
         examples = self._examples(inputs, pairs)
         return self._said(examples, run(self.model, self.task, examples, progress=progress))
 
+    def outputs(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
+        """Return the raw outputs (N, C)."""
+        return run(self.model, self.task, self._examples(inputs, pairs))
+
+    def _said(self, examples: Sequence[Example], outputs_NC: Tensor) -> list[Answer]:
+        predictions = self.task.predict(outputs_NC)
+        return [
+            Answer(prediction, example.encoded.dropped)
+            for prediction, example in zip(predictions, examples, strict=True)
+        ]
+
+    def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
+        encoded = self.reader.read(inputs, pairs)
+        return [Example(row, one) for row, one in enumerate(encoded)]
+
+
+class Predictor(LabelsTexts, OutputPredictor):
+    """A trained model that answers: `predictor("a text")`, or a list of texts, or of pairs."""
+
+    @classmethod
+    def opened(
+        cls,
+        settings: TextSettings,
+        pretrained: Pretrained,
+        device: torch.device | str,
+        folder: Path,
+    ) -> Self:
+        """Return the predictor of a folder that was read; raises `CheckpointError`."""
+        assert isinstance(settings.task, SequenceTask)
+        format_ = pretrained.family.require_sequence_head()
+        head = opened_head(format_, settings.task, pretrained, device, folder)
+        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
+        return cls(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
+
     def asked(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Asked:
         """Return what texts, or pairs, ask of this head where others read them too."""
         examples, pooling = self._examples(inputs, pairs), self.model.head.spec.pooling
@@ -95,24 +124,9 @@ class Predictor(OutputPredictor):
         ]
         return Asked(glances, speak, answers)
 
-    def outputs(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
-        """Return the raw outputs (N, C)."""
-        return run(self.model, self.task, self._examples(inputs, pairs))
-
     def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return what is compared when the model is opened again: its outputs (N, C)."""
         return self.outputs(texts).numpy()
-
-    def _said(self, examples: Sequence[Example], outputs_NC: Tensor) -> list[Answer]:
-        predictions = self.task.predict(outputs_NC)
-        return [
-            Answer(prediction, example.encoded.dropped)
-            for prediction, example in zip(predictions, examples, strict=True)
-        ]
-
-    def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
-        encoded = self.reader.read(inputs, pairs)
-        return [Example(row, one) for row, one in enumerate(encoded)]
 
     def _settings(self, folder: Path) -> TextSettings:
         write_check(folder, self.check_vectors)

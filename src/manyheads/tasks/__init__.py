@@ -36,6 +36,7 @@ from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
 from manyheads.tasks.related import Related, RelatedBatch, RelatedReader, VectorModel
+from manyheads.tasks.rerank import Reranking
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
 from manyheads.tasks.significance import Comparison, compare, compare_values
 from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
@@ -145,6 +146,7 @@ __all__ = [
     "Related",
     "RelatedBatch",
     "RelatedReader",
+    "Reranking",
     "RetrievalScores",
     "Rouge",
     "RougeKind",
@@ -198,6 +200,7 @@ TASKS = {
         Classification,
         MultiLabel,
         Regression,
+        Reranking,
         ImageClassification,
         TextToText,
         Translation,

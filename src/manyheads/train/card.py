@@ -60,6 +60,11 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 model = AutoModelForQuestionAnswering.from_pretrained("path/to/this/folder")
 print(model(**tokenizer("a question", "a text", return_tensors="pt")))"""
+_CROSS = """\
+from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("path/to/this/folder")
+print(model.rank("a query", ["a document", "another one"]))"""
 _BODY = """\
 from transformers import AutoModel
 
@@ -71,6 +76,12 @@ _USAGE = {
     "classification": Usage(_CLASSIFIES, "gives a text one of several labels", _PIPELINE),
     "multi-label": Usage(_CLASSIFIES, "gives a text any number of labels", _PIPELINE),
     "regression": Usage(_CLASSIFIES, "gives a text a number", _PIPELINE),
+    "reranking": Usage(
+        "text-ranking",
+        "says how relevant a document is to a query",
+        _CROSS,
+        "sentence-transformers",
+    ),
     "tagging": Usage("token-classification", "gives each word of a text a tag", _PIPELINE),
     "answering": Usage(
         "question-answering", "finds the answer to a question in a text", _QUESTIONS
@@ -89,6 +100,11 @@ _USAGE = {
         _SENTENCES,
         "sentence-transformers",
     ),
+}
+_CALLS = {
+    "embedding": 'model.encode(["a text"])',
+    "answering": 'model("a question", "a text")',
+    "reranking": 'model.rank("a query", ["a document", "another one"])',
 }
 _OTHER = Usage(None, "does what it was trained for", _BODY)
 
@@ -182,9 +198,7 @@ def _base(report: RunReport) -> str:
 
 
 def _how_to_use(report: RunReport, usage: Usage) -> Iterator[str]:
-    call = 'model.encode(["a text"])' if report.task.name == "embedding" else 'model("a text")'
-    if report.task.name == "answering":
-        call = 'model("a question", "a text")'
+    call = _CALLS.get(report.task.name, 'model("a text")')
     yield "## How to use it"
     yield (
         "With manyheads, which cleans and cuts texts as in training:\n\n```python\n"
