@@ -221,3 +221,19 @@ def test_the_import_is_light():
     code = f"import sys, manyheads.data; print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("names", [("sentence1", "sentence2"), ("Premise", "Hypothesis")])
+def test_the_usual_columns_of_pairs_are_found(names):
+    table = {"id": ["1", "2"], names[0]: ["x", "y"], names[1]: ["p", "q"], "label": ["a", "b"]}
+    data = read(table, valid=0)
+    assert data.names == {"text": names[0], "pair": names[1], "label": "label"}
+    assert f"text={names[0]!r}, pair={names[1]!r}" in data.summary()
+    assert read(table, text=names[0], valid=0).names.keys() == {"text", "label"}
+    assert "pair" not in read({**table, "text": ["s", "t"]}, valid=0).names
+
+
+def test_both_texts_of_a_labelled_pair_are_shown():
+    table = {"a": ["x"], "b": ["p"], "label": ["yes"]}
+    assert read(table, text="a", pair="b", valid=0).train.shown(0) == "x ‖ p"
+    assert read(table, text="a", valid=0).train.shown(0) == "x"

@@ -142,8 +142,13 @@ def _inputs(
         lines = list(texts) if texts else tables.read_lines()
         return {"text": lines}, lines, None
     table = tables.read_any(file, encoding, (text, pair))
-    if text is None and pair is None and {"question", "context"} <= table.columns.keys():
-        text, pair = "question", "context"
+    if text is None and pair is None:
+        from manyheads.data import usual_pair
+
+        if {"question", "context"} <= table.columns.keys():
+            text, pair = "question", "context"
+        elif sides := usual_pair(list(table.columns)):
+            text, pair = sides["text"], sides["pair"]
     return (
         table.columns,
         tables.texts_of(table, text),

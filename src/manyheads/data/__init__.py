@@ -20,6 +20,7 @@ from manyheads.data.images import holds_images, read_images
 from manyheads.data.joined import joined
 from manyheads.data.reader import read
 from manyheads.data.report import Finding, Histogram, Report, Severity
+from manyheads.data.roles import usual_pair
 from manyheads.data.table import Table, read_table
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "read_table",
     "shuffled_batches",
     "token_budget_batches",
+    "usual_pair",
 ]

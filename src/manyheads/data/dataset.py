@@ -77,11 +77,18 @@ class Split:
         return f"{self.source}, {self.unit} {self.rows[index]}"
 
     def shown(self, index: int) -> str:
-        """Return what a person is to see of the row: its text, or what its image is known by."""
+        """Return what a person is to see of the row: its text, or what its image is known by.
+
+        Of a pair with a label, both texts; but of a question that has its answers with their places
+        in a context, the question alone.
+        """
         if "image" in self.columns:
             return image_name(self.columns["image"][index])
         text: str = self.columns["text"][index]
-        return text
+        if not {"pair", "label"} <= self.columns.keys():
+            return text
+        pair, label = self.columns["pair"][index], self.columns["label"][index]
+        return text if pair is None or isinstance(label, Mapping) else f"{text} ‖ {pair}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,6 +17,11 @@ _TEXT_NAMES = (
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "ner_tags", "tags")
 _ROLES = ("text", "pair", "negative", "target", "label")
 _QUESTIONS = {"text": "question", "pair": "context"}
+# Columns that are the two texts of a pair, as published tables call them.
+_PAIRS = (
+    *(("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(("text1", "text2"), ("text_a", "text_b"), ("query", "document"), ("query", "passage")),
+)
 _IMAGE_NAMES = (
     *("image", "image_path", "file_name", "filename", "filepath", "file", "path", "img"),
     *("picture", "photo"),
@@ -42,6 +47,8 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     if "label" not in chosen and "target" not in chosen:
         label = table.roles.get("label") or _guess(columns, _LABEL_NAMES)
         chosen |= {"label": label} if label is not None else {}
+    if not {"text", "pair", "target"} & chosen.keys():
+        chosen |= usual_pair(columns) if "label" in chosen else {}
     if "text" not in chosen:
         taken = chosen.get("target", chosen.get("label"))
         text = table.roles.get("text") or _guess(columns, _TEXT_NAMES) or _only_other(table, taken)
@@ -51,6 +58,24 @@ def choose_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str
     if len(set(chosen.values())) < len(chosen):
         raise DataError(f"{table.source}: one column cannot serve twice: {chosen}")
     return {role: chosen[role] for role in _ROLES if role in chosen}
+
+
+def usual_pair(columns: Sequence[str]) -> dict[str, str]:
+    """Return which columns are the two texts of a pair, by their names.
+
+    None where there is a column ``text``, too.
+    """
+    by_lower_case = {column.lower(): column for column in reversed(columns)}
+    if "text" in by_lower_case:
+        return {}
+    return next(
+        (
+            {"text": by_lower_case[first], "pair": by_lower_case[second]}
+            for first, second in _PAIRS
+            if {first, second} <= by_lower_case.keys()
+        ),
+        {},
+    )
 
 
 def choose_image_roles(table: Table, given: Mapping[str, str | None]) -> dict[str, str]:

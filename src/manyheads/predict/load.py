@@ -149,6 +149,7 @@ def _saved_settings(manifest: dict[str, Any], path: Path) -> Settings:
             Cleaning.from_json(manifest["cleaning"]),
             truncation_from_json(manifest["truncation"]),
             manifest.get("target_tokens"),
+            manifest.get("paired", False),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} lacks what it should say ({error}); restore it") from error

@@ -101,7 +101,12 @@ class Predictor(LabelsTexts, OutputPredictor):
         assert isinstance(settings.task, SequenceTask)
         format_ = pretrained.family.require_sequence_head()
         head = opened_head(format_, settings.task, pretrained, device, folder)
-        reader = Reader(pretrained.require_tokenizer(), settings.cleaning, settings.truncation)
+        reader = Reader(
+            pretrained.require_tokenizer(),
+            settings.cleaning,
+            settings.truncation,
+            settings.paired,
+        )
         return cls(TaskModel(pretrained.transformer, head), settings.task, reader, pretrained)
 
     def asked(self, inputs: Sequence[str], pairs: Sequence[str] | None = None) -> Asked:
@@ -126,8 +131,9 @@ class Predictor(LabelsTexts, OutputPredictor):
 
     def check_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return what is compared when the model is opened again: its outputs (N, C)."""
-        return self.outputs(texts).numpy()
+        return self.outputs(texts, texts if self.reader.paired else None).numpy()
 
     def _settings(self, folder: Path) -> TextSettings:
         write_check(folder, self.check_vectors)
-        return TextSettings(self.task, self.reader.cleaning, self.reader.truncation)
+        reader = self.reader
+        return TextSettings(self.task, reader.cleaning, reader.truncation, paired=reader.paired)

@@ -23,20 +23,26 @@ class Settings:
 
 @dataclass(frozen=True)
 class TextSettings(Settings):
-    """The task, and how texts become tokens; `target_tokens` limits what is written."""
+    """The task, and how texts become tokens; `target_tokens` limits what is written.
+
+    `paired` says that the model was trained on pairs of texts alone.
+    """
 
     cleaning: Cleaning
     truncation: Truncation
     target_tokens: int | None = None
+    paired: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what a manifest says of it."""
+        paired = {"paired": True} if self.paired else {}
         written = {} if self.target_tokens is None else {"target_tokens": self.target_tokens}
         return {
             **super().to_json(),
             "cleaning": self.cleaning.to_json(),
             "truncation": self.truncation.to_json(),
             **written,
+            **paired,
         }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manyheads.errors import TextError
 from manyheads.text import Cleaning, Encoded, Tokenizer, Truncation
 
 _NO_TEXTS = ("label", "image")
@@ -21,14 +22,23 @@ def cleaned(columns: Mapping[str, Sequence[Any]], cleaning: Cleaning) -> dict[st
 
 @dataclass(frozen=True)
 class Reader:
-    """From text to tokens, always in the same way: clean, tokenize, truncate."""
+    """From text to tokens, always in the same way: clean, tokenize, truncate.
+
+    One that is `paired` reads pairs alone, as its model was trained on nothing else.
+    """
 
     tokenizer: Tokenizer
     cleaning: Cleaning
     truncation: Truncation
+    paired: bool = False
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Encoded]:
         """Return the tokens of each text, or of each pair of texts; raises `TextError`."""
+        if self.paired and pairs is None:
+            raise TextError(
+                "this model was trained on pairs of texts; give the second texts too (their column "
+                "by --pair COL, or one for all by --context TEXT)"
+            )
         clean_pairs = None if pairs is None else self.clean(pairs)
         return self.tokenizer.encode(self.clean(texts), clean_pairs, truncation=self.truncation)
 

@@ -114,7 +114,12 @@ class SequenceTask(OutputTask):
     def reader(self, pretrained: Pretrained, reading: Reading) -> Reader:
         """Return how texts are read for this model."""
         limit = pretrained.longest_input
-        return Reader(pretrained.require_tokenizer(), reading.cleaning, reading.truncation(limit))
+        return Reader(
+            pretrained.require_tokenizer(),
+            reading.cleaning,
+            reading.truncation(limit),
+            reading.paired,
+        )
 
     def read(self, reader: Reader, columns: Columns, describe: Describe) -> list[Example]:
         """Return an example for each row."""

@@ -118,13 +118,14 @@ class Reading:
     """How texts become tokens: how they are cleaned, and what stays of those that are too long.
 
     `keep` makes the policy for a number of tokens; without a maximum, a text may have as many as
-    the model can read, but not more than is usual.
+    the model can read, but not more than is usual. `paired` says that each text has a second one.
     """
 
     cleaning: Cleaning
     keep: Callable[[int], Truncation]
     max_tokens: int | None = None
     max_target_tokens: int | None = None
+    paired: bool = False
 
     def truncation(self, limit: int) -> Truncation:
         """Return the policy for a text that a model reads."""

@@ -102,6 +102,8 @@ class Learner:
             self.recipe.truncation.within,
             self.recipe.max_tokens,
             self.recipe.max_target_tokens,
+            # Of many heads, some may read pairs and others not.
+            paired="pair" in data.train.columns and "head" not in data.train.columns,
         )
         self.cleaning = cleaning
         self.reader = self.task.reader(self.pretrained, reading)
