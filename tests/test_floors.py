@@ -2,8 +2,8 @@
 
     7  cli
     6  compress   tune
-    5  train   explain   serve   bulk   library   bench
-    4  predict   writer
+    5  train   explain   serve   bulk   library   similar   bench
+    4  predict   pages   writer
     3  tasks   data
     2  hub
     1  families   generate
@@ -28,8 +28,8 @@ FLOORS = (
     ("families", "generate"),
     ("hub",),
     ("tasks", "data", "writer"),
-    ("predict",),
-    ("train", "explain", "serve", "bulk", "library", "bench"),
+    ("predict", "pages"),
+    ("train", "explain", "serve", "bulk", "library", "similar", "bench"),
     ("compress", "tune"),
     ("cli",),
 )

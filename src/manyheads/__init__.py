@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ZeroShot,
         load,
     )
+    from manyheads.similar import duplicates, topics
     from manyheads.tasks import (
         Alignment,
         Angle,
@@ -111,6 +112,7 @@ __getattr__, __dir__ = lazy(
             "ZeroShot",
             "load",
         ),
+        "manyheads.similar": ("duplicates", "topics"),
         "manyheads.tasks": (
             "Alignment",
             "Answering",

@@ -59,6 +59,10 @@ def test_indexed_brought_up_to_date_searched_and_asked(shell, model, papers, tmp
     assert float(score) > 0 and place.startswith("cats.txt:") and text
     assert shell("search", out, "zebra", "--by", "words").stdout == "(nothing found)\n"
 
+    done = shell("similar", out, "cats.txt", "--json")
+    (found,) = json.loads(done.stdout)["documents"]
+    assert found["document"] == "tea.txt"
+
     answerer = shelf.answerer().save(tmp_path / "answers-model")
     done = shell("ask", out, "Who sleeps?", "--answerer", answerer, "--answers", 2, "--json")
     assert done.returncode == 0, done.stderr

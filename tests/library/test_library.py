@@ -178,6 +178,24 @@ def test_what_is_refused(library: mh.Library, model: Path, tmp_path: Path) -> No
         mh.Library.open(library.folder)
 
 
+def test_documents_that_are_alike(model: Path, tmp_path: Path) -> None:
+    library = mh.Library.create(tmp_path / "library", embedder=model, passages=shelf.CUT)
+    library.update(shelf.ROWS, id="id", title="title", name="rows")
+    again = {"id": ["cats", "seas"], "text": shelf.ROWS["text"][:2]}
+    library.update(again, id="id", name="again")
+    (first, *others) = library.similar("lakes")
+    assert first.document == "seas" and not {"lakes"} & {one.document for one in others}
+    assert len({(one.source, one.document) for one in (first, *others)}) == 4
+    assert [one.document for one in library.similar("seas", 1)] == ["lakes"]
+    assert library.similar("cats", 1, source="again")[0].source == "rows"
+    with pytest.raises(DataError, match="'cats' of several sources, 'rows', 'again'"):
+        library.similar("cats")
+    with pytest.raises(DataError, match="'dogs' is not there"):
+        library.similar("dogs")
+    library.remove("again")
+    assert library.similar("cats", 9)[0].source == "rows"
+
+
 def test_answers_stand_where_they_say(library: mh.Library) -> None:
     answers = library.ask("Who sleeps all day?", shelf.answerer(), n=3)
     assert answers

@@ -16,6 +16,7 @@ from manyheads._version import __version__
 from manyheads.cli.bench import bench
 from manyheads.cli.chat import chat
 from manyheads.cli.check import check
+from manyheads.cli.duplicates import duplicates
 from manyheads.cli.encode import EXAMPLES as ENCODE_EXAMPLES
 from manyheads.cli.encode import encode
 from manyheads.cli.evaluate import evaluate
@@ -29,10 +30,11 @@ from manyheads.cli.predict import predict
 from manyheads.cli.repeat import repeat
 from manyheads.cli.rerank import rerank
 from manyheads.cli.score import score
-from manyheads.cli.search import ask, search
+from manyheads.cli.search import ask, search, similar
 from manyheads.cli.serve import EXAMPLES as SERVE_EXAMPLES
 from manyheads.cli.serve import serve
 from manyheads.cli.summarize import summarize
+from manyheads.cli.topics import topics
 from manyheads.cli.train import train
 from manyheads.cli.translate import translate
 
@@ -56,7 +58,8 @@ app = typer.Typer(
 for command in (
     *(train, repeat, evaluate, predict, check, find_lr),
     *(generate, chat, translate, summarize, score, fill_mask),
-    *(index, search, ask, rerank),
+    *(index, search, ask, similar, rerank),
+    *(duplicates, topics),
     *(info, version),
 ):
     app.command()(command)

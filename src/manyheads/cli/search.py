@@ -1,4 +1,4 @@
-"""`manyheads search` and `manyheads ask`: passages of a library, and answers from them."""
+"""`manyheads search`, `ask` and `similar`: what a library has for a query or a document."""
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ Folder = Annotated[
 ]
 Query = Annotated[str, typer.Argument(metavar="QUERY", help="What is looked for.")]
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What is to be answered.")]
+Document = Annotated[
+    str, typer.Argument(metavar="DOCUMENT", help="Its id, as `manyheads search` says it.")
+]
+Documents = Annotated[int, typer.Option("-n", min=1, help="Documents that are found.")]
+Source = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Where the document comes from, if several have its id."),
+]
 By = Annotated[
     Way, typer.Option("--by", help="By words (no model is opened), by meaning, or by both.")
 ]
@@ -110,6 +118,26 @@ def ask(
     found = opened.ask(question, reader, n=n, mode=by.mode)[:answers]
     lines = "\n".join(map(_answer, found)) or "(no answer)"
     show(lines, {"answers": [asdict(one) for one in found]}, as_json)
+
+
+def similar(
+    library: Folder,
+    document: Document,
+    n: Documents = 10,
+    source: Source = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find the documents of a library that are most like one of them.
+
+    \b
+    Examples:
+      manyheads similar papers-library attention.pdf
+    """
+    from manyheads.library import Library
+
+    found = Library.open(library).similar(document, n, source=source)
+    lines = "\n".join(map(_passage, found)) or "(no other document)"
+    show(lines, {"documents": [asdict(one) for one in found]}, as_json)
 
 
 def _passage(found: Found) -> str:

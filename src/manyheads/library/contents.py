@@ -54,14 +54,13 @@ class Contents:
                 found[name] = (number, row), checksum
         return found
 
-    def find(self, source: str, name: str) -> Place | None:
-        """Return where a document is; None where it is not there."""
-        for number, part in enumerate(self.parts):
-            is_it_D = _equal(part.documents["id"], name) & part.present
-            for row in np.flatnonzero(is_it_D).tolist():
-                if part.documents["source"][row].as_py() == source:
-                    return number, row
-        return None
+    def find(self, name: str) -> list[Place]:
+        """Return where documents of an id are, one at most of each source."""
+        return [
+            (number, row)
+            for number, part in enumerate(self.parts)
+            for row in np.flatnonzero(_equal(part.documents["id"], name) & part.present).tolist()
+        ]
 
     def document(self, place: Place) -> tuple[str, Document]:
         """Return the source of a document, and the document."""
@@ -69,6 +68,13 @@ class Contents:
         columns = self.parts[number].documents.select(["source", "id", "title", "text"]).columns
         source, name, title, text = (column[row].as_py() for column in columns)
         return source, Document(name, title, text)
+
+    def mean_vector(self, place: Place) -> np.ndarray | None:
+        """Return the mean of the vectors of a document's passages (E); None where it has none."""
+        number, row = place
+        part = self.parts[number]
+        vectors_PE = part.meaning.vectors[part.owners == row]
+        return vectors_PE.mean(0) if len(vectors_PE) else None
 
     def vectors(self, digests: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Return the vectors that are there of what was read, by its checksums."""

@@ -14,8 +14,8 @@ from manyheads.errors import ConfigError, DataError, TextError
 from manyheads.hub.atomic import exclusively, remove_leftovers
 from manyheads.library.answers import Found, FoundAnswer, answers_among
 from manyheads.library.calibration import Calibration, Isotonic, Platt, calibration_from_json
-from manyheads.library.contents import Contents
-from manyheads.library.documents import Columns, Document, read_documents
+from manyheads.library.contents import Contents, Place
+from manyheads.library.documents import Columns, read_documents
 from manyheads.library.joining import settled
 from manyheads.library.model import (
     check_vector,
@@ -154,7 +154,7 @@ class Library:
 
     def text(self, found: Found) -> str:
         """Return all of the text of the document in which something was found."""
-        return self._document(found.source, found.document).text
+        return self._contents.document(self._place(found.document, found.source))[1].text
 
     def update(
         self,
@@ -214,12 +214,32 @@ class Library:
 
         Raises `TextError` for a query without words, `ConfigError` for n below 1.
         """
-        if n < 1:
-            raise ConfigError(f"n={n} finds nothing; choose at least 1")
+        _require_some(n)
         if not query.strip():
             raise TextError("the query is empty; write what is looked for")
         rows, scores = self._ranked(query, n, mode)
         return [self._found(*one) for one in zip(rows.tolist(), scores.tolist(), strict=True)]
+
+    def similar(self, document: str, n: int = 10, *, source: str | None = None) -> list[Found]:
+        """Return the `n` documents that are most like one of them, by its id, the best first.
+
+        Each is shown by the passage that is nearest to the mean of that document's vectors. Raises
+        `DataError` for a document that is not there, or whose id several sources have, unless one
+        is named; `ConfigError` for n below 1.
+        """
+        _require_some(n)
+        place = self._place(document, source)
+        mean_E, depth = self._contents.mean_vector(place), 4 * n
+        if mean_E is None:
+            return []
+        while True:
+            rows, scores = self._contents.by_meaning(mean_E, depth)
+            nearest = {self._contents.passage(row)[0]: row for row in reversed(rows.tolist())}
+            others = {row for owner, row in nearest.items() if owner != place}
+            if len(others) >= n or depth >= self.passages:
+                found = zip(rows.tolist(), scores.tolist(), strict=True)
+                return [self._found(*one) for one in found if one[0] in others][:n]
+            depth *= 2
 
     def ask(
         self, question: str, answerer: Answerer, *, n: int = 10, mode: Mode = _BOTH
@@ -324,11 +344,24 @@ class Library:
         source, document = self._contents.document(place)
         return Found(score, source, document.id, document.title, text, start, end)
 
-    def _document(self, source: str, name: str) -> Document:
-        place = self._contents.find(source, name)
-        if place is None:
-            raise DataError(f"{self.folder}: the document {name!r} is not there any more")
-        return self._contents.document(place)[1]
+    def _place(self, name: str, source: str | None) -> Place:
+        """Return where a document is; raises `DataError` where it is not, or several are."""
+        places = self._contents.find(name)
+        sources = [self._contents.document(place)[0] for place in places]
+        there = [place for place, one in zip(places, sources, strict=True) if source in (None, one)]
+        if not there:
+            raise DataError(f"{self.folder}: the document {name!r} is not there (any more)")
+        if len(there) > 1:
+            raise DataError(
+                f"{self.folder} has a document {name!r} of several sources, "
+                f"{', '.join(map(repr, sources))}; say which is meant"
+            )
+        return there[0]
+
+
+def _require_some(n: int) -> None:
+    if n < 1:
+        raise ConfigError(f"n={n} finds nothing; choose at least 1")
 
 
 def _name_of(answerer: Answerer) -> str:

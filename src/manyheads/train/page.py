@@ -14,7 +14,7 @@ from manyheads.data import Finding, Severity
 from manyheads.data.dataset import shorten
 from manyheads.errors import MissingExtra
 from manyheads.hub.atomic import write_atomically
-from manyheads.train import markup
+from manyheads.pages import markup
 from manyheads.train.analysis import Analysis
 from manyheads.train.page_errors import (
     analysis_sections,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from manyheads.data.dataset import shorten
+from manyheads.pages import markup
 from manyheads.tasks.metrics import ClassificationScores, LabelScores, Scores
-from manyheads.train import markup
 from manyheads.train.analysis import Analysis, Confusion, bounds
 from manyheads.train.hard_rows import HardRow
 from manyheads.train.report import Evaluation

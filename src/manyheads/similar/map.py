@@ -1,0 +1,126 @@
+"""A map of texts: a point for each, near ones near each other, topics in colours, as SVG."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from manyheads.data.dataset import shorten
+from manyheads.errors import MissingExtra
+from manyheads.pages.markup import Markup, escaped
+from manyheads.similar.clusters import principal
+
+if TYPE_CHECKING:
+    from manyheads.similar.topic import Topics
+
+_MOST = 2000  # points
+_PERPLEXITY = 30.0
+_FEW = 8  # points: so few are drawn by two principal components
+_WIDTH, _HEIGHT, _EDGE = 1000, 680, 24
+_LETTER, _LINE = 15, 22  # pixels of a label
+_NAMED = 2  # words in a label
+_STEPS = sorted(range(-8, 9), key=abs)  # lines that a label may be moved
+_GOLDEN = 137.508  # degrees between the hues of two topics, so that neighbours differ most
+
+
+def map_of(topics: Topics) -> Markup:
+    """Return the picture of topics; of very many texts some are drawn.
+
+    By t-SNE (van der Maaten and Hinton 2008) over principal components. Raises `MissingExtra`.
+    """
+    draw = np.random.default_rng(topics.seed)
+    rows = np.arange(len(topics.texts))
+    if len(rows) > _MOST:
+        rows = np.sort(draw.choice(rows, _MOST, replace=False))
+    places_M2 = _scaled(_places(topics.vectors[rows], topics.seed))
+    label_M = topics.labels[rows]
+    points = [
+        _point(place, int(label), topics.texts[row])
+        for place, label, row in zip(places_M2, label_M, rows, strict=True)
+    ]
+    # Outliers are drawn first, beneath all others.
+    ordered = [points[one] for one in np.argsort(label_M, kind="stable")]
+    centres = {
+        topic.number: np.median(places_M2[label_M == topic.number], axis=0)
+        for topic in topics.topics
+        if (label_M == topic.number).any()
+    }
+    names = {
+        one.number: " · ".join(one.words[:_NAMED]) or f"topic {one.number}" for one in topics.topics
+    }
+    labels = _labels([(names[number], *centre) for number, centre in centres.items()])
+    drawn = "\n".join([*ordered, *labels])
+    said = f"Map of {len(rows):,} texts in {len(topics.topics)} topics; the table below lists them."
+    return Markup(
+        f'<svg class="map" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{html.escape(said, quote=True)}">\n<style>{_colours(len(topics.topics))}'
+        f"</style>\n{drawn}\n</svg>"
+    )
+
+
+def swatch(number: int) -> Markup:
+    """Return a dot in the colour of a topic."""
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">'
+        f'<circle class="topic-{number}" cx="5" cy="5" r="5"/></svg>'
+    )
+
+
+def _places(vectors_ME: np.ndarray, seed: int) -> np.ndarray:
+    if len(vectors_ME) <= _FEW:
+        flat_MK = principal(vectors_ME, 2)
+        return np.pad(flat_MK, ((0, 0), (0, 2 - flat_MK.shape[1])))
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise MissingExtra("scikit-learn", "eval", "drawing a map") from None
+    perplexity = min(_PERPLEXITY, (len(vectors_ME) - 1) / 3)
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
+    places_M2: np.ndarray = tsne.fit_transform(principal(vectors_ME, 50))
+    return places_M2
+
+
+def _scaled(places_M2: np.ndarray) -> np.ndarray:
+    """Return places within the picture."""
+    low, high = places_M2.min(0), places_M2.max(0)
+    room = np.array([_WIDTH, _HEIGHT]) - 2 * _EDGE
+    spread = np.where(high > low, high - low, 1.0)
+    scaled: np.ndarray = _EDGE + (places_M2 - low) / spread * room
+    return scaled
+
+
+def _point(place: np.ndarray, label: int, text: str) -> str:
+    kind, size = ("outlier", 2.5) if label < 0 else (f"topic-{label}", 4)
+    title = escaped(shorten(text, 160))
+    return (
+        f'<circle class="{kind}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{size}">'
+        f"<title>{title}</title></circle>"
+    )
+
+
+def _labels(named: Sequence[tuple[str, float, float]]) -> Iterator[str]:
+    """Yield labels at their places, moved down or up where they would lie over others."""
+    taken: list[tuple[float, float, float]] = []  # where they begin, end and stand
+    for name, x, y in named:
+        half = sum(_LETTER if ord(one) > 0x2E80 else 0.56 * _LETTER for one in name) / 2
+        x = min(max(x, half + 4), _WIDTH - half - 4)
+        for step in _STEPS:
+            stands = y + step * _LINE
+            if _LINE < stands < _HEIGHT - _LINE and not any(
+                x - half < end and begin < x + half and abs(stands - other) < _LINE
+                for begin, end, other in taken
+            ):
+                break
+        taken.append((x - half, x + half, stands))
+        yield f'<text x="{x:.1f}" y="{stands:.1f}">{escaped(name)}</text>'
+
+
+def _colours(topics: int) -> str:
+    rules = [
+        f".topic-{number}{{fill:hsl({number * _GOLDEN % 360:.0f} 62% {50 + 12 * (number % 2)}%)}}"
+        for number in range(topics)
+    ]
+    return "".join(rules)

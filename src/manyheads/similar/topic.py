@@ -1,0 +1,124 @@
+"""What a collection of texts is about: clusters of their vectors, each with words and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.data.dataset import shorten
+from manyheads.errors import ConfigError
+from manyheads.similar.clusters import clusters_of
+from manyheads.similar.naming import topic_words
+from manyheads.similar.vectors import Progress, Vectors, unit_vectors
+
+_WORDS = 8  # that name a topic
+_EXAMPLES = 5  # texts of a topic
+_ALIKE = 0.9  # cosine: an example that is nearer to another one says nothing new
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Texts that are about one thing.
+
+    Attributes:
+        number: Its place among the topics, the largest of which is 0.
+        size: How many texts it has.
+        words: What tells it from the others, the best first.
+        examples: The rows of texts that stand for it, the nearest to its centre first.
+    """
+
+    number: int
+    size: int
+    words: tuple[str, ...]
+    examples: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Topics:
+    """What N texts are about.
+
+    Attributes:
+        topics: The topics, the largest first.
+        labels: The number of each text's topic (N); -1 for an outlier, which is near none.
+        reason: Why there are so many.
+        texts: The texts.
+        vectors: Their vectors, at unit length (N, E).
+        seed: What chance was drawn from.
+    """
+
+    topics: Sequence[Topic]
+    labels: np.ndarray
+    reason: str
+    texts: Sequence[str]
+    vectors: np.ndarray
+    seed: int
+
+    @property
+    def outliers(self) -> list[int]:
+        """The rows of texts that are near no topic."""
+        rows: list[int] = np.flatnonzero(self.labels < 0).tolist()
+        return rows
+
+    def write_page(self, path: str | Path, *, title: str = "Topics") -> Path:
+        """Write a page about them with a map, one file of HTML; raises `MissingExtra`."""
+        from manyheads.similar.page import write_page
+
+        return write_page(self, Path(path), title)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.topics)} topics: {self.reason}"]
+        for topic in self.topics:
+            lines.append(f"{topic.number:>3} {topic.size:>8,}  {', '.join(topic.words)}")
+            lines += [f"{'':14}{shorten(self.texts[row], 84)}" for row in topic.examples[:2]]
+        return "\n".join([*lines, f"    {len(self.outliers):>8,}  outliers"])
+
+
+def topics(
+    texts: Sequence[str],
+    embedder: Vectors,
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Topics:
+    """Find what texts are about: `n` topics, or as many as stand apart best.
+
+    Clusters of k-means over the principal components of vectors; without `n` those with the highest
+    mean silhouette (Rousseeuw 1987). `embedder` may also be vectors (N, E). The same texts and the
+    same seed give the same topics.
+
+    Raises `ConfigError` for n below 1 or above the number of texts; `DataError` for texts that are
+    none; `MissingExtra` without scikit-learn.
+    """
+    if n is not None and not 1 <= n <= len(set(texts)):
+        raise ConfigError(
+            f"n={n} topics of {len(set(texts))} distinct texts; choose 1 to {len(set(texts))}"
+        )
+    vectors_NE = unit_vectors(texts, embedder, progress)
+    found = clusters_of(vectors_NE, n, seed)
+    count = len(found.centers_CE)
+    words = topic_words(texts, found.cluster_N, count, _WORDS)
+    made = [
+        Topic(
+            number,
+            int((found.cluster_N == number).sum()),
+            words[number],
+            _examples(vectors_NE, np.flatnonzero(found.cluster_N == number), center_E),
+        )
+        for number, center_E in enumerate(found.centers_CE)
+    ]
+    return Topics(made, found.cluster_N, found.reason, texts, vectors_NE, seed)
+
+
+def _examples(vectors_NE: np.ndarray, rows: np.ndarray, center_E: np.ndarray) -> tuple[int, ...]:
+    """Return rows near a centre that are not alike, the nearest first."""
+    chosen: list[int] = []
+    for row in rows[np.argsort(-(vectors_NE[rows] @ center_E), kind="stable")].tolist():
+        if not chosen or (vectors_NE[chosen] @ vectors_NE[row]).max() < _ALIKE:
+            chosen.append(row)
+        if len(chosen) == _EXAMPLES:
+            break
+    return tuple(chosen)
