@@ -86,7 +86,14 @@ if TYPE_CHECKING:
         Words,
         learn_tokenizer,
     )
-    from manyheads.train import Learner, Recipe, back_translated, mine_negatives
+    from manyheads.train import (
+        Learner,
+        RangeTest,
+        RateProbes,
+        Recipe,
+        back_translated,
+        mine_negatives,
+    )
     from manyheads.writer import Generator, Wording
 
 __getattr__, __dir__ = lazy(
@@ -159,7 +166,14 @@ __getattr__, __dir__ = lazy(
             "Words",
             "learn_tokenizer",
         ),
-        "manyheads.train": ("Learner", "Recipe", "back_translated", "mine_negatives"),
+        "manyheads.train": (
+            "Learner",
+            "RangeTest",
+            "RateProbes",
+            "Recipe",
+            "back_translated",
+            "mine_negatives",
+        ),
         "manyheads.writer": ("Generator", "Wording"),
     },
 )

@@ -34,6 +34,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# What torch says, in no type of its own, where memory runs out.
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
 
 class ManyHeadsError(ValueError):
     """Something that the user can mend; the message says how."""
@@ -141,3 +144,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: that of a device, or that of the machine."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)

@@ -168,6 +168,14 @@ def test_find_lr_suggests_a_rate_and_draws_it(shell, table, scratch, tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_find_lr_can_raise_the_rate_in_one_run(shell, table, scratch):
+    done = shell("find-lr", table, *scratch, "--range-test", "--steps", 40, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "suggested learning rate" in done.stdout
+    refused = shell("find-lr", table, *scratch, "--steps", 40)
+    assert refused.returncode == 2 and "--range-test" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -178,3 +186,14 @@ def test_find_lr_suggests_a_rate_and_draws_it(shell, table, scratch, tmp_path):
 )
 def test_json_holds_nothing_that_json_has_not(value, expected):
     assert plain(value) == expected
+
+
+def test_a_plan_says_what_memory_training_takes_and_trains_nothing(shell, table, scratch, tmp_path):
+    asked = ("train", table, *scratch, "--plan", "--out", tmp_path / "model")
+    done = shell(*asked, "--set", "memory=free")
+    assert done.returncode == 0, done.stderr
+    assert "kept for gradients" in done.stdout and "largest batch" in done.stdout
+    assert not (tmp_path / "model").exists()
+    document = read_json(shell(*asked, "--json", "--quiet").stdout)
+    assert document["peak"] > document["held"] > 0
+    assert document["fits"] is True

@@ -116,7 +116,10 @@ def test_a_run_that_was_broken_off_goes_on(
 
 
 def test_the_learning_rate_is_looked_for_in_pairs(body: Pretrained, data: mh.Dataset) -> None:
-    assert learner(body, data).find_lr(steps=40).suggestion > 0
+    one = learner(body, data)
+    assert one.find_lr(mh.RangeTest(40)).suggestion > 0
+    rates = (1e-5, 1e-3)
+    assert one.find_lr(mh.RateProbes(rates=rates, shortest=2, share=1e-9)).best.rate in rates
 
 
 def test_a_body_that_knows_nothing_is_refused(data: mh.Dataset) -> None:

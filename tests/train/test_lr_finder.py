@@ -9,7 +9,7 @@ from tests import tiny
 
 import manyheads as mh
 from manyheads.errors import RecipeError, TrainingError
-from manyheads.train.lr_finder import LearningRates, suggest
+from manyheads.train.lr_finder import LearningRates, RangeTest, suggest
 
 
 def rates_of(count: int) -> list[float]:
@@ -46,13 +46,13 @@ def test_a_range_test_leaves_no_trace(learner: mh.Learner):
     torch.manual_seed(11)
     expected = torch.rand(3)
     torch.manual_seed(11)
-    found = learner.find_lr(60)
+    found = learner.find_lr(RangeTest(60))
     assert torch.equal(torch.rand(3), expected)
     after = learner.model.state_dict()
     assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
     assert all(parameter.grad is None for parameter in learner.model.parameters())
     assert 1e-5 < found.suggestion < 2e-2
-    assert learner.find_lr(60) == found
+    assert learner.find_lr(RangeTest(60)) == found
 
 
 def test_training_after_a_range_test_is_as_without(learner: mh.Learner):
@@ -61,23 +61,23 @@ def test_training_after_a_range_test_is_as_without(learner: mh.Learner):
     searched = mh.Learner(
         tiny.SCRATCH, mh.Classification(), learner.data, learner.recipe, quiet=True
     )
-    searched.find_lr(40)
+    searched.find_lr(RangeTest(40))
     searched.fit(epochs=1)
     theirs = searched.model.state_dict()
     assert all(torch.equal(t, theirs[n]) for n, t in plain.model.state_dict().items())
 
 
 def test_the_rates_grow_by_a_constant_factor(learner: mh.Learner):
-    found = learner.find_lr(40)
+    found = learner.find_lr(RangeTest(40))
     assert found.rates[0] == pytest.approx(1e-7)
     ratios = [b / a for a, b in zip(found.rates, found.rates[1:], strict=False)]
     assert ratios == pytest.approx([ratios[0]] * len(ratios))
     assert len(found.rates) == len(found.losses) == len(found.smoothed) <= 40
 
 
-def test_too_few_steps_are_refused(learner: mh.Learner):
+def test_too_few_steps_are_refused():
     with pytest.raises(RecipeError, match="steps=10"):
-        learner.find_lr(10)
+        RangeTest(10)
 
 
 def test_the_curve_is_told_and_drawn(tmp_path: Path):

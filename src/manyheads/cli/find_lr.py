@@ -3,35 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.output import notice, show
 from manyheads.cli.unfold import unfolded
+from manyheads.errors import RecipeError
+
+if TYPE_CHECKING:
+    from manyheads.train.lr_finder import RangeTest
+    from manyheads.train.lr_probes import RateProbes
 
 Plot = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Where to draw the loss over the learning rate."),
 ]
-Steps = Annotated[int, typer.Option(help="How many updates the test makes.")]
+Share = Annotated[
+    float | None,
+    typer.Option(help="Of the updates of one run, what all short runs take; 0.5 if unset."),
+]
+Ranged = Annotated[
+    bool,
+    typer.Option("--range-test", help="Raise the rate in one run instead, by its training loss."),
+]
+Steps = Annotated[
+    int | None, typer.Option(help="How many updates the range test makes; 100 if unset.")
+]
 
 
 @unfolded
 def find_lr(
     labelled: learning.Labelled,
+    held_out: learning.HeldOut,
     setup: learning.Setup,
-    steps: Steps = 100,
+    share: Share = None,
+    range_test: Ranged = False,
+    steps: Steps = None,
     plot: Plot = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Suggest a learning rate after a short range test."""
-    with learning.busy("trying learning rates", quiet):
-        learner = setup.learner(labelled.read(images=setup.reads_images), quiet=quiet)
-        found = learner.find_lr(steps)
+    """Suggest a learning rate after short runs that are judged on held-out rows."""
+    search = _search(share, steps, ranged=range_test)
+    with learning.busy("reading", quiet):
+        learner = setup.learner(labelled.read(held_out, images=setup.reads_images), quiet=quiet)
+    found = learner.find_lr(search)
     if plot is not None:
         found.draw(plot)
         notice(f"drawn in {plot}", quiet)
     show(found, found.to_json(), as_json)
+
+
+def _search(share: float | None, steps: int | None, *, ranged: bool) -> RateProbes | RangeTest:
+    """Return what was asked for; raises `RecipeError` for an option of the other way."""
+    from manyheads.train.lr_finder import RangeTest
+    from manyheads.train.lr_probes import RateProbes
+
+    if ranged:
+        if share is not None:
+            raise RecipeError("--share is for short runs; leave it out with --range-test")
+        return RangeTest() if steps is None else RangeTest(steps)
+    if steps is not None:
+        raise RecipeError("--steps is for --range-test; say by --share how long short runs are")
+    return RateProbes() if share is None else RateProbes(share=share)

@@ -30,6 +30,10 @@ Out = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")
 ]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", help="Only say how much memory training would take, and by what."),
+]
 
 
 @unfolded
@@ -39,6 +43,7 @@ def train(
     setup: learning.Setup,
     out: Out = None,
     resume: Resume = False,
+    plan: Plan = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -61,6 +66,12 @@ def train(
     the checkpoints until training is over. A run that was stopped goes on with the
     same command and --resume.
     """
+    if plan:
+        with learning.busy("reading", quiet):
+            dataset = labelled.read(held_out, images=setup.reads_images)
+            planned = setup.learner(dataset, quiet=quiet).plan()
+        show(planned, planned.to_json(), as_json)
+        return
     trained(labelled, held_out, setup, out, resume=resume, quiet=quiet, as_json=as_json)
 
 

@@ -100,8 +100,13 @@ class _TotalCrossEntropy(Function):
 
 
 def _chunks(vocabulary: int, x_TD: Tensor, targets_T: Tensor) -> zip[tuple[Tensor, Tensor]]:
-    rows = max(16, _SCORES // vocabulary)
+    rows = rows_at_once(vocabulary)
     return zip(x_TD.split(rows), targets_T.split(rows), strict=True)
+
+
+def rows_at_once(vocabulary: int) -> int:
+    """Return for how many tokens scores are made at a time."""
+    return max(16, _SCORES // vocabulary)
 
 
 def _wide(scores: Tensor) -> Tensor:

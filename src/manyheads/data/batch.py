@@ -37,7 +37,7 @@ def token_budget_batches(
     """
     _check_limits(max_tokens, max_sequences)
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    return list(_pack(order, lengths, max_tokens, max_sequences))
+    return list(packed(order, lengths, max_tokens, max_sequences))
 
 
 def shuffled_batches(
@@ -79,7 +79,7 @@ def shuffled_batches(
         sorted(chunk, key=lengths.__getitem__, reverse=number % 2 == 1)
         for number, chunk in enumerate(chunks)
     )
-    batches = list(_pack(chain.from_iterable(waves), lengths, max_tokens, max_sequences))
+    batches = list(packed(chain.from_iterable(waves), lengths, max_tokens, max_sequences))
     shuffler.shuffle(batches)
     return batches
 
@@ -98,10 +98,13 @@ def _chunk_size(lengths: Sequence[int], max_tokens: int | None, max_sequences: i
     return _BATCHES_PER_CHUNK * min(sizes)
 
 
-def _pack(
-    order: Iterable[int], lengths: Sequence[int], max_tokens: int | None, max_sequences: int | None
+def packed(
+    order: Iterable[int],
+    lengths: Sequence[int],
+    max_tokens: int | None,
+    max_sequences: int | None = None,
 ) -> Iterator[list[int]]:
-    """Fill batch after batch in the given order."""
+    """Fill batch after batch in the given order; a sequence that is too long has its own."""
     batch: list[int] = []
     tokens = 0
     for index in order:

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from manyheads.data.dataset import Split
+from manyheads.data.dataset import TEXT_ROLES, Dataset, Split
 from manyheads.data.report import Finding, Severity
 from manyheads.data.scan import Scan, count_of, has_surrogates, text_columns
+from manyheads.errors import DataError
 
 _SAMPLE = 1_000  # characters of a text that decide on its script
 _MAIN_SHARE = 0.99
@@ -158,3 +159,15 @@ def _matching(
     }
     if total := sum(map(len, found.values())):
         yield scan.finding(*kind, f"{count_of(total, 'text')} {what}", remedy, found)
+
+
+def refuse_broken_texts(data: Dataset) -> None:
+    """Raise `DataError` naming the first row whose text no tokenizer can take."""
+    for split in data.splits():
+        for role in split.columns.keys() & set(TEXT_ROLES):
+            for row, text in enumerate(split.columns[role]):
+                if has_surrogates(text):
+                    raise DataError(
+                        f"{split.describe(row)}: the {role} holds a lone surrogate, which is no "
+                        "character; clean it with Cleaning(surrogates=True) (--clean surrogates)"
+                    )

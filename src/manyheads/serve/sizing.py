@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 
+from manyheads.core.machine import available, resident
 from manyheads.serve.items import Operation, Question
 from manyheads.serve.process import WorkerProcess
 from manyheads.serve.settings import ModelSettings
@@ -46,7 +46,7 @@ def _workers(worker: WorkerProcess, settings: ModelSettings) -> int:
     """Return one for each core, as far as memory goes; one writes for all clients together."""
     if worker.card["kind"] == "writing" or settings.device != "cpu":
         return 1
-    held, free = _resident(worker.pid), _available()
+    held, free = None if worker.pid is None else resident(worker.pid), available()
     if held is None or free is None:
         return settings.cores
     return max(1, min(settings.cores, int(_SHARE * (free + held) / held)))
@@ -76,22 +76,3 @@ async def _seconds(worker: WorkerProcess, operation: Operation, tokens: int) -> 
     begun = monotonic()
     await worker.answer(questions, 1, _PATIENCE)
     return monotonic() - begun
-
-
-def _resident(pid: int | None) -> int | None:
-    """Return how much memory a process holds, where the system says it."""
-    return _said(Path(f"/proc/{pid}/status"), "VmRSS:")
-
-
-def _available() -> int | None:
-    """Return how much memory is free, where the system says it."""
-    return _said(Path("/proc/meminfo"), "MemAvailable:")
-
-
-def _said(path: Path, name: str) -> int | None:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    found = next((line.split()[1] for line in lines if line.startswith(name)), None)
-    return None if found is None else int(found) * 1024

@@ -18,13 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
-from manyheads.errors import ManyHeadsError, ServiceError
+from manyheads.errors import ManyHeadsError, ServiceError, is_out_of_memory
 from manyheads.serve.frames import Frame, read_frame
 from manyheads.serve.items import Answer, Question
 from manyheads.serve.messages import answers_frame, questions_of
-
-# What torch says, in no type of its own, where memory runs out.
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 class Desk(Protocol):
@@ -148,7 +145,7 @@ def _failure(error: Exception) -> Frame:
     else:
         why = f"{type(error).__name__}: {error}"
         said = {"say": "failed", "error": ServiceError.__name__, "why": why}
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+    if is_out_of_memory(error):
         said["say"] = "no memory"
     return Frame(said)
 

@@ -45,6 +45,7 @@ from manyheads.tasks.tag import Tagging
 from manyheads.tasks.tag_model import TagModel
 from manyheads.tasks.tag_samples import Alignment, Stretch, StretchBatch, WordReader
 from manyheads.tasks.task import (
+    Joint,
     Judgement,
     Loss,
     Minibatch,
@@ -115,6 +116,7 @@ __all__ = [
     "ImageModel",
     "ImageReader",
     "InBatchNegatives",
+    "Joint",
     "Judgement",
     "Labelled",
     "LanguageModel",

@@ -78,6 +78,10 @@ class Embedding:
         """Choose the objective that the columns are for."""
         return replace(self, objective=self._objective("label" in columns))
 
+    def in_parts(self, tokens: int) -> Self:
+        """Return the task with chunks of at most so many tokens: the negatives stay all others."""
+        return replace(self, chunk_tokens=min(tokens, self.chunk_tokens or tokens))
+
     def _objective(self, has_scores: bool) -> Objective:
         return self.objective or (CoSent() if has_scores else InBatchNegatives())
 
@@ -189,7 +193,7 @@ class Embedding:
         In chunks, what the gradient of a chunk needs is forgotten, and computed again, with the
         same dropout, when the gradient of the loss comes to it: one chunk after the other.
         """
-        if self.chunk_tokens is None or not torch.is_grad_enabled():
+        if not batch.in_chunks or not torch.is_grad_enabled():
             return batch.in_order([model(part) for part in batch.parts])
         return batch.in_order(
             [checkpoint(model, part, use_reentrant=False) for part in batch.parts]

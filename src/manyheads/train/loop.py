@@ -11,12 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
-from manyheads.errors import TrainingError
+from manyheads.errors import TrainingError, is_out_of_memory
 from manyheads.tasks import Minibatch, Trainable
 from manyheads.tasks.task import device_of
 from manyheads.train.adamw import AdamW
 from manyheads.train.precision import MixedPrecision
 from manyheads.train.schedule import OneCycle, Schedule, apply
+
+# Draws the update whose memory ran out once more, in smaller batches.
+Smaller = Callable[[], Sequence[Minibatch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +62,27 @@ def train(
     clip_norm: float | None = None,
     first_step: int = 0,
     describe: Callable[[int], str] = "example {}".format,
+    smaller: Smaller | None = None,
 ) -> Iterator[Step]:
     """Update the weights once for each group of batches, and yield what happened.
 
     The gradient is that of the mean over all examples (or tokens) of the group, however they are
-    spread over its batches. The step is complete when it is yielded. Raises `TrainingError` naming
-    the rows of the group whose loss or gradient is not a number; the weights are then those before
-    the step.
+    spread over its batches. The step is complete when it is yielded. Where memory runs out, the
+    group is computed again as `smaller` gives it, or the error is raised. Raises `TrainingError`
+    naming the rows of the group whose loss or gradient is not a number; the weights are then those
+    before the step.
     """
     model.zero_grad(set_to_none=True)  # of what a run that failed may have left behind
     for step, group in enumerate(updates, start=first_step):
         begun = time.perf_counter()
         model.train()
         set_rate(optimizer, step)
-        loss = accumulate_gradient(model, task, group, precision, scaler)
+        while (loss := _gradient_in_memory(model, task, group, precision, scaler, smaller)) is None:
+            assert smaller is not None
+            model.zero_grad(set_to_none=True)  # of the batches that did fit
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            group = smaller()
         norm = _unscaled_norm(model, optimizer, scaler, clip_norm)
         if not math.isfinite(loss) or not (math.isfinite(norm) or scaler.is_enabled()):
             raise TrainingError(_why_not_a_number(step, loss, norm, optimizer, group, describe))
@@ -88,6 +98,26 @@ def train(
             tokens=sum(batch.tokens for batch in group),
             seconds=time.perf_counter() - begun,
         )
+
+
+def _gradient_in_memory(
+    model: nn.Module,
+    task: Trainable,
+    group: Sequence[Minibatch],
+    precision: MixedPrecision,
+    scaler: GradScaler,
+    smaller: Smaller | None,
+) -> float | None:
+    """Do what `accumulate_gradient` does; return None where memory runs out and less can be had.
+
+    What the pass held is free when this returns: an error that is handled keeps its frames.
+    """
+    try:
+        return accumulate_gradient(model, task, group, precision, scaler)
+    except (RuntimeError, MemoryError) as error:
+        if smaller is None or not is_out_of_memory(error):
+            raise
+    return None
 
 
 def accumulate_gradient(

@@ -11,25 +11,38 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from manyheads.errors import TrainingError
-from manyheads.tasks import Minibatch
+from manyheads.errors import RecipeError, TrainingError
 from manyheads.train.adamw import AdamW
 from manyheads.train.fitting import Fitting
 from manyheads.train.loop import Step, train
 from manyheads.train.plots import draw_learning_rate_search
 from manyheads.train.schedule import apply
+from manyheads.train.trial import unchanged
 
 _LOWEST, _HIGHEST = 1e-7, 1e-1
 _SMOOTHING = 0.9
 _DIVERGED = 2.0
 _MARGIN = 10.0
 _EARLIEST = 10  # steps before a smoothed loss says anything
+_FEWEST = 20  # steps of a test
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """How many updates the test makes, at most."""
+
+    steps: int = 100
+
+    def __post_init__(self) -> None:
+        if self.steps < _FEWEST:
+            raise RecipeError(
+                f"steps={self.steps} is too few for a range test; choose at least {_FEWEST}"
+            )
 
 
 @dataclass(frozen=True)
@@ -58,29 +71,26 @@ class LearningRates:
         }
 
 
-def range_test(fitting: Fitting, steps: int = 100) -> LearningRates:
-    """Raise the rate from 1e-7 to 1e-1 over `steps` updates, and put everything back.
+def range_test(fitting: Fitting, search: RangeTest) -> LearningRates:
+    """Raise the rate from 1e-7 to 1e-1 update by update, and put everything back.
 
     Ends early when the smoothed loss doubles its lowest value. Raises `TrainingError` where the
     loss never falls.
     """
-    model = fitting.model
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     happened: list[Step] = []
     smoothed: list[float] = []
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(fitting.recipe.seed)
-            for step in _rising(fitting, steps):
+    watched = fitting.reporter.rows("raising the learning rate", search.steps)
+    with unchanged(fitting.model), watched as advance:
+        torch.manual_seed(fitting.recipe.seed)
+        try:
+            for step in _rising(fitting, search.steps):
+                advance(1)
                 happened.append(step)
                 smoothed.append(_smooth([step.loss for step in happened]))
                 if step.number > _EARLIEST and smoothed[-1] > _DIVERGED * min(smoothed[_EARLIEST:]):
                     break
-    except TrainingError:
-        pass  # a loss that is not a number is how a range test may end
-    finally:
-        model.load_state_dict(before)
-        model.eval()
+        except TrainingError:
+            pass  # a loss that is not a number is how a range test may end
     rates = tuple(step.learning_rate for step in happened)
     losses = tuple(step.loss for step in happened)
     return LearningRates(rates, losses, tuple(smoothed), suggest(rates, smoothed))
@@ -96,12 +106,13 @@ def _rising(fitting: Fitting, steps: int) -> Iterator[Step]:
     return train(
         fitting.model,
         fitting.task,
-        _endless(fitting, steps),
+        fitting.first_batches(steps),
         fitting.optimizer,
         set_rate,
         precision=fitting.precision,
         scaler=fitting.scaler,
         clip_norm=fitting.recipe.clip_norm,
+        smaller=fitting.portions.smaller,
     )
 
 
@@ -131,14 +142,3 @@ def _smooth(losses: Sequence[float]) -> float:
     weights = [_SMOOTHING**age for age in range(len(losses))]
     total = sum(weight * loss for weight, loss in zip(weights, reversed(losses), strict=True))
     return total / sum(weights)
-
-
-def _endless(fitting: Fitting, steps: int) -> Iterator[list[Minibatch]]:
-    """Yield the batches of `steps` updates, epoch after epoch."""
-    left = steps
-    for epoch in count():
-        for group in fitting.epochs.updates(epoch)[:left]:
-            left -= 1
-            yield [fitting.task.collate([fitting.examples[i] for i in one]) for one in group]
-        if left <= 0:
-            return

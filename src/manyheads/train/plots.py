@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,19 +153,61 @@ def draw_learning_rate_search(
         nearest = int(np.argmin(np.abs(np.log(rates) - np.log(suggestion))))
         axes.axvline(suggestion, color=_ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.plot([suggestion], [smooth[nearest]], color=_ORANGE, marker="o", markersize=7)
-        axes.annotate(
-            f"suggestion: {suggestion:.1e}",
-            (suggestion, 0.97),
-            xycoords=("data", "axes fraction"),
-            xytext=(-7, 0),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=_ORANGE,
-            fontweight="bold",
-            fontsize=9,
-        )
+        _name_suggestion(axes, suggestion)
     _save(figure, axes, title, path)
+
+
+def draw_probes(
+    rounds: Mapping[int, Mapping[float, float]],
+    suggestion: float,
+    path: str | Path,
+    title: str = "Learning rates, tried",
+) -> None:
+    """Save a picture of held-out losses over learning rates, a line for each number of updates.
+
+    Raises `MissingExtra` without matplotlib.
+    """
+    figure, axes = _figure(7.0, 4.2)
+    for number, (steps, losses) in enumerate(rounds.items(), start=1):
+        finite = sorted((rate, loss) for rate, loss in losses.items() if np.isfinite(loss))
+        strength = number / len(rounds)
+        axes.plot(*zip(*finite, strict=True), color=_BLUE, alpha=strength, marker="o", linewidth=2)
+        rate, loss = finite[0]
+        axes.annotate(
+            f"{steps} updates",
+            (rate, loss),
+            xytext=(0, 7),
+            textcoords="offset points",
+            color=_FAINT,
+            fontsize=8,
+        )
+    axes.set_xscale("log")
+    axes.set(xlabel="learning rate", ylabel="held-out loss")
+    # What diverges must not press the rest flat.
+    found = sorted(one for losses in rounds.values() for one in losses.values())
+    low, middle = found[0], found[len(found) // 2]
+    room = max(middle - low, 0.1 * abs(low), 1e-6)
+    axes.set_ylim(low - 0.3 * room, low + 3 * room)
+    _open_axes(axes)
+    axes.axvline(suggestion, color=_ORANGE, linewidth=1.2, linestyle=(0, (4, 3)))
+    _name_suggestion(axes, suggestion)
+    _save(figure, axes, title, path)
+
+
+def _name_suggestion(axes: Axes, rate: float) -> None:
+    """Write the suggested rate beside its line."""
+    axes.annotate(
+        f"suggestion: {rate:.1e}",
+        (rate, 0.97),
+        xycoords=("data", "axes fraction"),
+        xytext=(-7, 0),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=_ORANGE,
+        fontweight="bold",
+        fontsize=9,
+    )
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

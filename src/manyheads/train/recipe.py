@@ -26,6 +26,7 @@ from manyheads.train.schedule import Linear, Schedule
 from manyheads.train.settings import (
     ADAPTATIONS,
     INTERVALS,
+    MEMORIES,
     SCHEDULES,
     STOPPING,
     TRUNCATIONS,
@@ -35,6 +36,7 @@ from manyheads.train.settings import (
     Interval,
     Keep,
     KeepHead,
+    Memory,
     Precision,
     Seconds,
     Steps,
@@ -48,6 +50,7 @@ CHOICES: Mapping[str, Choice] = {
     "early_stopping": STOPPING,
     "checkpoint_every": INTERVALS,
     "adapt": ADAPTATIONS,
+    "memory": MEMORIES,
 }
 
 # What the same settings are called elsewhere, for whoever comes from there.
@@ -75,6 +78,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "ema_decay": "average",
     "bpe_dropout": "subword_dropout",
     "gradient_checkpointing": "activations",
+    "auto_find_batch_size": "memory",
     "lora": "adapt",
     "peft": "adapt",
 }
@@ -123,6 +127,7 @@ class Recipe(BaseModel):
     subword_dropout: float = Field(0.0, ge=0, lt=1)  # share of merges or pieces left out
     precision: Precision = Precision.AUTO
     activations: Activations = Activations.KEEP  # recompute: less memory for more time
+    memory: Annotated[Memory, MEMORIES] | None = None  # compute batches in parts that fit into it
     threads: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
 
@@ -217,6 +222,11 @@ class Recipe(BaseModel):
         if self.checkpoint_every == Steps(0):
             raise RecipeError("checkpoint_every=0 steps is below 1; choose at least 1")
         return self
+
+
+def changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
+    """Return the recipe with the settings that are not None; raises `RecipeError`."""
+    return Recipe(**{**dict(recipe), **{k: v for k, v in given.items() if v is not None}})
 
 
 def _reason(detail: ErrorDetails) -> str:

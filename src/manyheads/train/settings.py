@@ -130,6 +130,28 @@ class KeepWindows:
 
 
 @dataclass(frozen=True, slots=True)
+class Free:
+    """A share of the memory that is free when training begins: of the device, or the container."""
+
+    share: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise RecipeError(f"share={self.share} is outside above 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Gigabytes:
+    """So much memory for all that training takes, of 10⁹ bytes each."""
+
+    gigabytes: float
+
+    def __post_init__(self) -> None:
+        if not self.gigabytes > 0:
+            raise RecipeError(f"gigabytes={self.gigabytes} is not above 0")
+
+
+@dataclass(frozen=True, slots=True)
 class LowRank:
     """Changes of low rank beside the linear layers whose names match (LoRA, Hu et al. 2022)."""
 
@@ -164,6 +186,7 @@ class Gradual:
 
 Warmup = Fraction | Steps
 Interval = Steps | Seconds
+Memory = Free | Gigabytes
 Adaptation = LowRank | HeadOnly | Biases | Gradual
 Keep = KeepHead | KeepTail | KeepHeadTail | KeepWindows
 
@@ -182,6 +205,9 @@ TRUNCATIONS = Choice(
 )
 WARMUPS = Choice({"fraction": Fraction, "steps": Steps}, numbers={float: "fraction", int: "steps"})
 INTERVALS = Choice({"steps": Steps, "seconds": Seconds}, numbers={int: "steps"})
+MEMORIES = Choice(
+    {"free": Free, "gigabytes": Gigabytes}, numbers={float: "gigabytes", int: "gigabytes"}
+)
 STOPPING = Choice({"early_stopping": EarlyStopping})
 ADAPTATIONS = Choice(
     {"low_rank": LowRank, "head_only": HeadOnly, "biases": Biases, "gradual": Gradual}
