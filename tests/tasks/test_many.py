@@ -129,7 +129,7 @@ def learn(data: Dataset | Mapping[str, Dataset], model: Any = tiny.SCRATCH) -> N
 
 def test_what_data_lack_is_said_with_the_head() -> None:
     moods, names = tiny.moods(8), tiny.names(4)
-    with pytest.raises(DataError, match="a data set each"):
+    with pytest.raises(DataError, match="do not say which head they are for"):
         learn(moods)
     with pytest.raises(DataError, match="the head 'names' has no data"):
         learn({"mood": moods})

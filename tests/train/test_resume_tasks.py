@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,5 +113,13 @@ def test_other_data_are_refused(tmp_path: Path):
     other = tiny.translations(30, valid=8)
     other.train.columns["target"][3] += " nine"
     changed = mh.Learner(tiny.SEQ2SEQ, mh.Translation(), other, RECIPE, folder=tmp_path, quiet=True)
+    with pytest.raises(RecipeError, match="other data"):
+        changed.fit(resume=True)
+
+
+def test_other_shares_of_heads_are_refused(tmp_path: Path):
+    break_off(heads(tmp_path), at=3)
+    changed = heads(tmp_path)
+    changed.task = replace(changed.task, weights={"mood": 9.0})
     with pytest.raises(RecipeError, match="other data"):
         changed.fit(resume=True)

@@ -46,7 +46,12 @@ def check(
             from manyheads.text import Tokenizer
 
             tokenizer = Tokenizer.from_folder(locate(model or options.MINILM))
-        report = tables.check(dataset, tokenizer=tokenizer, max_tokens=max_tokens)
-    show(report.text(), report.to_json(), as_json)
-    if strict and report.worst is tables.Severity.ERROR:
+        reports = {
+            head: tables.check(one, tokenizer=tokenizer, max_tokens=max_tokens)
+            for head, one in dataset.sets().items()
+        }
+    texts = [f"{head}\n{one.text()}" if head else one.text() for head, one in reports.items()]
+    found = {head: one.to_json() for head, one in reports.items()}
+    show("\n\n".join(texts), found.get("") or {"heads": found}, as_json)
+    if strict and any(one.worst is tables.Severity.ERROR for one in reports.values()):
         raise typer.Exit(1)

@@ -65,7 +65,7 @@ def version(as_json: options.Json = False) -> None:
 
 def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
     """Return what there is to know of a model folder, by name."""
-    from manyheads.predict import TextSettings, settings_of
+    from manyheads.predict import ManySettings, TextSettings, settings_of
 
     settings = settings_of(folder, model)
     if settings is None:
@@ -75,6 +75,12 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
         "task": settings.task.name,
         "labels": settings.task.to_json().get("labels", []),
     }
+    if isinstance(settings, ManySettings):
+        facts["cleaning"] = settings.cleaning.to_json()
+        facts["tasks"] = {
+            head: f"{one['name']} ({', '.join(one.get('labels', ()))})".removesuffix(" ()")
+            for head, one in settings.task.to_json()["heads"].items()
+        }
     if isinstance(settings, TextSettings):
         facts["cleaning"] = settings.cleaning.to_json()
         facts["truncation"] = settings.truncation.to_json()

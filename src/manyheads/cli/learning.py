@@ -69,9 +69,15 @@ class Labelled:
         equal in the role `together` are held out together. With `keep_empty`, pairs with an empty
         side are no error, unless they are to be dropped.
         """
+        from manyheads.cli.heads_file import ENDING, read_heads_file
         from manyheads.data import holds_images, read
 
         held_out = held_out or HeldOut(valid="0")
+        if self.data.endswith(ENDING):
+            self._refuse_columns()
+            valid = _share_or_source(held_out.valid or _USUAL_SHARE)
+            test = _share_or_source(held_out.test)
+            return read_heads_file(Path(self.data), valid, test, held_out.seed)
         if images or self.image is not None or holds_images(self.data):
             return self._read_images(held_out)
         return read(
@@ -88,6 +94,13 @@ class Labelled:
             seed=held_out.seed,
             together=together,
         )
+
+    def _refuse_columns(self) -> None:
+        """Raise `DataError` for columns beside a file that names those of every head."""
+        columns = ("text", "image", "label", "pair", "negative", "target", "encoding")
+        given = next((name for name in columns if getattr(self, name) is not None), None)
+        if given is not None:
+            raise DataError(f"--{given} is for a table; say it for the heads in {self.data}")
 
     def _read_images(self, held_out: HeldOut) -> Dataset:
         from manyheads.data import read_images
@@ -142,10 +155,10 @@ class Setup:
         """Return the learner; raises what is wrong with the data before torch is imported."""
         from manyheads.train import Learner
 
-        recipe, kind = self.chosen_recipe(), self.task or usual_kind(dataset)
+        recipe, (kind, task) = self.chosen_recipe(), self.chosen_lesson(dataset)
         return Learner(
             self.chosen_model(recipe, kind),
-            self.chosen_task(dataset, kind),
+            task,
             dataset,
             recipe,
             cleaning=self.chosen_cleaning(),
@@ -222,6 +235,24 @@ class Setup:
             raise ConfigError(f"--patch is for models of images; leave it out for {kind}")
         limit = {} if recipe.max_tokens is None else {"max_tokens": recipe.max_tokens}
         return blueprint_of(kind, given | limit, self.vocabulary)
+
+    def chosen_lesson(self, data: Dataset) -> tuple[TaskKind, Any]:
+        """Return what is learnt, and of which kind that is: many heads need what labels need.
+
+        What options say of the task holds for every head. Raises as `chosen_task` does.
+        """
+        from manyheads.cli.heads_file import HeadsData
+        from manyheads.tasks import ManyHeads
+
+        if not isinstance(data, HeadsData):
+            kind = self.task or usual_kind(data)
+            return kind, self.chosen_task(data, kind)
+        if self.task is not None:
+            raise RecipeError(
+                f"--task {self.task} is for a table; say it for the heads in the file"
+            )
+        tasks = {head: self.chosen_task(own, data.kinds[head]) for head, own in data.sets().items()}
+        return TaskKind.CLASSIFICATION, ManyHeads(tasks, data.temperature, data.weights)
 
     def chosen_task(self, data: Dataset, kind: TaskKind) -> Any:
         """Return the task of that kind.

@@ -66,7 +66,7 @@ Data = Annotated[
         metavar="DATA",
         help="CSV, TSV, JSONL, Parquet, SQuAD, CoNLL, TMX, PO or text file (.gz too), folder with "
         "train.*, valid.*, test.*, with one sub-folder of texts or images per class, or with IDX "
-        "files.",
+        "files; or a TOML file of several heads.",
     ),
 ]
 Predictor = Annotated[str, typer.Argument(metavar="DIR", help="The folder that training wrote.")]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +15,7 @@ from manyheads.cli import options, tables
 from manyheads.cli.candidates import Candidates
 from manyheads.cli.learning import opened_as
 from manyheads.cli.output import notice, show
+from manyheads.cli.predict_heads import documents_of, rows_of, shown, with_heads
 from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Answer,
         Answerer,
         ImagePredictor,
+        ManyPredictor,
         Predictor,
         TaggedText,
         Tagger,
@@ -33,6 +35,7 @@ _SHOWN = 100  # characters of a text
 _MANY = 100  # texts from which on progress is worth a line
 
 Ask = Callable[..., "list[Answer]"]
+Found = TypeVar("Found")
 
 Texts = Annotated[
     list[str] | None,
@@ -85,6 +88,7 @@ def predict(
     Examples:
       manyheads predict reviews-model "Worked within a day." "Never again."
       manyheads predict names-model "Angela Merkel met him in Berlin."
+      manyheads predict heads-model "Angela Merkel met him in Berlin."
       manyheads predict reviews-model < texts.txt
       manyheads predict reviews-model --file new.parquet --text review --out answers.csv
       manyheads predict photos-model new/*.jpg --json
@@ -106,11 +110,14 @@ def predict(
     columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
     if context is not None:
         second = [context] * len(first)
-    from manyheads.predict import Answerer, ImagePredictor, Predictor, Tagger
+    from manyheads.predict import Answerer, ImagePredictor, ManyPredictor, Predictor, Tagger
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
-    kinds = Predictor | Tagger | Answerer | ImagePredictor
+    kinds = Predictor | Tagger | Answerer | ImagePredictor | ManyPredictor
     opened = candidates.opened(predictor, device) or opened_as(kinds, predictor, device, otherwise)
+    if isinstance(opened, ManyPredictor):
+        _ask_heads(opened, columns, first, second, out, quiet=quiet, as_json=as_json)
+        return
     noun = "image" if isinstance(opened, ImagePredictor) else "text"
     answers = _answers(_asking(opened, first, second, file), len(first), quiet)
     cut = sum(1 for answer in answers if answer.truncated)
@@ -125,6 +132,29 @@ def predict(
     if out != tables.PIPE:
         document = {"out": out, "rows": len(answers), "truncated": cut}
         show(f"{len(answers):,} predictions in {out}", document, as_json)
+
+
+def _ask_heads(
+    opened: ManyPredictor,
+    columns: tables.Columns,
+    first: list[str],
+    second: list[str] | None,
+    out: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Let many heads answer, and show or write what they say."""
+    asked = partial(opened.answers, first, second)
+    rows = rows_of(_answers(asked, len(first), quiet), _row)
+    if out is None:
+        documents = documents_of(rows, first)
+        show(shown(documents, _said), {"predictions": documents}, as_json)
+        return
+    tables.write_any(with_heads(columns, rows), out)
+    if out != tables.PIPE:
+        said = f"{len(first):,} predictions of {len(rows)} heads in {out}"
+        show(said, {"out": out, "rows": len(first), "heads": list(rows)}, as_json)
 
 
 def _inputs(
@@ -175,7 +205,7 @@ def _asking(
     return partial(opened.answers, first, second)
 
 
-def _answers(ask: Ask, count: int, quiet: bool) -> list[Answer]:
+def _answers(ask: Callable[..., Found], count: int, quiet: bool) -> Found:
     if count < _MANY:
         return ask()
     from manyheads.train.progress import Reporter
@@ -244,6 +274,13 @@ def _spelled(one: str | dict[str, Any]) -> str:
 
 def _line(document: dict[str, Any], asked: str) -> str:
     """Return one prediction for a person, with what was asked."""
+    text = " ".join(asked.split())
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return "\t".join([*_said(document), shown])
+
+
+def _said(document: dict[str, Any]) -> list[str]:
+    """Return one prediction for a person, and its probability where it has one."""
     answer, share = document["prediction"], document.get("probability")
     if isinstance(answer, list):
         answer = ", ".join(map(_spelled, answer)) or "(none)"
@@ -253,6 +290,4 @@ def _line(document: dict[str, Any], asked: str) -> str:
         answer = f"{answer:.4g}"
     if not document.get("is_sure", True):
         answer = f"not sure ({answer})"
-    text = " ".join(asked.split())
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-    return "\t".join([answer, *([f"{share:.3f}"] if isinstance(share, float) else []), shown])
+    return [answer, *([f"{share:.3f}"] if isinstance(share, float) else [])]

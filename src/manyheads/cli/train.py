@@ -11,6 +11,7 @@ import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.facts import facts_of
+from manyheads.cli.heads_file import HeadsData
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.cli.unfold import unfolded
@@ -58,6 +59,7 @@ def train(
       manyheads train pairs/ --text en --target de --task translation --language de --out en-de
       manyheads train faq.csv --task embedding --text question --pair answer --out search
       manyheads train asked.csv --task reranking --text query --pair document --label relevant
+      manyheads train heads.toml --out heads-model
       manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
 
@@ -102,6 +104,8 @@ def trained(
         learner.rehearse()
     data = str(Path(labelled.data).resolve())
     arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
+    if isinstance(dataset, HeadsData):
+        arguments["lessons"] = dataset.arguments()
     if folder is not None and resume:
         resume = _can_resume(folder, arguments, learner.recipe.to_json())
         if folder.progress is Progress.FINISHED:

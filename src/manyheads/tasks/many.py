@@ -42,7 +42,6 @@ from manyheads.tasks.task import (
     Run,
     Task,
     Tunable,
-    TwoStage,
 )
 from manyheads.text import Cleaning
 
@@ -97,11 +96,6 @@ class ManyHeads:
 
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
         """Return the tasks with what they must know of their data; raises `DataError`."""
-        if "head" not in columns:
-            raise DataError(
-                "many heads learn from a data set each; give them by name, as in "
-                f"{{{next(iter(self.tasks))!r}: data, …}}"
-            )
         rows = rows_by_head(columns)
         for head in rows:
             self._require_known(head)
@@ -300,7 +294,7 @@ def _require_head(head: str, task: Task) -> None:
         raise RecipeError(
             f"head {head!r} is no name; choose letters, digits, - and _, with a letter in front"
         )
-    if not isinstance(task, tuple(_OF_HEADS.values())) or isinstance(task, TwoStage):
+    if type(task) not in _OF_HEADS.values():
         known = ", ".join(one.__name__ for one in _OF_HEADS.values())
         raise RecipeError(
             f"head {head!r}: {type(task).__name__} is no task of a head beside others; choose one "

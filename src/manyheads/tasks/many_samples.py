@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manyheads.errors import DataError
 from manyheads.tasks.task import Columns, Minibatch, Run, Sample
 from manyheads.text import Encoded
 
@@ -94,7 +95,15 @@ class HeadRun:
 
 
 def rows_by_head(columns: Columns) -> dict[str, list[int]]:
-    """Return the rows of each head, heads in the order in which they first appear."""
+    """Return the rows of each head, heads in the order in which they first appear.
+
+    Raises `DataError` for rows that do not say which head they are for.
+    """
+    if "head" not in columns:
+        raise DataError(
+            "these rows do not say which head they are for; give the data by head, as in "
+            "{'topic': data} (a heads file, .toml, in the shell)"
+        )
     rows: dict[str, list[int]] = {}
     for row, head in enumerate(columns["head"]):
         rows.setdefault(head, []).append(row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -39,6 +40,11 @@ class Epochs:
         """Return the batches of an epoch, as numbers of examples."""
         return _shuffled(self.lengths, self.recipe, epoch)
 
+    @property
+    def digest(self) -> int:
+        """A checksum of what the epochs follow from besides the samples and the recipe."""
+        return 0
+
     def samples(self, updates: Iterable[list[list[int]]]) -> Iterator[list[list[Sample]]]:
         """Yield the samples of updates, by batches."""
         for group in updates:
@@ -64,6 +70,11 @@ class MixedEpochs(Epochs):
             for (head, stream), share in zip(self.streams.items(), shares.values(), strict=True)
         }
         super().__init__(examples, recipe)
+
+    @property
+    def digest(self) -> int:
+        """A checksum of how many batches of each head an epoch has."""
+        return zlib.crc32(repr(self.counts).encode())
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Return the batches of an epoch, each of a single head."""

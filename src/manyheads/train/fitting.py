@@ -238,7 +238,7 @@ class Fitting:
     @cached_property
     def _data(self) -> int:
         """A checksum of what the run learns from, in its order."""
-        checksum = 0
+        checksum = self.epochs.digest
         for example in self.examples:
             checksum = example.digest(checksum)
         return checksum
