@@ -26,11 +26,9 @@ from manyheads.tasks import (
     Answering,
     ManyHeads,
     ManyModel,
-    QuestionReader,
     Reader,
     SequenceTask,
     Tagging,
-    WordReader,
 )
 
 OfHead = Predictor | Tagger | Answerer
@@ -99,6 +97,14 @@ class ManyPredictor:
     def reader(self) -> dict[str, Any]:
         """How each head reads texts."""
         return {head: one.reader for head, one in self._predictors.items()}
+
+    @property
+    def text_readers(self) -> dict[str, Reader]:
+        """How each head makes tokens of texts."""
+        return {
+            head: reader if isinstance(reader, Reader) else reader.reader
+            for head, reader in self.reader.items()
+        }
 
     def __getitem__(self, head: str) -> OfHead:
         """Return the predictor of one head; raises `ManyHeadsError` for one that there is not."""
@@ -180,7 +186,7 @@ class ManyPredictor:
         body = replace(self.pretrained, transformer=self.model.transformer)
         save_with_heads(folder, body, heads)
         write_check(folder, self.check_vectors)
-        readers = {head: _text_reader(one.reader) for head, one in self._predictors.items()}
+        readers = self.text_readers
         truncations = {head: one.truncation for head, one in readers.items()}
         cleaning = next(iter(readers.values())).cleaning
         return ManySettings(self.task, cleaning, truncations, self._blocks()).to_json()
@@ -196,7 +202,3 @@ def _kind_of(task: Any) -> Any:
         case Answering():
             return Answerer
     raise AssertionError(task)
-
-
-def _text_reader(reader: Reader | WordReader | QuestionReader) -> Reader:
-    return reader if isinstance(reader, Reader) else reader.reader

@@ -21,6 +21,7 @@ from manyheads.hub import locate
 from manyheads.predict import (
     Answerer,
     Embedder,
+    ManyPredictor,
     MaskFiller,
     Predictor,
     Tagger,
@@ -65,7 +66,7 @@ def open_desk(
 
         return encoding_desk(reference, Encoding.from_json(encoding), device)
     predictor = load(reference, device=device)
-    if isinstance(predictor, Embedder | Predictor | Tagger | Answerer):
+    if isinstance(predictor, Embedder | Predictor | Tagger | Answerer | ManyPredictor):
         require_fidelity(locate(reference), predictor.check_vectors)
     match predictor:
         case Embedder():
@@ -80,6 +81,10 @@ def open_desk(
             from manyheads.serve.answering_desk import answering_desk
 
             return answering_desk(predictor)
+        case ManyPredictor():
+            from manyheads.serve.heads_desk import heads_desk
+
+            return heads_desk(predictor)
         case Generator():
             return writing_desk(predictor)
         case WritingPredictor():

@@ -14,6 +14,7 @@ from manyheads.serve.process import WorkerProcess
 from manyheads.serve.reception import Limits
 from manyheads.serve.scribes import Scribes
 from manyheads.serve.served_answerer import ServedAnswerer
+from manyheads.serve.served_heads import ServedHeads
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.settings import ModelSettings
 from manyheads.serve.sizing import Size, sized
@@ -25,6 +26,7 @@ _ASKED = {
     "tagging": ServedTagger,
     "filling": ServedFiller,
     "answering": ServedAnswerer,
+    "heads": ServedHeads,
 }
 
 

@@ -2,8 +2,9 @@
 
 A model has the input `text`, and `pair` where it is asked about pairs; its outputs are `embedding`,
 or `probabilities` and `label`, or `value`; of a model that fills masks or writes, `text`; of one
-that tags, `entities` or `words`, a list in JSON for each text. How a model writes, the parameters
-of a request say, by the names of /v1/generate.
+that tags, `entities` or `words`, a list in JSON for each text; of many heads, one by each head's
+name, an object in JSON for each text. How a model writes, the parameters of a request say, by the
+names of /v1/generate.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from manyheads.serve.model import Asking, ServedEmbedder, ServedFiller, ServedMo
 from manyheads.serve.orders import Writing
 from manyheads.serve.predictors import ServedLabeller, ServedTagger
 from manyheads.serve.served_answerer import Deciding, ServedAnswerer
+from manyheads.serve.served_heads import ServedHeads
 from manyheads.serve.served_writer import ServedWriter
 from manyheads.serve.service import Service
 
@@ -99,6 +101,12 @@ async def _outputs(model: ServedModel, asked: Asked) -> Mapping[str, np.ndarray 
     if isinstance(model, ServedTagger):
         found = values_of(await model.tag(texts, Asking(), not model.finds_entities))
         return {_tags_of(model): [orjson.dumps(one).decode() for one in found]}
+    if isinstance(model, ServedHeads):
+        said = values_of(await model.said(texts, Asking(), asked.texts.get("pair")))
+        return {
+            head: [orjson.dumps(one["heads"][head]).decode() for one in said]
+            for head in said[0]["heads"]
+        }
     assert isinstance(model, ServedLabeller)
     found = values_of(await model.predict(texts, Asking(), asked.texts.get("pair")))
     if len(model.labels) < 2:
@@ -124,6 +132,9 @@ def _metadata(model: ServedModel) -> dict[str, Any]:
         outputs = [{"name": "text", **text}]
     elif isinstance(model, ServedFiller | ServedWriter):
         outputs = [{"name": "text", **text}]
+    elif isinstance(model, ServedHeads):
+        inputs.append({"name": "pair", **text})
+        outputs = [{"name": head, **text} for head in model.card["heads"]]
     else:
         assert isinstance(model, ServedLabeller)
         inputs.append({"name": "pair", **text})

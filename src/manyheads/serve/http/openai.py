@@ -38,14 +38,18 @@ def router(service: Service) -> APIRouter:
         return Json(
             {
                 "object": "list",
-                "data": [_model(name) for name in (*service.models, *service.aliases)],
+                "data": [
+                    _model(name, service.model(name))
+                    for name in (*service.models, *service.aliases)
+                ],
             }
         )
 
     @routes.get("/v1/models/{name:path}")
     async def model(name: str) -> Json:
         """Say what a model is."""
-        return Json(_model(service.model(name).name))
+        found = service.model(name)
+        return Json(_model(found.name, found))
 
     @routes.post("/v1/embeddings")
     async def embeddings(asked: EmbeddingsRequest) -> Json:
@@ -99,8 +103,10 @@ def text_of(model: ServedModel, given: Any, number: int) -> str:
     return model.reader.tokenizer.decode(given)
 
 
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": _OWNER}
+def _model(name: str, model: ServedModel) -> dict[str, Any]:
+    """Return a model as this wire has it; of one with many heads, these too."""
+    heads = {"heads": model.card["heads"]} if "heads" in model.card else {}
+    return {"id": name, "object": "model", "created": 0, "owned_by": _OWNER, **heads}
 
 
 def refusal(error: Exception) -> Json:

@@ -13,7 +13,7 @@ from manyheads.serve.http.recent import Asked, Minute, Worked, quantile, rate
 from manyheads.serve.model import ServedModel
 from manyheads.serve.service import Service
 
-_KNOWN = ("task", "labels", "dimensions", "mask")  # of what a model says of itself
+_KNOWN = ("task", "labels", "heads", "dimensions", "mask")  # of what a model says of itself
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 

@@ -44,6 +44,7 @@ from manyheads.serve.http.tei_requests import (
 from manyheads.serve.model import Asking, Result, ServedEmbedder, ServedModel, values_of
 from manyheads.serve.predictors import Prediction, ServedLabeller, ServedTagger
 from manyheads.serve.served_answerer import ServedAnswerer
+from manyheads.serve.served_heads import ServedHeads
 from manyheads.serve.service import Service
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -259,6 +260,8 @@ def _model_type(model: ServedModel) -> dict[str, Any]:
             labels = {str(i): name for i, name in enumerate(model.labels)}
             named = {name: int(i) for i, name in labels.items()}
             return {kind: {"id2label": labels, "label2id": named}}
+        case ServedHeads():
+            return {"heads": model.card["heads"]}
     return {model.card["kind"]: {}}
 
 
