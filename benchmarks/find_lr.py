@@ -71,7 +71,7 @@ def compare(name: str, job: Job, folder: Path) -> None:
     """Print what the grid, the probes and the range test find, and what each costs."""
     learner = fresh(job, folder)
     print(f"\n{name}: {job.train} rows", flush=True)
-    probed = learner.find_lr()
+    probed = learner.find_lr(RateProbes())
     print(probed, flush=True)
     tested = learner.find_lr(RangeTest(60))
     scores = {rate: score(job, folder, rate) for rate in GRID}

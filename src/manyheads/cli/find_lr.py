@@ -13,8 +13,7 @@ from manyheads.cli.unfold import unfolded
 from manyheads.errors import RecipeError
 
 if TYPE_CHECKING:
-    from manyheads.train.lr_finder import RangeTest
-    from manyheads.train.lr_probes import RateProbes
+    from manyheads.train.lr_probes import Search
 
 Plot = Annotated[
     Path | None,
@@ -56,8 +55,8 @@ def find_lr(
     show(found, found.to_json(), as_json)
 
 
-def _search(share: float | None, steps: int | None, *, ranged: bool) -> RateProbes | RangeTest:
-    """Return what was asked for; raises `RecipeError` for an option of the other way."""
+def _search(share: float | None, steps: int | None, *, ranged: bool) -> Search | None:
+    """Return what was asked for, None for what is usual; raises `RecipeError` for both."""
     from manyheads.train.lr_finder import RangeTest
     from manyheads.train.lr_probes import RateProbes
 
@@ -67,4 +66,4 @@ def _search(share: float | None, steps: int | None, *, ranged: bool) -> RateProb
         return RangeTest() if steps is None else RangeTest(steps)
     if steps is not None:
         raise RecipeError("--steps is for --range-test; say by --share how long short runs are")
-    return RateProbes() if share is None else RateProbes(share=share)
+    return None if share is None else RateProbes(share=share)

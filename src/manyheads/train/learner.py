@@ -51,7 +51,6 @@ from manyheads.train.slices import ExtraColumns
 
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_STOPPING = EarlyStopping(patience=3)
-_PROBES = RateProbes()
 
 
 class Learner:
@@ -80,7 +79,10 @@ class Learner:
         self.data = data = data if isinstance(data, Dataset) else joined(data)
         self.recipe = self.last_recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
+        self._usual_search: Search = RateProbes()
         if isinstance(model, Blueprint):
+            # Short runs say little of what a rate does late in a long one.
+            self._usual_search = RangeTest()
             if isinstance(task, TwoStage):
                 raise RecipeError(
                     f"{type(task).__name__} is for a body that knows language; name a published "
@@ -155,7 +157,7 @@ class Learner:
             raise RecipeError("autofit needs a validation split to know when to stop; give epochs")
         schedule = Constant() if epochs is None else OneCycle()
         tried = changed(self.recipe, {"epochs": epochs, "schedule": schedule})
-        rate = learning_rate or self._find_lr(tried, RateProbes()).suggestion
+        rate = learning_rate or self._find_lr(tried, self._usual_search).suggestion
         if epochs is not None:
             return self.fit_onecycle(epochs, rate)
         given = {
@@ -166,14 +168,15 @@ class Learner:
         }
         return self._fit(changed(self.recipe, given), resume=False)
 
-    def find_lr(self, search: Search = _PROBES) -> ProbedRates | LearningRates:
+    def find_lr(self, search: Search | None = None) -> ProbedRates | LearningRates:
         """Look for a learning rate for `fit`; the model stays as it was, whatever happens.
 
-        By default, short runs are judged by their loss on the validation split, or on a tenth of
-        the training rows where there is none; `RangeTest` raises the rate in one run. Raises
+        `RateProbes`, usual for published models, judges short runs by their loss on the validation
+        split, or on a tenth of the training rows where there is none; `RangeTest`, usual for those
+        from scratch, raises the rate in one run. Raises
         `TrainingError` where no rate follows, `RecipeError` for too few rows.
         """
-        return self._find_lr(self.recipe, search)
+        return self._find_lr(self.recipe, search or self._usual_search)
 
     def plan(self) -> MemoryPlan:
         """Predict how much memory `fit` will take at its peak, and by what."""
