@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from manyheads.library.words import WordIndex, best, bm25, words_of
+from manyheads.library.words import WordIndex, best, bm25
+from manyheads.text.words import words_of
 
 TEXTS = ["a b b", "b c c c c", "d", "去图书馆 b", "...", "a a d 图书 zebra", "c"]
 QUERIES = ("b zzz", "a d d", "图书馆", "c zebra", "...")
@@ -17,12 +18,6 @@ QUERIES = ("b zzz", "a d d", "图书馆", "c zebra", "...")
 def scores_of(index: WordIndex, query: str) -> np.ndarray:
     (scores_N,) = bm25(query, [index], [np.ones(len(index.lengths_N), bool)])
     return scores_N
-
-
-def test_words_of_any_script() -> None:
-    assert words_of("Straße, C3PO! don't") == ["strasse", "c3po", "don", "t"]
-    assert words_of("去图书馆 now") == ["去", "图", "书", "馆", "去图", "图书", "书馆", "now"]
-    assert words_of("ＡＢＣ ...") == ["abc"]
 
 
 def test_scores_are_those_of_the_formula() -> None:

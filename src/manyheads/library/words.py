@@ -7,22 +7,17 @@ for nothing, without any of them being made anew.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from manyheads.text.scripts import UNSPACED
+from manyheads.text.words import words_of
 
-_RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 _SATURATION = 1.5  # k1: how soon more of one word says nothing more
 _LENGTH = 0.75  # b: how much words in long passages count for less
 _SCHEMA = pa.schema(
@@ -32,21 +27,6 @@ _SCHEMA = pa.schema(
         "counts": pa.large_list(pa.int32()),
     }
 )
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words that a text is found by, in lower case.
-
-    Of scripts without spaces they are the characters, and each pair of neighbours.
-    """
-    words: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if _UNSPACED.match(run):
-            words += run
-            words += (a + b for a, b in pairwise(run))
-        else:
-            words.append(run)
-    return words
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from manyheads.core.similarity import nearest, unit_length
+from manyheads.errors import MissingExtra
 from manyheads.tasks import baseline
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.regress import Valued
 from manyheads.tasks.related import SIDES, numbered
 from manyheads.tasks.task import Columns, Judgement
 from manyheads.tasks.vector_scores import Search, ranking_scores, similarity_scores
+from manyheads.tasks.word_search import BM25, search_by_words
 
+TF_IDF = "TF-IDF"
 _FOUND = 10  # documents for each query
 
 
@@ -59,16 +62,23 @@ def by_search(
     )
 
 
-def baseline_scores(known: Sequence[str], columns: Columns) -> Scores:
-    """Return what vectors of TF-IDF are worth, whose weights follow from the `known` texts."""
+def baseline_scores(known: Sequence[str], columns: Columns) -> tuple[str, Scores]:
+    """Return what has to be beaten, and what it reaches: in a search BM25, else TF-IDF.
+
+    Vectors of TF-IDF, whose weights follow from the `known` texts, also search without bm25s.
+    """
     if "label" in columns:
         cosines = baseline.cosines(known, columns["text"], columns["pair"])
-        return similarity_scores([float(label) for label in columns["label"]], cosines.tolist())
+        labels = [float(label) for label in columns["label"]]
+        return TF_IDF, similarity_scores(labels, cosines.tolist())
     sides, search = _search(columns)
     queries = [sides[0][row] for row in search.queries]
     documents = [sides[side][row] for side, row in search.documents]
-    rankings = baseline.search(known, queries, documents, _FOUND)
-    return ranking_scores(rankings, search.relevant, len(documents))
+    try:
+        name, rankings = BM25, search_by_words(queries, documents, _FOUND)
+    except MissingExtra:
+        name, rankings = TF_IDF, baseline.search(known, queries, documents, _FOUND)
+    return name, ranking_scores(rankings, search.relevant, len(documents))
 
 
 def _search(columns: Columns) -> tuple[list[Sequence[str]], Search]:
