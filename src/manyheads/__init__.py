@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Reranker,
         Tagger,
         ZeroShot,
+        ensemble,
         load,
     )
     from manyheads.similar import duplicates, topics
@@ -92,7 +93,9 @@ if TYPE_CHECKING:
         RateProbes,
         Recipe,
         back_translated,
+        cross_validate,
         mine_negatives,
+        repeat_seeds,
     )
     from manyheads.writer import Generator, Wording
 
@@ -117,6 +120,7 @@ __getattr__, __dir__ = lazy(
             "Reranker",
             "Tagger",
             "ZeroShot",
+            "ensemble",
             "load",
         ),
         "manyheads.similar": ("duplicates", "topics"),
@@ -172,7 +176,9 @@ __getattr__, __dir__ = lazy(
             "RateProbes",
             "Recipe",
             "back_translated",
+            "cross_validate",
             "mine_negatives",
+            "repeat_seeds",
         ),
         "manyheads.writer": ("Generator", "Wording"),
     },

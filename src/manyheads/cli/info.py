@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,10 +42,15 @@ Reference = Annotated[
 def info(reference: Reference, as_json: options.Json = False) -> None:
     """Say what a model or a saved predictor is."""
     from manyheads.hub import load_model, locate
-    from manyheads.predict import is_embedder
+    from manyheads.predict import is_embedder, parts_of
 
     folder = locate(reference)
-    facts = _of_embedder(folder) if is_embedder(folder) else facts_of(folder, load_model(folder))
+    if parts := parts_of(folder):
+        facts = _of_ensemble(folder, parts)
+    elif is_embedder(folder):
+        facts = _of_embedder(folder)
+    else:
+        facts = facts_of(folder, load_model(folder))
     facts["files"] = _files(folder)
     show(_lines(facts), facts, as_json)
 
@@ -85,6 +91,16 @@ def facts_of(folder: Path, model: Pretrained) -> dict[str, Any]:
         facts["cleaning"] = settings.cleaning.to_json()
         facts["truncation"] = settings.truncation.to_json()
     return facts
+
+
+def _of_ensemble(folder: Path, parts: Sequence[Path]) -> dict[str, Any]:
+    """Return what there is to know of the first part, and how many of its kind there are."""
+    from manyheads.hub import load_model
+
+    facts = facts_of(parts[0], load_model(parts[0]))
+    parameters = facts["parameters"] * len(parts)
+    names = [part.name for part in parts]
+    return {**facts, "folder": str(folder), "parameters": parameters, "ensemble": names}
 
 
 def _of_embedder(folder: Path) -> dict[str, Any]:

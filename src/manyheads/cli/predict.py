@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
         ImagePredictor,
         ManyPredictor,
         Predictor,
-        TaggedText,
         Tagger,
         ZeroShot,
     )
@@ -111,6 +109,7 @@ def predict(
     if context is not None:
         second = [context] * len(first)
     from manyheads.predict import Answerer, ImagePredictor, ManyPredictor, Predictor, Tagger
+    from manyheads.predict.spelled import answer_to_json
 
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
     kinds = Predictor | Tagger | Answerer | ImagePredictor | ManyPredictor
@@ -124,7 +123,9 @@ def predict(
     if cut:
         notice(f"{cut:,} of {len(answers):,} texts were longer than the model reads", quiet)
     if out is None:
-        documents = [{noun: one, **_row(a)} for one, a in zip(first, answers, strict=True)]
+        documents = [
+            {noun: one, **answer_to_json(a)} for one, a in zip(first, answers, strict=True)
+        ]
         lines = [_line(document, document[noun]) for document in documents]
         show("\n".join(lines), {"predictions": documents}, as_json)
         return
@@ -146,7 +147,9 @@ def _ask_heads(
 ) -> None:
     """Let many heads answer, and show or write what they say."""
     asked = partial(opened.answers, first, second)
-    rows = rows_of(_answers(asked, len(first), quiet), _row)
+    from manyheads.predict.spelled import answer_to_json
+
+    rows = rows_of(_answers(asked, len(first), quiet), answer_to_json)
     if out is None:
         documents = documents_of(rows, first)
         show(shown(documents, _said), {"predictions": documents}, as_json)
@@ -214,48 +217,11 @@ def _answers(ask: Callable[..., Found], count: int, quiet: bool) -> Found:
         return ask(progress=advance)
 
 
-def _row(answer: Answer) -> dict[str, Any]:
-    """Return an answer as JSON values, under the same names for every task."""
-    from manyheads.predict import Answered, TaggedText
-    from manyheads.tasks import Labelled, MultiLabelled
-
-    prediction = answer.prediction
-    facts: dict[str, Any]
-    match prediction:
-        case Labelled():
-            facts = {"prediction": prediction.label, "probability": prediction.probability}
-            facts["is_sure"] = prediction.is_sure
-            facts["probabilities"] = prediction.probabilities
-        case MultiLabelled():
-            shares = prediction.probabilities
-            facts = {"prediction": list(prediction.labels)}
-            facts["probability"] = [shares[name] for name in prediction.labels]
-            facts["probabilities"] = shares
-        case TaggedText():
-            facts = _tags(prediction)
-        case Answered():
-            facts = {"prediction": prediction.text, "probability": prediction.probability}
-            facts |= {"start": prediction.start, "end": prediction.end}
-        case _:
-            facts = {"prediction": prediction.value}
-    return {**facts, "truncated": answer.truncated}
-
-
-def _tags(tagged: TaggedText) -> dict[str, Any]:
-    """Return entities, or what each word is where tags mark none."""
-    if tagged.finds_entities:
-        return {"prediction": [asdict(entity) for entity in tagged.entities]}
-    words = [tagged.text[start:end] for start, end in tagged.words]
-    return {
-        "prediction": list(tagged.tags),
-        "words": words,
-        "probability": list(tagged.probabilities),
-    }
-
-
 def _with_answers(columns: tables.Columns, answers: Sequence[Answer]) -> tables.Columns:
     """Return a table with the answers behind; raises `DataError` where it has such columns."""
-    rows = [_row(answer) for answer in answers]
+    from manyheads.predict.spelled import answer_to_json
+
+    rows = [answer_to_json(answer) for answer in answers]
     left_out = {"probabilities"} | (
         {"is_sure"} if all(r.get("is_sure", True) for r in rows) else set()
     )

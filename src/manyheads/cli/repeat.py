@@ -14,6 +14,7 @@ from manyheads.cli.options import Augment, Clean, TaskKind, ThresholdsFor, Weigh
 from manyheads.cli.output import notice
 from manyheads.cli.run_folder import RunFolder
 from manyheads.cli.train import trained
+from manyheads.cli.trials import Repeats
 from manyheads.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def repeat(
         labelled,
         held_out,
         setup,
+        _of(Repeats, arguments),
         out,
         resume=False,
         quiet=quiet,

@@ -6,6 +6,7 @@ DIR/README.md                                            a model card, unless th
 DIR/run/arguments.json, recipe.json, facts.json          how the run was begun, and on what
 DIR/run/checkpoints/                                     while it goes on
 DIR/run/metrics.jsonl, report.json, report.txt           when it is over
+DIR/fold-1/…, DIR/seed-0/…                               of several runs, each a folder like DIR
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.cli.output import Interrupted, plain
+from manyheads.cli.output import Interrupted, notice, plain
 from manyheads.errors import ConfigError, ManyHeadsError
 
 if TYPE_CHECKING:
-    from manyheads.train import Evaluation, Learner
+    from manyheads.train import Evaluation, Learner, Trials
 
 _MANIFEST = "manyheads.json"
 _SHOWN_FILES = 3
@@ -59,11 +60,23 @@ class RunFolder:
         return sorted((self.run / "checkpoints").glob("step-*.safetensors"))
 
     @property
+    def parts(self) -> list[str]:
+        """The folders of several runs in here, by name: those over, or with a checkpoint."""
+        found = (
+            path
+            for end in ("trial.json", "checkpoints/step-*")
+            for start in ("fold", "seed")
+            for path in self.out.glob(f"{start}-*/run/{end}")
+        )
+        names = {path.relative_to(self.out).parts[0] for path in found}
+        return sorted(names, key=lambda name: (len(name), name))
+
+    @property
     def progress(self) -> Progress:
         """How far the run in here is."""
         if (self.run / "report.json").is_file():
             return Progress.FINISHED
-        return Progress.BEGUN if self.checkpoints else Progress.NONE
+        return Progress.BEGUN if self.checkpoints or self.parts else Progress.NONE
 
     def require_ours(self) -> None:
         """Raise `ConfigError` where `out` holds anything but a run, so that nothing is mixed in."""
@@ -93,13 +106,21 @@ class RunFolder:
                 "with the same arguments, or begin anew without --resume"
             )
 
+    def can_resume(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
+        """Whether there is a run to go on with; raises `ConfigError` where it is another one."""
+        if self.progress is Progress.NONE:
+            notice(f"{self.out} holds no checkpoint to resume from; training begins from the start")
+            return False
+        self.require_same(arguments, recipe)
+        return True
+
     def begin(
         self, arguments: Mapping[str, Any], recipe: Mapping[str, Any], facts: Mapping[str, Any]
     ) -> None:
         """Forget the run that was in here, and write down how the new one is begun."""
         self.tidy()
-        if self.run.exists():
-            shutil.rmtree(self.run)
+        for folder in (self.run, *(self.out / part for part in self.parts)):
+            shutil.rmtree(folder, ignore_errors=True)
         self.run.mkdir(parents=True)
         self._write("arguments.json", _json(arguments))
         self._write("recipe.json", _json(recipe))
@@ -127,7 +148,10 @@ class RunFolder:
         try:
             yield
         except KeyboardInterrupt:
-            if self.checkpoints:
+            if self.parts:
+                kept = ", ".join(self.parts)
+                stop = f"the same command with --resume keeps what is in {kept}, and goes on"
+            elif self.checkpoints:
                 kept = self.checkpoints[-1].stem
                 stop = f"the same command with --resume goes on from its checkpoint {kept}"
             else:
@@ -150,13 +174,22 @@ class RunFolder:
         ]
         lines = [json.dumps(plain(one)) for one in (*steps, *validations)]
         self._write("metrics.jsonl", "\n".join(lines) + "\n")
-        self._write("report.txt", f"{evaluation or ''}\n")
-        self._write("report.json", _json(None if evaluation is None else evaluation.to_json()))
+        self.conclude(evaluation)
+
+    def conclude(self, report: Evaluation | Trials | None) -> None:
+        """Write the report of one run or of several, which are over with it."""
+        self._write("report.txt", f"{report or ''}\n")
+        self._write("report.json", _json(None if report is None else report.to_json()))
         self.tidy()
 
     def tidy(self) -> None:
         """Delete what a finished run needs no more, and what a killed process left half-written."""
-        for path in (*self.out.glob(".saving-*"), *self.run.glob(".*.partial")):
+        leftovers = [
+            path
+            for folder in (self.out, *(self.out / part for part in self.parts))
+            for path in (*folder.glob(".saving-*"), *folder.glob("run/.*.partial"))
+        ]
+        for path in leftovers:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         if self.progress is Progress.FINISHED:
             shutil.rmtree(self.run / "checkpoints", ignore_errors=True)

@@ -14,6 +14,7 @@ from manyheads.cli.facts import facts_of
 from manyheads.cli.heads_file import HeadsData
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
+from manyheads.cli.trials import Repeats, Several
 from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError, MissingExtra
 
@@ -42,6 +43,7 @@ def train(
     labelled: learning.Labelled,
     held_out: learning.HeldOut,
     setup: learning.Setup,
+    repeats: Repeats,
     out: Out = None,
     resume: Resume = False,
     plan: Plan = False,
@@ -62,6 +64,7 @@ def train(
       manyheads train heads.toml --out heads-model
       manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
+      manyheads train reviews.csv --text review --label rating --folds 5 --test 0.2 --out reviews
 
     DIR also gets report.html (scores, errors, what to mend in the data), README.md (a model card),
     training-curve.png, confusion-matrix.png, and run/ with the recipe, the report, every step, and
@@ -74,13 +77,14 @@ def train(
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
         return
-    trained(labelled, held_out, setup, out, resume=resume, quiet=quiet, as_json=as_json)
+    trained(labelled, held_out, setup, repeats, out, resume=resume, quiet=quiet, as_json=as_json)
 
 
 def trained(
     labelled: learning.Labelled,
     held_out: learning.HeldOut,
     setup: learning.Setup,
+    repeats: Repeats,
     out: Path | None,
     *,
     resume: bool,
@@ -99,15 +103,25 @@ def trained(
             setup.held_out(held_out), images=setup.reads_images, together=setup.together
         )
         inspect(dataset)
+    data = str(Path(labelled.data).resolve())
+    arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
+    arguments |= asdict(repeats)
+    if isinstance(dataset, HeadsData):
+        arguments["lessons"] = dataset.arguments()
+    if repeats.are_wanted and isinstance(dataset, HeadsData):
+        raise DataError(
+            "--folds and --seeds deal out the rows of one table; leave them out for heads"
+        )
+    if repeats.are_wanted:
+        several = Several(setup, repeats, dataset, folder, quiet)
+        several.train(arguments, resume=resume, as_json=as_json)
+        return
+    with learning.busy("reading", quiet):
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
         learner.rehearse()
-    data = str(Path(labelled.data).resolve())
-    arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
-    if isinstance(dataset, HeadsData):
-        arguments["lessons"] = dataset.arguments()
     if folder is not None and resume:
-        resume = _can_resume(folder, arguments, learner.recipe.to_json())
+        resume = folder.can_resume(arguments, learner.recipe.to_json())
         if folder.progress is Progress.FINISHED:
             _show_finished(folder, as_json)
             return
@@ -136,15 +150,6 @@ def _fit_into(
         _write(report, folder)
         folder.finish(learner, report.evaluation)
     return report.evaluation
-
-
-def _can_resume(folder: RunFolder, arguments: dict[str, Any], recipe: dict[str, Any]) -> bool:
-    """Whether there is a run to go on with; raises `ConfigError` where it is another one."""
-    if folder.progress is Progress.NONE:
-        notice(f"{folder.out} holds no checkpoint to resume from; training begins from the start")
-        return False
-    folder.require_same(arguments, recipe)
-    return True
 
 
 def _show_finished(folder: RunFolder, as_json: bool) -> None:

@@ -53,7 +53,7 @@ def hold_out(
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for position, key in enumerate(keys):
         groups[key].append(position)
-    strata = _strata(labels, list(groups.values())) if labels is not None else None
+    strata = strata_of(labels, list(groups.values())) if labels is not None else None
     by_stratum: dict[Hashable, list[list[int]]] = defaultdict(list)
     for number, group in enumerate(groups.values()):
         by_stratum[strata[number] if strata is not None else None].append(group)
@@ -66,7 +66,7 @@ def hold_out(
     return [i for i in range(len(keys)) if i not in chosen], sorted(held_out)
 
 
-def _strata(labels: Sequence[Any], groups: list[list[int]]) -> list[Hashable] | None:
+def strata_of(labels: Sequence[Any], groups: list[list[int]]) -> list[Hashable] | None:
     """Return one stratum per group, or None when the labels are not classes.
 
     A list of classes, or of tagged words, counts as its rarest one, so that rare classes are spread

@@ -87,7 +87,7 @@ def hold_out_fractions(
     for name in ("test", "valid"):
         if fraction := fractions.get(name):
             count = max(1, round(fraction * total))
-            stay, held_out = _hold_out(splits["train"], name, count, seed, together)
+            stay, held_out = take_away(splits["train"], name, count, seed, together)
             splits["train"] = stay
             if held_out is None:
                 notes.append(f"no {name} split: too few rows to take any away from train")
@@ -97,10 +97,13 @@ def hold_out_fractions(
                 notes.append(f"{name}: {len(held_out):,} rows held out of train {how}")
 
 
-def _hold_out(
+def take_away(
     split: Split, name: str, count: int, seed: int | None, together: str | None
 ) -> tuple[Split, Split | None]:
-    """Return what stays and what is held out, if a class can spare it."""
+    """Return what stays and what is held out, if a class can spare it.
+
+    Without a seed those are the last rows; what else decides says `hold_out_fractions`.
+    """
     if seed is None:
         end = len(split) - count
         stay, leave = list(range(end)), list(range(end, len(split)))

@@ -8,8 +8,9 @@ from __future__ import annotations
 from manyheads.predict.answer import Answer
 from manyheads.predict.answering import Answered, Answerer
 from manyheads.predict.embedding import Embedded, Embedder
+from manyheads.predict.ensemble import ensemble
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
-from manyheads.predict.folder import FORMAT, MANIFEST
+from manyheads.predict.folder import FORMAT, MANIFEST, parts_of
 from manyheads.predict.images import ImagePredictor
 from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
 from manyheads.predict.many import ManyPredictor
@@ -48,10 +49,12 @@ __all__ = [
     "TextWriter",
     "WritingPredictor",
     "ZeroShot",
+    "ensemble",
     "is_embedder",
     "load",
     "map_batches",
     "map_ragged",
+    "parts_of",
     "predictor_of",
     "run",
     "settings_of",

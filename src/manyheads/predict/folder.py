@@ -20,6 +20,7 @@ from manyheads.hub.atomic import replace_files
 
 MANIFEST = "manyheads.json"
 FORMAT = 1
+PARTS = "parts"  # the key under which an ensemble names the folders of its predictors
 
 
 def save_folder(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> Path:
@@ -73,3 +74,12 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
             "install the version of manyheads that wrote it, or a newer one"
         )
     return dict(manifest)
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Return the folders of an ensemble's predictors, none for a single predictor or model.
+
+    Raises `ConfigError` for a manifest that cannot be read.
+    """
+    manifest = read_manifest(folder) or {}
+    return [folder / str(name) for name in manifest.get(PARTS, ())]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,18 +17,19 @@ from manyheads.core.packed import pack
 from manyheads.families import Family, HeadFormat
 from manyheads.hub import Pretrained
 from manyheads.hub.load import fill
-from manyheads.predict.folder import save_folder
+from manyheads.predict.folder import PARTS, save_folder
 from manyheads.predict.settings import Settings
 
 
 class HeadPredictor:
-    """A trained model with a head, saved as others open it.
+    """A trained model with a head, saved as others open it; or several that answer as one.
 
     `head_format` says of a family how it publishes such a head, `save_model` writes it.
     """
 
     head_format: ClassVar[Callable[[Family], HeadFormat]]
     save_model: ClassVar[Callable[..., None]]
+    parts: tuple[HeadPredictor, ...] = ()  # of an ensemble, see `ensemble`
 
     def __init__(self, model: Any, task: Any, reader: Any, pretrained: Pretrained) -> None:
         self.model = model.eval()
@@ -49,9 +51,23 @@ class HeadPredictor:
     def save(self, folder: str | Path) -> Path:
         """Write the predictor as a folder; a folder that is there already is replaced file by file.
 
-        Raises `CheckpointError` where that is not possible; what was there is whole then.
+        Parts of an ensemble have folders of their own in it. Raises `CheckpointError` where that is
+        not possible; what was there is whole then.
         """
-        return save_folder(Path(folder), self._write)
+        return save_folder(Path(folder), self._write_parts if self.parts else self._write)
+
+    def save_around(self, folder: str | Path, names: Sequence[str]) -> Path:
+        """Write what makes an ensemble of its parts, which stand below `folder` by these names."""
+        return save_folder(Path(folder), partial(self._write_around, names))
+
+    def _write_parts(self, folder: Path) -> Mapping[str, Any]:
+        names = [f"part-{number}" for number, _ in enumerate(self.parts, 1)]
+        for name, part in zip(names, self.parts, strict=True):
+            part.save(folder / name)
+        return self._write_around(names, folder)
+
+    def _write_around(self, names: Sequence[str], folder: Path) -> Mapping[str, Any]:
+        return self._settings(folder).to_json() | {PARTS: list(names)}
 
     def _write(self, folder: Path) -> Mapping[str, Any]:
         type(self).save_model(

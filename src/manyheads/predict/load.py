@@ -14,8 +14,9 @@ from manyheads.hub.masked import publishes_masked_output
 from manyheads.hub.sentences import makes_vectors
 from manyheads.predict.answering import Answerer
 from manyheads.predict.embedding import Embedder
+from manyheads.predict.ensemble import ensemble
 from manyheads.predict.filling import MaskFiller
-from manyheads.predict.folder import MANIFEST, read_manifest
+from manyheads.predict.folder import MANIFEST, parts_of, read_manifest
 from manyheads.predict.images import ImagePredictor
 from manyheads.predict.many import ManyPredictor
 from manyheads.predict.reranker import Reranker
@@ -87,10 +88,12 @@ def load(reference: str | Path, *, device: torch.device | str = "cpu") -> Any:
     `Answerer` for questions about a text, a `TextWriter` for texts from texts, a `TextGenerator`
     for texts that go on, a `MaskFiller` for masked tokens, a `ManyPredictor` for many heads, an
     `Embedder` for a folder of sentence-transformers, a `Generator` for a published model that
-    writes.
+    writes. Of the folder of an ensemble, a predictor as of one of its parts.
     Raises `ReferenceNotFound`, `ConfigError` where the folder is no predictor, `CheckpointError`.
     """
     folder = locate(reference)
+    if parts := parts_of(folder):
+        return ensemble([load(part, device=device) for part in parts])
     if is_embedder(folder):
         return Embedder.open(folder, device=device)
     pretrained = load_model(folder, device=device)

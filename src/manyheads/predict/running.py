@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from manyheads.core.streams import in_streams, streams_on
 from manyheads.data.batch import token_budget_batches
-from manyheads.tasks import HeadModel, OutputTask, Sample, Trainable
+from manyheads.tasks import OutputTask, Sample, Trainable
+from manyheads.tasks.task import device_of
 
 Value = TypeVar("Value")
 
@@ -20,7 +21,7 @@ _LEAST_TOKENS = 256  # smaller batches would cost more than sharing them out bri
 
 
 def run(
-    model: HeadModel,
+    model: nn.Module,
     task: OutputTask,
     examples: Sequence[Sample],
     *,
@@ -36,7 +37,7 @@ def run(
         lambda batch: model(batch).float().cpu(),
         task,
         examples,
-        device=model.transformer.device,
+        device=device_of(model),
         batch_tokens=batch_tokens,
         progress=progress,
     )

@@ -23,8 +23,9 @@ from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Reader, Stretch, Tagging, TagModel, WordReader
 from manyheads.tasks.tag_path import log_probs_of_words
+from manyheads.tasks.task import device_of
 from manyheads.text.tag_scheme import chunks_of
-from manyheads.text.tagged import Span, join_words, split_words
+from manyheads.text.tagged import Span, Tagged, join_words, split_words
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,11 @@ class Tagger(HeadPredictor):
 
     def answers(
         self,
-        inputs: Sequence[str] | Sequence[Sequence[str]],
+        inputs: Sequence[str | Sequence[str] | Tagged],
         progress: Callable[[int], None] = lambda _: None,
     ) -> list[Answer]:
-        """Return the tags of texts, or of lists of words; nothing of them is cut.
+        """Return the tags of texts, of lists of words, or of texts whose words are marked; nothing
+        of them is cut.
 
         `progress` is told of every finished batch's number of texts, or windows of texts.
         """
@@ -164,7 +166,7 @@ class Tagger(HeadPredictor):
         progress: Callable[[int], None],
     ) -> list[NDArray[np.float32]]:
         stretches = self.reader.read(texts, words)
-        device, work = self.model.transformer.device, self.task.speak(self.model)
+        device, work = device_of(self.model), self.task.speak(self.model)
         parts = map_ragged(work, self.task, stretches, device=device, progress=progress)
         return self._by_word(parts, stretches, words)
 
@@ -211,7 +213,7 @@ class Tagger(HeadPredictor):
 
 
 def _texts_and_words(
-    inputs: Sequence[str] | Sequence[Sequence[str]],
+    inputs: Sequence[str | Sequence[str] | Tagged],
 ) -> tuple[list[str], list[Sequence[Span]]]:
     """Return each text with the spans of its words, which were given or are found."""
     texts: list[str] = []
@@ -219,6 +221,8 @@ def _texts_and_words(
     for number, one in enumerate(inputs, 1):
         if isinstance(one, str):
             text, spans = one, tuple(split_words(one))
+        elif isinstance(one, Tagged):
+            text, spans = one.text, one.words
         elif isinstance(one, list | tuple) and all(isinstance(word, str) for word in one):
             text, spans = join_words(one)
         else:

@@ -34,6 +34,7 @@ from manyheads.serve.encoding import Encoding
 from manyheads.serve.items import Answer, Question
 from manyheads.serve.writing_desk import WritingDesk
 from manyheads.tasks import Example
+from manyheads.tasks.task import device_of
 from manyheads.text import Cleaning, Head, Truncation
 from manyheads.text.tokenizer import Tokenizer
 from manyheads.writer import Generator
@@ -136,7 +137,7 @@ def labelling_desk(predictor: Predictor) -> Desk:
 
     def predict(questions: Sequence[Question], settings: dict[str, Any]) -> list[Answer]:
         examples = [Example(row, one.encoded) for row, one in enumerate(questions)]
-        outputs_NC = predictor.model(task.collate(examples).to(predictor.model.transformer.device))
+        outputs_NC = predictor.model(task.collate(examples).to(device_of(predictor.model)))
         outputs_NC = outputs_NC.float().cpu()
         rows = zip(task.predict(outputs_NC), outputs_NC.numpy(), strict=True)
         return [Answer(_plain(prediction), [row]) for prediction, row in rows]

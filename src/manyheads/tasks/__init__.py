@@ -29,7 +29,7 @@ from manyheads.tasks.many_samples import HeadBatch, HeadSample
 from manyheads.tasks.many_scores import ManyScores
 from manyheads.tasks.masked import MaskedLanguageModel
 from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
-from manyheads.tasks.one_label import Balance, Labelled
+from manyheads.tasks.one_label import Balance, Labelled, OneLabel
 from manyheads.tasks.outputs import HeadModel, OutputTask
 from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
@@ -45,6 +45,7 @@ from manyheads.tasks.tag import Tagging
 from manyheads.tasks.tag_model import TagModel
 from manyheads.tasks.tag_samples import Alignment, Stretch, StretchBatch, WordReader
 from manyheads.tasks.task import (
+    Averageable,
     Joint,
     Judgement,
     Loss,
@@ -90,6 +91,7 @@ __all__ = [
     "Answers",
     "Augmentation",
     "Average",
+    "Averageable",
     "Balance",
     "Batch",
     "Bleu",
@@ -134,6 +136,7 @@ __all__ = [
     "Nist",
     "Noise",
     "Objective",
+    "OneLabel",
     "OutputTask",
     "Pair",
     "PairBatch",

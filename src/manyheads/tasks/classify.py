@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from manyheads.errors import DataError
 from manyheads.tasks import baseline, metrics
+from manyheads.tasks.averaging import mean_of_sigmoids
 from manyheads.tasks.decision import Thresholds
 from manyheads.tasks.labels import (
     Describe,
@@ -149,6 +150,15 @@ class MultiLabel(SequenceTask):
         truth_NC = torch.tensor([one.target for one in samples]).bool().numpy()
         found = self.thresholds.tuned(self.probabilities(outputs_NC).double().numpy(), truth_NC)
         return replace(self, thresholds=found)
+
+    def averaged(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the log-odds of the mean of the models' probabilities, (N, C)."""
+        return mean_of_sigmoids(outputs)
+
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return this task with the mean of the models' thresholds."""
+        rules = [one.thresholds for one in (self, *others) if one.thresholds is not None]
+        return replace(self, thresholds=rules[0].agreed(rules[1:]) if rules else None)
 
     def score(self, labels: Sequence[Any], outputs: Tensor) -> metrics.Scores:
         """Return micro and macro F1, exact matches and ranking precision."""

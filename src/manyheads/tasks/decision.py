@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
+from statistics import fmean
 from typing import Any, Self
 
 import numpy as np
@@ -62,6 +63,11 @@ class Calibrated:
             error_after=calibration_error(after_N, right_N),
         )
 
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return it with the mean of where it and others begin to be sure."""
+        sure_from = fmean(one.sure_from for one in (self, *others))
+        return replace(self, sure_from=sure_from, error_before=None, error_after=None)
+
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON."""
         return asdict(self)
@@ -93,6 +99,11 @@ class Thresholds:
             return replace(self, values=(best,) * labels)
         columns = zip(probabilities_NC.T, truth_NC.T, strict=True)
         return replace(self, values=tuple(best_threshold(*column) for column in columns))
+
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return it with the mean of its values and those of others, label by label."""
+        chosen = [one.values for one in (self, *others) if one.values]
+        return replace(self, values=tuple(map(fmean, zip(*chosen, strict=True))))
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON."""

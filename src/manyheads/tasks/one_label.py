@@ -16,6 +16,7 @@ from torch.nn import functional
 from manyheads.core.head import SequenceHead
 from manyheads.errors import DataError
 from manyheads.tasks import metrics
+from manyheads.tasks.averaging import mean_of_softmaxes
 from manyheads.tasks.decision import Calibrated
 from manyheads.tasks.labels import (
     Describe,
@@ -139,6 +140,15 @@ class OneLabel(OutputTask):
         outputs_NC = run(lambda batch: model(batch).float().cpu(), samples)
         targets_N = torch.tensor([one.target for one in samples])
         return replace(self, calibration=self.calibration.tuned(outputs_NC, targets_N))
+
+    def averaged(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the logarithm of the mean of the models' probabilities, (N, C)."""
+        return mean_of_softmaxes(outputs)
+
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return this task, sure from the mean of what its models are sure from on."""
+        rules = [one.calibration for one in (self, *others) if one.calibration is not None]
+        return replace(self, calibration=rules[0].agreed(rules[1:]) if rules else None)
 
     def folded(self, head: SequenceHead) -> Self:
         """Fold the temperature into the head's last layer; return the task that fits it."""

@@ -73,6 +73,14 @@ class Regression(SequenceTask):
         """Return the predicted values, (N), in the units of the labels."""
         return outputs.float()[:, 0] * self.deviation + self.mean
 
+    def averaged(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the mean of the models' values, (N, 1), which must be in the same units."""
+        return torch.stack([one.float() for one in outputs]).mean(dim=0)
+
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return this task: values need no rule."""
+        return self
+
     def predict(self, outputs: Tensor) -> list[Valued]:
         """Return the value of each row."""
         return [Valued(value) for value in self.values(outputs).tolist()]

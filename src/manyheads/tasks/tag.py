@@ -23,6 +23,7 @@ from manyheads.errors import DataError
 from manyheads.hub import Pretrained
 from manyheads.tasks import gazetteer, metrics
 from manyheads.tasks.augment import hide_tokens
+from manyheads.tasks.averaging import mean_of_softmaxes
 from manyheads.tasks.labels import Describe, index_labels, label_names, labels_of
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.probe import probe
@@ -206,6 +207,14 @@ class Tagging:
             return model(batch).float().log_softmax(dim=-1).cpu().split(batch.counts)
 
         return work
+
+    def averaged(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the logarithm of the mean of the models' probabilities of each word, (W, C)."""
+        return mean_of_softmaxes(outputs)
+
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return this task: what sequences are allowed is the same for all models."""
+        return self
 
     def decode(self, log_probs_WC: NDArray[np.float32]) -> list[str]:
         """Return the most probable tags of a text, entities whole."""

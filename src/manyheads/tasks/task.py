@@ -278,3 +278,14 @@ class TwoStage(Protocol):
 
     def complete(self, model: Any, samples: Sequence[Any], run: Run) -> None:
         """Set the head for the body as it is now, from the samples of the task itself."""
+
+
+@runtime_checkable
+class Averageable(Protocol):
+    """A task of which several models can answer as one, by the mean of what they say."""
+
+    def averaged(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the outputs, (N, C), that say the mean of what several models' outputs say."""
+
+    def agreed(self, others: Sequence[Self]) -> Self:
+        """Return this task with the mean of its own rule and the rules of the others."""

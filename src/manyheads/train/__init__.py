@@ -13,6 +13,7 @@ from manyheads._lazy import lazy
 if TYPE_CHECKING:
     from manyheads.train.analysis import Analysis
     from manyheads.train.back_translation import back_translated
+    from manyheads.train.cross_validation import cross_validate, repeat_seeds
     from manyheads.train.early_stopping import EarlyStopping
     from manyheads.train.learner import Learner
     from manyheads.train.loop import Step, train
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         Linear,
         OneCycle,
     )
+    from manyheads.train.trials import Trials
 
 __all__ = [
     "SGDR",
@@ -47,8 +49,11 @@ __all__ = [
     "Recipe",
     "RunReport",
     "Step",
+    "Trials",
     "back_translated",
+    "cross_validate",
     "mine_negatives",
+    "repeat_seeds",
     "train",
 ]
 
@@ -57,6 +62,7 @@ __getattr__, __dir__ = lazy(
     {
         "manyheads.train.analysis": ("Analysis",),
         "manyheads.train.back_translation": ("back_translated",),
+        "manyheads.train.cross_validation": ("cross_validate", "repeat_seeds"),
         "manyheads.train.early_stopping": ("EarlyStopping",),
         "manyheads.train.learner": ("Learner",),
         "manyheads.train.loop": ("Step", "train"),
@@ -74,5 +80,6 @@ __getattr__, __dir__ = lazy(
             "Linear",
             "OneCycle",
         ),
+        "manyheads.train.trials": ("Trials",),
     },
 )

@@ -73,21 +73,15 @@ class Evaluation:
     baseline_name: str = ""
 
     def __str__(self) -> str:
-        # Labels are shown as they are, also where they look like rich's markup.
-        console = Console(
-            file=io.StringIO(), width=_WIDTH, highlight=False, markup=False, emoji=False
-        )
-        console.print(f"{self.split}: {self.rows:,} rows of {self.source}")
-        console.print(self._summary())
+        parts = [f"{self.split}: {self.rows:,} rows of {self.source}", self._summary()]
         labels = getattr(self.scores, "per_label", ())
         if labels:
-            console.print(_per_label(labels))
+            parts.append(_per_label(labels))
         for name, signature in getattr(self.scores, "signatures", {}).items():
-            console.print(f"{name}: {signature}")
+            parts.append(f"{name}: {signature}")
         if self.truncated.rows:
-            console.print(f"Truncation: {self.truncated}.")
-        assert isinstance(console.file, io.StringIO)
-        return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+            parts.append(f"Truncation: {self.truncated}.")
+        return as_text(*parts)
 
     def _summary(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
@@ -126,6 +120,16 @@ class Evaluation:
         title = f"Confusion matrix, {self.split} (accuracy {self.scores.accuracy:.3f})"
         draw_confusion_matrix(self.scores.labels, self.scores.confusion, path, title)
         return Path(path)
+
+
+def as_text(*parts: str | Table) -> str:
+    """Return lines and tables one below the other, as they are printed."""
+    # Labels are shown as they are, also where they look like rich's markup.
+    console = Console(file=io.StringIO(), width=_WIDTH, highlight=False, markup=False, emoji=False)
+    for part in parts:
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
 def _bounds(interval: Interval) -> str:
