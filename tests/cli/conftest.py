@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.cli.warm import Warm
 
 import manyheads
 
@@ -34,28 +35,44 @@ def environment(*folders: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def shell() -> Shell:
+def shell() -> Iterator[Shell]:
     """Run `manyheads` with arguments in a process of its own."""
+    with Warm(environment()) as warm:
 
-    def run(
-        *arguments: object,
-        cwd: Path | None = None,
-        stdin: bytes = b"",
-        before: Sequence[Path] = (),
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "manyheads", *map(str, arguments)],
-            cwd=cwd,
-            input=stdin,
-            capture_output=True,
-            env=environment(*before),
-            timeout=300,
-        )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
+        def run(
+            *arguments: object,
+            cwd: Path | None = None,
+            stdin: bytes = b"",
+            before: Sequence[Path] = (),
+        ) -> subprocess.CompletedProcess[str]:
+            if before:  # modules that are to be missing, or others, must not be there already
+                return run_cold(*arguments, cwd=cwd, stdin=stdin, before=before)
+            return warm.run(list(map(str, arguments)), cwd, stdin, environment())
 
-    return run
+        yield run
+
+
+@pytest.fixture(scope="session")
+def cold_shell() -> Shell:
+    """Run `manyheads` with arguments in a process that has imported nothing before."""
+    return run_cold
+
+
+def run_cold(
+    *arguments: object, cwd: Path | None = None, stdin: bytes = b"", before: Sequence[Path] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Start `manyheads` with arguments, and with modules in the folders `before` all others."""
+    done = subprocess.run(
+        [sys.executable, "-m", "manyheads", *map(str, arguments)],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        env=environment(*before),
+        timeout=300,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
 
 
 def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:

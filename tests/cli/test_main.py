@@ -19,7 +19,7 @@ HELP_SECONDS = 0.5
 SLOW_MACHINE = 2
 
 
-def test_help_answers_at_once(shell):
+def test_help_answers_at_once(cold_shell):
     """Measured as time on the processor, which does not depend on what else the machine does."""
 
     def spent() -> float:
@@ -29,7 +29,7 @@ def test_help_answers_at_once(shell):
     seconds = []
     for _ in range(5):
         before = spent()
-        assert shell("--help").returncode == 0
+        assert cold_shell("--help").returncode == 0
         seconds.append(spent() - before)
     assert 0 < statistics.median(seconds) < HELP_SECONDS * SLOW_MACHINE
 
