@@ -21,12 +21,13 @@ def test_a_run_is_repeated_to_the_same_bits(shell, table, scratch, tmp_path):
 
 
 def test_other_data_are_refused_and_moved_ones_found(shell, table, scratch, tmp_path):
-    first = tmp_path / "first"
+    first, moved = tmp_path / "first", tmp_path / "moved.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table = tmp_path / "table.csv"  # other tests read the one that all share
+    for path in (table, moved):
+        path.write_text("".join(lines), encoding="utf-8")
     done = shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
     assert done.returncode == 0, done.stderr
-    moved = tmp_path / "moved.csv"
-    moved.write_bytes(table.read_bytes())
-    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join(lines[:-1]), encoding="utf-8")
     done = shell("repeat", first, "--out", tmp_path / "second", "--quiet")
     assert done.returncode == 2
