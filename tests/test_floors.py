@@ -55,7 +55,7 @@ PEERS = (
 )
 # Modules that come with a declared dependency under other names, or that offer a convenience where
 # they happen to be installed.
-COMPANIONS = {"sklearn", "PIL", "zmq", "pydantic_core", "yaml", "opentelemetry"}
+COMPANIONS = {"sklearn", "PIL", "zmq", "pydantic_core", "yaml", "opentelemetry", "mlflow"}
 # pydantic and typer pass fields and options as keywords, and refuse those that they do not know; a
 # wrapper has the parameters of what it wraps.
 STRICT_KEYWORDS = {

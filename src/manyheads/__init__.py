@@ -89,9 +89,12 @@ if TYPE_CHECKING:
     )
     from manyheads.train import (
         Learner,
+        MLflow,
         RangeTest,
         RateProbes,
         Recipe,
+        TensorBoard,
+        WandB,
         back_translated,
         cross_validate,
         mine_negatives,
@@ -172,9 +175,12 @@ __getattr__, __dir__ = lazy(
         ),
         "manyheads.train": (
             "Learner",
+            "MLflow",
             "RangeTest",
             "RateProbes",
             "Recipe",
+            "TensorBoard",
+            "WandB",
             "back_translated",
             "cross_validate",
             "mine_negatives",

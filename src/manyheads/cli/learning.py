@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from manyheads.data import Dataset
     from manyheads.hub.scratch import Blueprint
     from manyheads.text import Cleaning
-    from manyheads.train import Learner, Recipe
+    from manyheads.train import Learner, Recipe, Tracker
 
 SCRATCH = "scratch"
 _USUAL_SHARE = "0.1"  # of the rows, to validate on
@@ -151,7 +152,14 @@ class Setup:
     assignments: options.Assignments = None
     device: options.Device = None
 
-    def learner(self, dataset: Dataset, *, folder: Path | None = None, quiet: bool) -> Learner:
+    def learner(
+        self,
+        dataset: Dataset,
+        *,
+        folder: Path | None = None,
+        quiet: bool,
+        trackers: Sequence[Tracker] = (),
+    ) -> Learner:
         """Return the learner; raises what is wrong with the data before torch is imported."""
         from manyheads.train import Learner
 
@@ -165,6 +173,7 @@ class Setup:
             folder=folder,
             device=device_of(self.device),
             quiet=quiet,
+            trackers=trackers,
         )
 
     @property

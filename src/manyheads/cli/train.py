@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +14,14 @@ from manyheads.cli.facts import facts_of
 from manyheads.cli.heads_file import HeadsData
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
+from manyheads.cli.track import Track, trackers_of
 from manyheads.cli.trials import Repeats, Several
 from manyheads.cli.unfold import unfolded
 from manyheads.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
     from manyheads.data import Dataset
-    from manyheads.train import Evaluation, Learner, RunReport
+    from manyheads.train import Evaluation, Learner, RunReport, Tracker
 
 Out = Annotated[
     Path | None,
@@ -47,6 +48,7 @@ def train(
     out: Out = None,
     resume: Resume = False,
     plan: Plan = False,
+    track: Track = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -77,7 +79,17 @@ def train(
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
         return
-    trained(labelled, held_out, setup, repeats, out, resume=resume, quiet=quiet, as_json=as_json)
+    trained(
+        labelled,
+        held_out,
+        setup,
+        repeats,
+        out,
+        resume=resume,
+        quiet=quiet,
+        as_json=as_json,
+        trackers=trackers_of(track or (), kept=out is not None),
+    )
 
 
 def trained(
@@ -90,6 +102,7 @@ def trained(
     resume: bool,
     quiet: bool,
     as_json: bool,
+    trackers: Sequence[Tracker] = (),
     inspect: Callable[[Dataset], None] = lambda _: None,
 ) -> None:
     """Do what `train` says; `inspect` is shown the data before a model is opened."""
@@ -113,12 +126,12 @@ def trained(
             "--folds and --seeds deal out the rows of one table; leave them out for heads"
         )
     if repeats.are_wanted:
-        several = Several(setup, repeats, dataset, folder, quiet)
+        several = Several(setup, repeats, dataset, folder, trackers, quiet)
         several.train(arguments, resume=resume, as_json=as_json)
         return
     with learning.busy("reading", quiet):
         runs_in = None if folder is None else folder.run
-        learner = setup.learner(dataset, folder=runs_in, quiet=quiet)
+        learner = setup.learner(dataset, folder=runs_in, quiet=quiet, trackers=trackers)
         learner.rehearse()
     if folder is not None and resume:
         resume = folder.can_resume(arguments, learner.recipe.to_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manyheads.data import Dataset
-    from manyheads.train import Recipe, Trials
+    from manyheads.train import Recipe, Tracker, Trials
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Several:
     repeats: Repeats
     data: Dataset
     folder: RunFolder | None
+    trackers: Sequence[Tracker]
     quiet: bool
 
     def train(self, arguments: dict[str, Any], *, resume: bool, as_json: bool) -> None:
@@ -93,6 +95,7 @@ class Several:
             device=learning.device_of(setup.device),
             quiet=self.quiet,
             resume=resume,
+            trackers=self.trackers,
         )
         notice(self.data.summary(), self.quiet)
         if repeats.folds is not None:

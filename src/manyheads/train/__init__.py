@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         Linear,
         OneCycle,
     )
+    from manyheads.train.trackers import MLflow, TensorBoard, WandB
+    from manyheads.train.tracking import Tracker
     from manyheads.train.trials import Trials
 
 __all__ = [
@@ -43,13 +45,17 @@ __all__ = [
     "InverseSquareRoot",
     "Learner",
     "Linear",
+    "MLflow",
     "OneCycle",
     "RangeTest",
     "RateProbes",
     "Recipe",
     "RunReport",
     "Step",
+    "TensorBoard",
+    "Tracker",
     "Trials",
+    "WandB",
     "back_translated",
     "cross_validate",
     "mine_negatives",
@@ -80,6 +86,8 @@ __getattr__, __dir__ = lazy(
             "Linear",
             "OneCycle",
         ),
+        "manyheads.train.trackers": ("MLflow", "TensorBoard", "WandB"),
+        "manyheads.train.tracking": ("Tracker",),
         "manyheads.train.trials": ("Trials",),
     },
 )

@@ -40,7 +40,8 @@ from manyheads.train.learner import Learner
 from manyheads.train.out_of_fold import RECORDS, answered, gather, json_bytes, write_records
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
-from manyheads.train.report import Evaluation, evaluate, evaluate_predictor
+from manyheads.train.report import evaluate, evaluate_predictor
+from manyheads.train.tracking import Tracker
 from manyheads.train.trials import Trial, Trials
 
 RUN, TRIAL = "run", "trial.json"
@@ -60,6 +61,7 @@ def cross_validate(
     device: torch.device | str | None = None,
     quiet: bool = False,
     resume: bool = False,
+    trackers: Sequence[Tracker] = (),
 ) -> Trials:
     """Train once for each fold, on all others, and judge each model by the rows of its fold.
 
@@ -79,7 +81,7 @@ def cross_validate(
     knowing = _knowing(task, rows)
     if isinstance(model, Blueprint):
         model = _SameTokenizer(model, task.corpus(cleaned(rows.columns, cleaning)))
-    series = _Series(model, knowing, data.test, cleaning, device, quiet)
+    series = _Series(model, knowing, data.test, cleaning, device, quiet, tuple(trackers))
     plan = [_Planned(f"fold-{number}", part, recipe) for number, part in enumerate(sets, 1)]
     title = f"{folds} folds of {len(rows):,} rows of {rows.source}: each is judged by other rows"
     return series.run(plan, title, folder, resume)
@@ -97,6 +99,7 @@ def repeat_seeds(
     device: torch.device | str | None = None,
     quiet: bool = False,
     resume: bool = False,
+    trackers: Sequence[Tracker] = (),
 ) -> Trials:
     """Train from several seeds, the recipe's and those after it, and judge on the held-out split.
 
@@ -108,7 +111,8 @@ def repeat_seeds(
     if (common := data.test or data.valid) is None:
         raise DataError("there is no test or validation split; read the data with valid=0.1")
     recipe = recipe or Recipe()
-    series = _Series(model, task, common, cleaning or Cleaning(), device, quiet)
+    usual = cleaning or Cleaning()
+    series = _Series(model, task, common, usual, device, quiet, tuple(trackers))
     plan = [
         _Planned(f"seed-{seed}", data, Recipe(**{**dict(recipe), "seed": seed}), is_fold=False)
         for seed in range(recipe.seed, recipe.seed + seeds)
@@ -149,6 +153,7 @@ class _Series:
     cleaning: Cleaning
     device: torch.device | str | None
     quiet: bool
+    trackers: tuple[Tracker, ...]
 
     def run(
         self, plan: Sequence[_Planned], title: str, folder: str | Path | None, resume: bool
@@ -193,6 +198,7 @@ class _Series:
             folder=home / RUN,
             device=self.device,
             quiet=self.quiet,
+            trackers=self.trackers,
         )
         learner.rehearse()
         learner.fit(resume=resume)
@@ -247,7 +253,7 @@ class _Series:
         together.save_around(home, names)
         scores = None
         if self.common is not None:
-            scores = _numbers(evaluate_predictor(together, self.common, reporter))
+            scores = evaluate_predictor(together, self.common, reporter).numbers()
         return replace(found, ensemble=together, ensemble_scores=scores)
 
 
@@ -277,11 +283,7 @@ def _scores(learner: Learner, split: Split) -> dict[str, float]:
     """Return what a model that was trained reaches on any split."""
     samples = learner.task.read(learner.reader, split.columns, split.describe)
     parts = (learner.task, learner.model, learner.reader, samples, split, learner.reporter)
-    return _numbers(evaluate(*parts, "evaluating")[1])
-
-
-def _numbers(evaluation: Evaluation) -> dict[str, float]:
-    return {"loss": evaluation.loss, **evaluation.scores.numbers()}
+    return evaluate(*parts, "evaluating")[1].numbers()
 
 
 def _named(split: Split) -> str:

@@ -32,6 +32,7 @@ from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.settings import Gradual, Steps
 from manyheads.train.state import TrainingState, below
+from manyheads.train.tracking import Tracked
 
 _AVERAGE = "average."
 _BEST = "best."
@@ -45,7 +46,7 @@ class Fitting:
     """A run over `examples`; `validate`, where given, scores the model after each epoch.
 
     `begin` is called before the first step of a run that is not resumed. `reader` is what the task
-    has read the examples with.
+    has read the examples with, `tracked` is told what happens.
     """
 
     model: nn.Module
@@ -58,6 +59,7 @@ class Fitting:
     describe: Callable[[int], str] = "example {}".format
     begin: Callable[[], None] = lambda: None
     reader: Any = None
+    tracked: Tracked = field(default_factory=Tracked)
 
     def __post_init__(self) -> None:
         self.epochs = epochs_of(self.task, self.examples, self.recipe)
@@ -79,7 +81,11 @@ class Fitting:
         With `resume` the newest checkpoint is the beginning, where there is one.
         """
         self._begin(resume)
-        with self.reporter.steps(self.epochs.total_steps, len(self.history.steps)) as show:
+        done = len(self.history.steps)
+        with (
+            self.tracked.training(self.history),
+            self.reporter.steps(self.epochs.total_steps, done) as show,
+        ):
             for epoch in range(len(self.epochs.starts) - 1):
                 if len(self.history.validations) > epoch or self._finished(epoch):
                     continue
@@ -139,6 +145,7 @@ class Fitting:
             if self.average is not None:
                 self.average.update(step.number, ends_epoch=step.number == last)
             show(step)
+            self.tracked.step(step)
             self._save_when_due(step.number)
 
     def first_batches(self, steps: int) -> Iterator[list[Minibatch]]:
@@ -178,7 +185,9 @@ class Fitting:
                 f"metric={self.metric!r} is no score of this task; choose one of "
                 f"{', '.join(scores)}"
             )
-        self.history.validations.append(Validation(len(self.history.steps), scores))
+        validation = Validation(len(self.history.steps), scores)
+        self.history.validations.append(validation)
+        self.tracked.validation(validation)
         is_best = self.history.best(self.metric) == epoch
         if is_best:
             self.best = {n: t.detach().clone() for n, t in self.model.state_dict().items()}

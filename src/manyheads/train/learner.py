@@ -4,62 +4,55 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from manyheads.data import Dataset, Split
+from manyheads.data import Dataset
 from manyheads.data.check_texts import refuse_broken_texts
 from manyheads.data.joined import joined
-from manyheads.errors import DataError, RecipeError
+from manyheads.errors import RecipeError
 from manyheads.hub import Pretrained, load_model
 from manyheads.hub.scratch import Blueprint
 from manyheads.predict import predictor_of
-from manyheads.tasks import Judgement, Reading, Sample, Task, Trainable, Tunable, TwoStage
+from manyheads.tasks import Reading, Sample, Task, Trainable, Tunable, TwoStage
 from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, set_dropout, whole
-from manyheads.train.analysis import Analysis, analyse
-from manyheads.train.card import write_card
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.early_stopping import EarlyStopping
+from manyheads.train.examined import Examined
 from manyheads.train.fitting import Fitting
-from manyheads.train.hard_rows import HardRow, hardest_rows
 from manyheads.train.history import History
-from manyheads.train.label_errors import LabelError, find_label_errors
 from manyheads.train.lr_finder import LearningRates, RangeTest, range_test
 from manyheads.train.lr_probes import ProbedRates, RateProbes, Search, probe_rates
 from manyheads.train.memory import fit_into, plan_memory
 from manyheads.train.memory_plan import MemoryPlan
-from manyheads.train.page import write_page
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe, changed
-from manyheads.train.report import Evaluation, Running, Truncated, evaluate
+from manyheads.train.report import Running
 from manyheads.train.run_report import (
-    RunReport,
     describe_model,
-    draw_history,
-    inspect_data,
-    suspect_labels,
 )
 from manyheads.train.schedule import Constant, OneCycle
 from manyheads.train.settings import Activations
-from manyheads.train.slices import ExtraColumns
+from manyheads.train.tracking import RunFacts, Tracked, Tracker
 
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_STOPPING = EarlyStopping(patience=3)
 
 
-class Learner:
+class Learner(Examined):
     """Trains `model` for `task` on `data` as `recipe` says.
 
     `model` is a reference (folder, `package:NAME/PATH`, Hub id), an opened model, or the blueprint
     of one from scratch. For `ManyHeads`, `data` holds a data set for each head, by its name.
     `cleaning` is applied to every text, in training and in the predictor alike. With `folder`, the
-    run keeps checkpoints there and can be resumed.
+    run keeps checkpoints there and can be resumed. `trackers`, such as `TensorBoard`, are told what
+    happens in it.
 
     Raises `DataError` for labels that the task cannot learn, and what opening the model raises.
     """
@@ -75,6 +68,7 @@ class Learner:
         folder: str | Path | None = None,
         device: torch.device | str | None = None,
         quiet: bool = False,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.data = data = data if isinstance(data, Dataset) else joined(data)
         self.recipe = self.last_recipe = recipe or Recipe()
@@ -91,6 +85,7 @@ class Learner:
             # The features of an untrained body are not worth reading.
             self.recipe = self.last_recipe = changed(self.recipe, {"probe_examples": 0})
         self.reporter = Reporter(quiet)
+        self.trackers, self.tracked = tuple(trackers), Tracked()
         self.history = History()
         if self.recipe.threads is not None:
             torch.set_num_threads(self.recipe.threads)
@@ -180,75 +175,7 @@ class Learner:
 
     def plan(self) -> MemoryPlan:
         """Predict how much memory `fit` will take at its peak, and by what."""
-        return plan_memory(self._fitting(self.recipe), self.recipe.memory)
-
-    def evaluate(self, split: str | None = None, *, baseline: bool = True) -> Evaluation:
-        """Score the model on a split (test, else valid), with a baseline of its task beside it."""
-        chosen = self._split(split)
-        _, evaluation = self._judge(chosen, "evaluating")
-        return self._with_baseline(evaluation, chosen) if baseline else evaluation
-
-    def rehearse(self) -> None:
-        """Raise now what `evaluate` would after a long run: `MissingExtra` for what it takes."""
-        for split in self.data.splits():
-            if split.name != "train":
-                self.task.rehearsal(split.columns)
-
-    def top_losses(self, n: int = 10, split: str | None = None) -> list[HardRow]:
-        """Return the `n` rows that the model finds hardest, hardest first: often wrong labels."""
-        chosen = self._split(split)
-        judgement, _ = self._judge(chosen, "looking for the top losses")
-        return hardest_rows(judgement, chosen, n)
-
-    def analyse(self, split: str | None = None, columns: ExtraColumns = ()) -> Analysis:
-        """Say what goes wrong on a split: confusions, slices where the score is low, hardest rows.
-
-        `columns` are further ones to slice by: names in the split's source, or, for a dataframe, a
-        mapping from names to the values of each row. Raises `DataError` for those not there.
-        """
-        chosen = self._split(split)
-        judgement, _ = self._judge(chosen, "analysing")
-        return analyse(self.task, judgement, chosen, columns)
-
-    def label_errors(self, n: int = 20, *, most_rows: int = 20_000) -> list[LabelError]:
-        """Return up to `n` training rows whose label is probably wrong, the surest first.
-
-        They are found by confident learning (Northcutt et al. 2021) over what a bag of words says
-        of rows that it has not seen. Of more than `most_rows` rows, so many are drawn. Raises
-        `RecipeError` for tasks without one label per row, `MissingExtra` without cleanlab.
-        """
-        task, train = self.task, self.data.train
-        return find_label_errors(task, train, self.cleaning, most_rows, self.recipe.seed)[:n]
-
-    def report(self, columns: ExtraColumns = ()) -> RunReport:
-        """Return all that is to be said of the run; the held-out split is judged once for it."""
-        held_out = self.data.test or self.data.valid
-        evaluation = analysis = None
-        if held_out is not None:
-            judgement, alone = self._judge(held_out, "evaluating")
-            evaluation = self._with_baseline(alone, held_out)
-            analysis = analyse(self.task, judgement, held_out, columns)
-        return RunReport(
-            task=self.task,
-            model=self.facts,
-            data=self.data,
-            cleaning=self.cleaning,
-            recipe=self.last_recipe,
-            history=self.history,
-            truncated=self.truncated(),
-            evaluation=evaluation,
-            analysis=analysis,
-            findings=inspect_data(self.data),
-            suspects=suspect_labels(self.task, self.data.train, self.cleaning, self.recipe.seed),
-        )
-
-    def write_report(self, path: str | Path, columns: ExtraColumns = ()) -> Path:
-        """Write what is to be said of the run as one page of HTML that needs nothing else."""
-        return write_page(self.report(columns), Path(path))
-
-    def write_card(self, folder: str | Path) -> Path | None:
-        """Write a model card for the Hub as README.md; None where there is one of somebody else."""
-        return write_card(self.report(), Path(folder))
+        return plan_memory(self._fitting(self.recipe, Tracked()), self.recipe.memory)
 
     def predictor(self) -> Any:
         """Return the model with its task, ready to be called and saved; it is a copy.
@@ -257,22 +184,10 @@ class Learner:
         """
         return predictor_of(self.task, whole(self.model), self.reader, self.pretrained)
 
-    def draw_history(self, path: str | Path) -> Path:
-        """Save the training curve as a picture."""
-        draw_history(self.history, self.recipe.metric or self.task.metric, Path(path))
-        return Path(path)
-
     def clear_checkpoints(self) -> None:
         """Delete the checkpoints in `folder`; what was trained is not touched."""
         if (store := self._store()) is not None:
             store.clear()
-
-    def truncated(self) -> dict[str, Truncated]:
-        """Return, by split, how many texts and tokens the maximum length cuts."""
-        return {
-            name: Truncated.of([text for sample in samples for text in sample.texts])
-            for name, samples in self.examples.items()
-        }
 
     def _open(self, model: str | Path | Pretrained | Blueprint, cleaning: Cleaning) -> Pretrained:
         if isinstance(model, Pretrained):
@@ -290,7 +205,8 @@ class Learner:
         for name, cut in self.truncated().items():
             if cut.rows:
                 self.reporter.say(f"{name:<5}  {cut}")
-        fitting = self._fitting(recipe)
+        self.tracked = Tracked(self.trackers, self._run_facts(recipe))
+        fitting = self._fitting(recipe, self.tracked)
         if recipe.memory is not None:
             self.reporter.say(fit_into(fitting, recipe.memory).line)
         try:
@@ -302,7 +218,7 @@ class Learner:
         self._tune()
         return self.history
 
-    def _fitting(self, recipe: Recipe) -> Fitting:
+    def _fitting(self, recipe: Recipe, tracked: Tracked) -> Fitting:
         return Fitting(
             self.model,
             *self._lessons(),
@@ -313,6 +229,7 @@ class Learner:
             describe=self.data.train.describe,
             begin=partial(self._begin, recipe) if self._is_fresh else lambda: None,
             reader=self.reader,
+            tracked=tracked,
         )
 
     def _lessons(self) -> tuple[Trainable, Sequence[Sample]]:
@@ -329,11 +246,20 @@ class Learner:
             self.task.complete(self.model.eval(), self.examples["train"], run)
 
     def _find_lr(self, recipe: Recipe, search: Search) -> ProbedRates | LearningRates:
-        fitting = self._fitting(recipe)
+        fitting = self._fitting(recipe, Tracked())
         if isinstance(search, RangeTest):
             return range_test(fitting, search)
         learns_it = fitting.task is self.task  # else the validation split holds nothing of the kind
         return probe_rates(fitting, self.examples.get("valid", ()) if learns_it else (), search)
+
+    def _run_facts(self, recipe: Recipe) -> RunFacts:
+        return RunFacts(
+            task=self.task.name,
+            model=asdict(self.facts),
+            recipe=recipe.to_json(),
+            rows={split.name: len(split) for split in self.data.splits()},
+            folder=self.folder,
+        )
 
     def _tune(self) -> None:
         """Choose the rule that the task decides by, where it has one, on the validation split."""
@@ -372,29 +298,3 @@ class Learner:
         self._complete()
         judgement, _ = self._judge(self.data.valid, "validating", self.task.in_training())
         return {"loss": judgement.loss, **judgement.scores.numbers()}
-
-    def _judge(
-        self, split: Split, doing: str, task: Task | None = None
-    ) -> tuple[Judgement, Evaluation]:
-        samples, task = self.examples[split.name], task or self.task
-        return evaluate(task, self.model, self.reader, samples, split, self.reporter, doing)
-
-    def _with_baseline(self, evaluation: Evaluation, split: Split) -> Evaluation:
-        if split.name == "train":
-            return evaluation
-        beside = self.task.baseline(self.data.train.columns, split.columns, self.cleaning)
-        if beside is None:
-            return evaluation
-        return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
-
-    def _split(self, name: str | None) -> Split:
-        splits = {split.name: split for split in self.data.splits()}
-        if name is None:
-            name = next((one for one in ("test", "valid") if one in splits), None)
-            if name is None:
-                raise DataError(
-                    "there is no test or validation split; read the data with valid=0.1"
-                )
-        if name not in splits:
-            raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
-        return splits[name]

@@ -83,6 +83,10 @@ class Evaluation:
             parts.append(f"Truncation: {self.truncated}.")
         return as_text(*parts)
 
+    def numbers(self) -> dict[str, float]:
+        """Return the loss, and every score that is one number, by name."""
+        return {"loss": self.loss, **self.scores.numbers()}
+
     def _summary(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
         table.add_column("")
