@@ -28,8 +28,8 @@ class Stopping(Reporter):
         self.during = during
 
     @contextmanager
-    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
-        def show(step: Step) -> None:
+    def steps(self, total: int, done: int) -> Iterator[Callable[[Step, float], None]]:
+        def show(step: Step, left: float) -> None:
             if step.number == self.at:
                 raise Stopped
 

@@ -77,8 +77,8 @@ class Watching(Reporter):
         self.look = look
 
     @contextmanager
-    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
-        yield lambda step: self.look()
+    def steps(self, total: int, done: int) -> Iterator[Callable[[Step, float], None]]:
+        yield lambda step, left: self.look()
 
 
 def is_at(model: TaskModel, weights: dict[str, torch.Tensor]) -> bool:

@@ -9,7 +9,7 @@ import typer
 
 from manyheads.bench.routes import Route
 from manyheads.cli import options
-from manyheads.cli.learning import busy
+from manyheads.cli.opening import busy
 from manyheads.cli.output import show
 from manyheads.errors import ConfigError
 

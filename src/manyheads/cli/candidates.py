@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli.learning import device_of
+from manyheads.cli.opening import device_of
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:

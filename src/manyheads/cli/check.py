@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli import learning, options
+from manyheads.cli.opening import busy
 from manyheads.cli.output import show
 from manyheads.cli.unfold import unfolded
 
@@ -36,7 +37,7 @@ def check(
     pairs that are copies or do not fit, a mix of languages, and what a maximum length would cut;
     with row numbers and remedies.
     """
-    with learning.busy("reading", quiet=False):
+    with busy("reading", quiet=False):
         from manyheads import data as tables
 
         dataset = labelled.read(held_out, keep_empty=True)

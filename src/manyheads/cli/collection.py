@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options, tables
+from manyheads.cli import options, tables
+from manyheads.cli.opening import busy, opened_as
 from manyheads.cli.output import notice
 from manyheads.errors import DataError
 
@@ -60,11 +61,11 @@ class Collection:
         self, texts: int, quiet: bool
     ) -> Iterator[tuple[Embedder, Callable[[int], None]]]:
         """Open the model, and show a bar over so many texts; raises `ConfigError`."""
-        with learning.busy("opening the model", quiet):
+        with busy("opening the model", quiet):
             from manyheads.predict import Embedder
             from manyheads.train.progress import Reporter
 
             otherwise = "makes no vectors; choose a folder of sentence-transformers"
-            embedder = learning.opened_as(Embedder, self.model, self.device, otherwise)
+            embedder = opened_as(Embedder, self.model, self.device, otherwise)
         with Reporter(quiet).rows("encoding", texts) as advance:
             yield embedder, advance

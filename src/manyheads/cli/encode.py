@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options, tables
+from manyheads.cli import options, tables
+from manyheads.cli.opening import busy, opened_as
 from manyheads.cli.output import Interrupted, notice, show
 from manyheads.cli.unfold import unfolded
 from manyheads.client.wire import Truncate
@@ -101,12 +102,12 @@ class Engine:
 
     def _local(self, quiet: bool) -> Encoder:
         assert self.model is not None
-        with learning.busy("opening the model", quiet):
+        with busy("opening the model", quiet):
             from manyheads.bulk import LocalEncoder
             from manyheads.predict import Embedder
 
             otherwise = "makes no vectors; choose a folder of sentence-transformers"
-            embedder = learning.opened_as(Embedder, self.model, self.device, otherwise)
+            embedder = opened_as(Embedder, self.model, self.device, otherwise)
             return LocalEncoder(
                 embedder,
                 self.model,

@@ -10,6 +10,7 @@ import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.candidates import Candidates
+from manyheads.cli.opening import busy, device_of
 from manyheads.cli.output import show
 from manyheads.cli.tables import require_place
 from manyheads.cli.unfold import unfolded
@@ -52,7 +53,7 @@ def evaluate(
     as_json: options.Json = False,
 ) -> None:
     """Score a saved predictor on labelled texts or images, texts with targets, pairs, or text."""
-    with learning.busy("reading", quiet):
+    with busy("reading", quiet):
         from manyheads.predict import ImagePredictor, load, task_of
         from manyheads.train.progress import Reporter
         from manyheads.train.report import judge_predictor
@@ -65,7 +66,7 @@ def evaluate(
             raise DataError("--slice is for the page; give --report FILE.html too")
         opened = candidates.opened(predictor, device)
         if opened is None:
-            opened = load(predictor, device=learning.device_of(device))
+            opened = load(predictor, device=device_of(device))
         if isinstance(opened, Generator):
             raise ConfigError(
                 f"{predictor} is a model for {task_of(opened)}, which has no task to be scored on; "

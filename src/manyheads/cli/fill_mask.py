@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads.cli import answers, options
-from manyheads.cli.learning import busy, opened_as
+from manyheads.cli.opening import busy, opened_as
 from manyheads.cli.unfold import unfolded
 from manyheads.cli.writing import Texts
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads.cli import learning, options
+from manyheads.cli.opening import busy
 from manyheads.cli.output import notice, show
 from manyheads.cli.unfold import unfolded
 from manyheads.errors import RecipeError
@@ -46,7 +47,7 @@ def find_lr(
 ) -> None:
     """Suggest a learning rate after short runs that are judged on held-out rows."""
     search = _search(share, steps, ranged=range_test)
-    with learning.busy("reading", quiet):
+    with busy("reading", quiet):
         learner = setup.learner(labelled.read(held_out, images=setup.reads_images), quiet=quiet)
     found = learner.find_lr(search)
     if plot is not None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import options
+from manyheads.cli.opening import busy, device_of
 from manyheads.cli.output import Interrupted, notice, show
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def index(
     """
     from manyheads.train.progress import Reporter
 
-    with learning.busy("opening the model", quiet):
+    with busy("opening the model", quiet):
         library = _opened(out, model, tokens, overlap, device)
     reporter = Reporter(quiet)
     try:
@@ -118,7 +119,7 @@ def _opened(
     from manyheads.library import Library, Passages
     from manyheads.library.store import MANIFEST
 
-    chosen = learning.device_of(device)
+    chosen = device_of(device)
     if (out / MANIFEST).exists():
         if tokens is not None or overlap is not None:
             raise ConfigError(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
 from manyheads.cli.kinds import (
@@ -18,6 +17,7 @@ from manyheads.cli.kinds import (
     usual_kind,
     writing_task,
 )
+from manyheads.cli.opening import device_of
 from manyheads.cli.options import Clean, TaskKind
 from manyheads.errors import ConfigError, DataError, RecipeError
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SCRATCH = "scratch"
 _USUAL_SHARE = "0.1"  # of the rows, to validate on
-Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True)
@@ -354,47 +353,6 @@ class Setup:
         for option, (value, kinds) in owners.items():
             if value is not None and kind not in kinds:
                 raise RecipeError(f"{option} is for {', '.join(kinds)}; leave it out for {kind}")
-
-
-def device_of(name: str | None) -> str:
-    """Return the device of that name, or the fastest one.
-
-    Raises `ConfigError` where this machine has no such device.
-    """
-    import torch
-
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError):
-        there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise ConfigError(
-            f"this machine has no device {name!r}; choose one of {', '.join(there)}"
-        ) from None
-    return name
-
-
-def opened_as(kind: type[Opened], reference: str, device: str | None, otherwise: str) -> Opened:
-    """Return the model of a reference, if it is of that kind.
-
-    Raises `ConfigError` for one that answers something else; `otherwise` says what it does not.
-    """
-    from manyheads.predict import load, task_of
-
-    opened = load(reference, device=device_of(device))
-    if not isinstance(opened, kind):
-        raise ConfigError(f"{reference} is a model for {task_of(opened)}, which {otherwise}")
-    return opened
-
-
-def busy(what: str, quiet: bool) -> AbstractContextManager[object]:
-    """Show on a terminal what goes on while nothing else is shown."""
-    if quiet:
-        return nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(f"{what} …")
 
 
 def _share_or_source(value: str | None) -> float | str | None:

@@ -12,7 +12,7 @@ import typer
 
 from manyheads.cli import options, tables
 from manyheads.cli.candidates import Candidates
-from manyheads.cli.learning import opened_as
+from manyheads.cli.opening import opened_as
 from manyheads.cli.output import notice, show
 from manyheads.cli.predict_heads import documents_of, rows_of, shown, with_heads
 from manyheads.cli.unfold import unfolded

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli import options, tables
-from manyheads.cli.learning import device_of
+from manyheads.cli.opening import device_of
 from manyheads.cli.output import notice, show
 from manyheads.errors import DataError
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import options
+from manyheads.cli.opening import device_of, opened_as
 from manyheads.cli.output import show
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def search(
     """
     from manyheads.library import Library
 
-    opened = Library.open(library, embedder=model, device=learning.device_of(device))
+    opened = Library.open(library, embedder=model, device=device_of(device))
     found = opened.search(query, n=n, mode=by.mode)
     lines = "\n".join(map(_passage, found)) or "(nothing found)"
     show(lines, {"passages": [asdict(one) for one in found]}, as_json)
@@ -113,8 +114,8 @@ def ask(
     from manyheads.library import Library
     from manyheads.predict import Answerer
 
-    opened = Library.open(library, embedder=model, device=learning.device_of(device))
-    reader = learning.opened_as(Answerer, answerer, device, "finds no answers in texts")
+    opened = Library.open(library, embedder=model, device=device_of(device))
+    reader = opened_as(Answerer, answerer, device, "finds no answers in texts")
     found = opened.ask(question, reader, n=n, mode=by.mode)[:answers]
     lines = "\n".join(map(_answer, found)) or "(no answer)"
     show(lines, {"answers": [asdict(one) for one in found]}, as_json)

@@ -11,7 +11,7 @@ import typer
 
 from manyheads.cli import learning, options
 from manyheads.cli.facts import facts_of
-from manyheads.cli.heads_file import HeadsData
+from manyheads.cli.opening import busy
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.cli.track import Track, trackers_of
@@ -37,6 +37,9 @@ Plan = Annotated[
     bool,
     typer.Option("--plan", help="Only say how much memory training would take, and by what."),
 ]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Say how long it would take, and train nothing.")
+]
 
 
 @unfolded
@@ -49,6 +52,7 @@ def train(
     resume: Resume = False,
     plan: Plan = False,
     track: Track = None,
+    estimate: Estimate = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -74,7 +78,7 @@ def train(
     same command and --resume.
     """
     if plan:
-        with learning.busy("reading", quiet):
+        with busy("reading", quiet):
             dataset = labelled.read(held_out, images=setup.reads_images)
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
@@ -89,6 +93,7 @@ def train(
         quiet=quiet,
         as_json=as_json,
         trackers=trackers_of(track or (), kept=out is not None),
+        estimate=estimate,
     )
 
 
@@ -103,15 +108,18 @@ def trained(
     quiet: bool,
     as_json: bool,
     trackers: Sequence[Tracker] = (),
+    estimate: bool = False,
     inspect: Callable[[Dataset], None] = lambda _: None,
 ) -> None:
     """Do what `train` says; `inspect` is shown the data before a model is opened."""
+    from manyheads.cli.heads_file import HeadsData
+
     folder = None if out is None else RunFolder(out)
     if folder is not None:
         folder.require_ours()
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
-    with learning.busy("reading", quiet):
+    with busy("reading", quiet):
         dataset = labelled.read(
             setup.held_out(held_out), images=setup.reads_images, together=setup.together
         )
@@ -120,19 +128,24 @@ def trained(
     arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
     arguments |= asdict(repeats)
     if isinstance(dataset, HeadsData):
+        if repeats.are_wanted:
+            raise DataError(
+                "--folds and --seeds deal out the rows of one table; leave them out for heads"
+            )
         arguments["lessons"] = dataset.arguments()
-    if repeats.are_wanted and isinstance(dataset, HeadsData):
-        raise DataError(
-            "--folds and --seeds deal out the rows of one table; leave them out for heads"
-        )
-    if repeats.are_wanted:
+    if repeats.are_wanted and not estimate:
         several = Several(setup, repeats, dataset, folder, trackers, quiet)
         several.train(arguments, resume=resume, as_json=as_json)
         return
-    with learning.busy("reading", quiet):
+    with busy("reading", quiet):
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet, trackers=trackers)
         learner.rehearse()
+    if estimate:
+        with busy("measuring", quiet):
+            found = learner.estimate()
+        show(f"{found}{repeats}", found.to_json() | {"runs": repeats.count}, as_json)
+        return
     if folder is not None and resume:
         resume = folder.can_resume(arguments, learner.recipe.to_json())
         if folder.progress is Progress.FINISHED:

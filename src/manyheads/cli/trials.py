@@ -12,6 +12,7 @@ import typer
 from manyheads.cli import learning
 from manyheads.cli.facts import facts_of
 from manyheads.cli.kinds import usual_kind
+from manyheads.cli.opening import device_of
 from manyheads.cli.output import notice, show
 from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.errors import RecipeError
@@ -48,6 +49,14 @@ class Repeats:
         if self.folds is not None and self.seeds is not None:
             raise RecipeError("--folds and --seeds are two ways to train several times; choose one")
         return self.folds is not None or self.seeds is not None
+
+    @property
+    def count(self) -> int:
+        """How many runs there are to be."""
+        return self.folds or self.seeds or 1
+
+    def __str__(self) -> str:
+        return f", each of {self.count} runs" if self.are_wanted else ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class Several:
             *(model, task, self.data, recipe),
             cleaning=setup.chosen_cleaning(),
             folder=out,
-            device=learning.device_of(setup.device),
+            device=device_of(setup.device),
             quiet=self.quiet,
             resume=resume,
             trackers=self.trackers,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options, tables
+from manyheads.cli import options, tables
 from manyheads.cli.answers import Read
+from manyheads.cli.opening import busy, device_of
 from manyheads.cli.output import notice
 from manyheads.errors import DataError, GenerationError
 
@@ -52,11 +53,11 @@ class Model:
 
     def open(self, quiet: bool) -> Generator:
         """Return the generator."""
-        with learning.busy("opening the model", quiet):
+        with busy("opening the model", quiet):
             from manyheads.generate import Lookup, Rounded
             from manyheads.writer import Generator
 
-            device = learning.device_of(self.device)
+            device = device_of(self.device)
             draft: Generator | Rounded | Lookup | None
             match self.draft:
                 case "rounded":

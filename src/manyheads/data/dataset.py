@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from manyheads.errors import DataError
 from manyheads.image import image_name
 
 _SHOWN_CLASSES = 12
@@ -119,6 +120,19 @@ class Dataset:
     def sets(self) -> Mapping[str, Dataset]:
         """Return the data sets that it is joined of, by their heads; "" is itself alone."""
         return {"": self}
+
+    def split(self, name: str | None = None) -> Split:
+        """Return a split by its name, the one to judge by without; raises `DataError`."""
+        splits = {split.name: split for split in self.splits()}
+        if name is None:
+            name = next((one for one in ("test", "valid") if one in splits), None)
+            if name is None:
+                raise DataError(
+                    "there is no test or validation split; read the data with valid=0.1"
+                )
+        if name not in splits:
+            raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
+        return splits[name]
 
     def fingerprint(self) -> dict[str, str]:
         """Return a checksum of all rows of each split."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data import Dataset, Split
-from manyheads.errors import DataError
 from manyheads.tasks import Judgement, Sample, Task
 from manyheads.text import Cleaning
 from manyheads.train.analysis import Analysis, analyse
@@ -52,7 +51,7 @@ class Examined:
 
     def evaluate(self, split: str | None = None, *, baseline: bool = True) -> Evaluation:
         """Score the model on a split (test, else valid), with a baseline of its task beside it."""
-        chosen = self._split(split)
+        chosen = self.data.split(split)
         _, evaluation = self._judge(chosen, "evaluating")
         self.tracked.evaluation(chosen.name, evaluation.numbers())
         return self._with_baseline(evaluation, chosen) if baseline else evaluation
@@ -65,7 +64,7 @@ class Examined:
 
     def top_losses(self, n: int = 10, split: str | None = None) -> list[HardRow]:
         """Return the `n` rows that the model finds hardest, hardest first: often wrong labels."""
-        chosen = self._split(split)
+        chosen = self.data.split(split)
         judgement, _ = self._judge(chosen, "looking for the top losses")
         return hardest_rows(judgement, chosen, n)
 
@@ -75,7 +74,7 @@ class Examined:
         `columns` are further ones to slice by: names in the split's source, or, for a dataframe, a
         mapping from names to the values of each row. Raises `DataError` for those not there.
         """
-        chosen = self._split(split)
+        chosen = self.data.split(split)
         judgement, _ = self._judge(chosen, "analysing")
         return analyse(self.task, judgement, chosen, columns)
 
@@ -145,15 +144,3 @@ class Examined:
         if beside is None:
             return evaluation
         return replace(evaluation, baseline_name=beside[0], baseline=beside[1])
-
-    def _split(self, name: str | None) -> Split:
-        splits = {split.name: split for split in self.data.splits()}
-        if name is None:
-            name = next((one for one in ("test", "valid") if one in splits), None)
-            if name is None:
-                raise DataError(
-                    "there is no test or validation split; read the data with valid=0.1"
-                )
-        if name not in splits:
-            raise DataError(f"there is no split {name!r}; there is {', '.join(splits)}")
-        return splits[name]

@@ -6,6 +6,7 @@ A run is a function of its weights, data and recipe. All that it needs to go on 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -26,6 +27,7 @@ from manyheads.train.epochs import epochs_of
 from manyheads.train.history import History, Validation
 from manyheads.train.loop import Plan, Step, train
 from manyheads.train.optim import build_optimizer, thaw
+from manyheads.train.pace import Pace
 from manyheads.train.portions import Portions
 from manyheads.train.precision import choose_precision
 from manyheads.train.progress import Reporter
@@ -60,6 +62,7 @@ class Fitting:
     begin: Callable[[], None] = lambda: None
     reader: Any = None
     tracked: Tracked = field(default_factory=Tracked)
+    validation_seconds: float = 0.0  # as expected before one was measured
 
     def __post_init__(self) -> None:
         self.epochs = epochs_of(self.task, self.examples, self.recipe)
@@ -82,6 +85,7 @@ class Fitting:
         """
         self._begin(resume)
         done = len(self.history.steps)
+        self.pace.begin(done, len(self.history.validations))
         with (
             self.tracked.training(self.history),
             self.reporter.steps(self.epochs.total_steps, done) as show,
@@ -123,7 +127,7 @@ class Fitting:
         done = len(self.history.steps)
         return self.validate is None and done >= self.epochs.starts[epoch + 1]
 
-    def _epoch(self, epoch: int, show: Callable[[Step], None]) -> None:
+    def _epoch(self, epoch: int, show: Callable[[Step, float], None]) -> None:
         if isinstance(self.recipe.adapt, Gradual):
             thaw(self.model, self.optimizer, epoch)
         first = len(self.history.steps)
@@ -144,7 +148,8 @@ class Fitting:
             self.history.steps.append(step)
             if self.average is not None:
                 self.average.update(step.number, ends_epoch=step.number == last)
-            show(step)
+            self.pace.end_update()
+            show(step, self.pace.left)
             self.tracked.step(step)
             self._save_when_due(step.number)
 
@@ -178,6 +183,7 @@ class Fitting:
         assert self.validate is not None
         with self.average.in_place() if self.average else nullcontext():
             self._keep_if_best(epoch, self.validate())
+        self.pace.end_validation()
 
     def _keep_if_best(self, epoch: int, scores: Mapping[str, float]) -> None:
         if self.metric not in scores:
@@ -243,6 +249,12 @@ class Fitting:
         if self.average is not None:
             self.average.restore(below(_AVERAGE, state.tensors))
         self.reporter.say(f"resumed after step {state.step} of {self.epochs.total_steps}")
+
+    @cached_property
+    def pace(self) -> Pace:
+        """The clock of the run."""
+        validations = 0 if self.validate is None else math.ceil(self.recipe.epochs)
+        return Pace(self.epochs.total_steps, validations, self.validation_seconds)
 
     @cached_property
     def _data(self) -> int:

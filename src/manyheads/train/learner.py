@@ -24,6 +24,7 @@ from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, set_dropout, whole
 from manyheads.train.checkpoint import CheckpointStore
 from manyheads.train.early_stopping import EarlyStopping
+from manyheads.train.estimate import Estimate, estimate, validation_seconds
 from manyheads.train.examined import Examined
 from manyheads.train.fitting import Fitting
 from manyheads.train.history import History
@@ -43,6 +44,7 @@ from manyheads.train.tracking import RunFacts, Tracked, Tracker
 
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_STOPPING = EarlyStopping(patience=3)
+_WORTH_ESTIMATING = 50  # updates
 
 
 class Learner(Examined):
@@ -173,6 +175,10 @@ class Learner(Examined):
         """
         return self._find_lr(self.recipe, search or self._usual_search)
 
+    def estimate(self) -> Estimate:
+        """Say how long `fit` will take on this machine, from a few batches; nothing changes."""
+        return estimate(self._fitting(self.recipe, Tracked()), self._validation_seconds)
+
     def plan(self) -> MemoryPlan:
         """Predict how much memory `fit` will take at its peak, and by what."""
         return plan_memory(self._fitting(self.recipe, Tracked()), self.recipe.memory)
@@ -209,6 +215,10 @@ class Learner(Examined):
         fitting = self._fitting(recipe, self.tracked)
         if recipe.memory is not None:
             self.reporter.say(fit_into(fitting, recipe.memory).line)
+        if not self.reporter.quiet and fitting.epochs.total_steps >= _WORTH_ESTIMATING:
+            found = estimate(fitting, self._validation_seconds)
+            fitting.validation_seconds = found.validation_seconds
+            self.reporter.say(str(found))
         try:
             fitting.run(resume)
         finally:  # what was learnt before an interruption is kept too
@@ -231,6 +241,12 @@ class Learner(Examined):
             reader=self.reader,
             tracked=tracked,
         )
+
+    def _validation_seconds(self) -> float:
+        valid = self.data.valid
+        if valid is None:
+            return 0.0
+        return validation_seconds(self.task.in_training(), self.model, self.reader, valid)
 
     def _lessons(self) -> tuple[Trainable, Sequence[Sample]]:
         """Return what is learnt by gradients, and the samples of that."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from manyheads.train.pace import spoken
 
 if TYPE_CHECKING:
     from manyheads.train.loop import Step
@@ -48,24 +50,26 @@ class Reporter:
             self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def steps(self, total: int, done: int) -> Iterator[Callable[[Step], None]]:
-        """Show a bar over the steps of a run; the block gets what each step is told to."""
+    def steps(self, total: int, done: int) -> Iterator[Callable[[Step, float], None]]:
+        """Show a bar over the steps of a run; the block gets what each step is told to, with the
+        seconds that are left.
+        """
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[facts]}"),
-            TimeRemainingColumn(),
         )
         with Progress(
             *columns, console=self.console, disable=self._no_bars, transient=True
         ) as progress:
             bar = progress.add_task("training", total=total, completed=done, facts="")
-            smooth = _Smooth()
+            smooth, rate, rate_seconds = _Smooth(), _Smooth(), _Smooth()
 
-            def show(step: Step) -> None:
+            def show(step: Step, left: float) -> None:
+                speed = rate.add(step.tokens) / rate_seconds.add(step.seconds)
                 facts = (
-                    f"loss {smooth.add(step.loss):.3f} · {step.tokens / step.seconds:,.0f} tok/s"
+                    f"loss {smooth.add(step.loss):.3f} · {speed:,.0f} tok/s · {spoken(left)} left"
                 )
                 progress.update(bar, completed=step.number, facts=facts)
 
