@@ -9,19 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from manyheads.data.dataset import (
-    TEXT_ROLES,
-    Dataset,
-    Split,
-    are_numbers,
-    is_missing,
-    label_items,
-)
+from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
 from manyheads.data.questions import holds_questions
 from manyheads.data.report import Finding, Severity, describe_rows
 from manyheads.data.split import row_keys
-from manyheads.errors import DataError
-from manyheads.text import Cleaning
 
 _FEW_ROWS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -173,17 +164,3 @@ def _positions_by_class(split: Split) -> dict[Any, list[int]]:
             for key in dict.fromkeys(keys):
                 by_class[key].append(position)
     return by_class
-
-
-def refuse_broken_texts(data: Dataset, cleaning: Cleaning) -> None:
-    """Raise `DataError` naming the first row whose text no tokenizer can take."""
-    if cleaning.surrogates:
-        return
-    for split in data.splits():
-        for role in split.columns.keys() & set(TEXT_ROLES):
-            for row, text in enumerate(split.columns[role]):
-                if has_surrogates(text):
-                    raise DataError(
-                        f"{split.describe(row)}: the {role} holds a lone surrogate, which is no "
-                        "character; clean it with Cleaning(surrogates=True) (--clean surrogates)"
-                    )
