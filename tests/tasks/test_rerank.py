@@ -121,5 +121,7 @@ def test_a_model_learns_to_order_documents(negative: bool) -> None:
     assert hardest[0].loss >= hardest[1].loss and str(hardest[0].label) in ("0", "1")
     reranker = learner.predictor()
     assert isinstance(reranker, mh.Reranker)
-    documents = ["the table was broken", "the food was superb", "a happy table"]
-    assert reranker.rank("awful", documents)[0].index == 0
+    columns = data.train.columns  # of the first query, what does not answer it and what does
+    irrelevant = columns["negative"][0] if negative else columns["pair"][24]
+    ranked = reranker.rank("awful", [irrelevant, columns["pair"][0]])
+    assert [one.index for one in ranked] == [1, 0]
