@@ -177,11 +177,11 @@ class Learner(Examined):
 
     def estimate(self) -> Estimate:
         """Say how long `fit` will take on this machine, from a few batches; nothing changes."""
-        return estimate(self._fitting(self.recipe, Tracked()), self._validation_seconds)
+        return estimate(self._fitting(self.recipe), self._validation_seconds)
 
     def plan(self) -> MemoryPlan:
         """Predict how much memory `fit` will take at its peak, and by what."""
-        return plan_memory(self._fitting(self.recipe, Tracked()), self.recipe.memory)
+        return plan_memory(self._fitting(self.recipe), self.recipe.memory)
 
     def predictor(self) -> Any:
         """Return the model with its task, ready to be called and saved; it is a copy.
@@ -228,7 +228,7 @@ class Learner(Examined):
         self._tune()
         return self.history
 
-    def _fitting(self, recipe: Recipe, tracked: Tracked) -> Fitting:
+    def _fitting(self, recipe: Recipe, tracked: Tracked | None = None) -> Fitting:
         return Fitting(
             self.model,
             *self._lessons(),
@@ -239,7 +239,7 @@ class Learner(Examined):
             describe=self.data.train.describe,
             begin=partial(self._begin, recipe) if self._is_fresh else lambda: None,
             reader=self.reader,
-            tracked=tracked,
+            tracked=tracked or Tracked(),
         )
 
     def _validation_seconds(self) -> float:
@@ -262,7 +262,7 @@ class Learner(Examined):
             self.task.complete(self.model.eval(), self.examples["train"], run)
 
     def _find_lr(self, recipe: Recipe, search: Search) -> ProbedRates | LearningRates:
-        fitting = self._fitting(recipe, Tracked())
+        fitting = self._fitting(recipe)
         if isinstance(search, RangeTest):
             return range_test(fitting, search)
         learns_it = fitting.task is self.task  # else the validation split holds nothing of the kind
