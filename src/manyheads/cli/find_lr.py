@@ -48,7 +48,7 @@ def find_lr(
     """Suggest a learning rate after short runs that are judged on held-out rows."""
     search = _search(share, steps, ranged=range_test)
     with busy("reading", quiet):
-        learner = setup.learner(labelled.read(held_out, images=setup.reads_images), quiet=quiet)
+        learner = setup.learner(setup.read(labelled, held_out), quiet=quiet)
     found = learner.find_lr(search)
     if plot is not None:
         found.draw(plot)

@@ -175,19 +175,19 @@ class Setup:
             trackers=trackers,
         )
 
-    @property
-    def reads_images(self) -> bool:
-        """Whether the task that was asked for is one of images."""
-        return self.task is TaskKind.IMAGE_CLASSIFICATION
+    def read(self, labelled: Labelled, held_out: HeldOut) -> Dataset:
+        """Read the data as they are learnt from: the same rows for whatever asks of a training.
 
-    @property
-    def together(self) -> str | None:
-        """The role in which rows that are equal are held out together: the query of documents."""
-        return "text" if self.task is TaskKind.RERANKING else None
-
-    def held_out(self, given: HeldOut) -> HeldOut:
-        """Return which rows are held out: of a few shots none, unless it is asked for."""
-        return replace(given, valid="0") if self.few_shot and given.valid is None else given
+        Of a few shots none are held out unless it is asked for; the documents of a query are held
+        out together.
+        """
+        if self.few_shot and held_out.valid is None:
+            held_out = replace(held_out, valid="0")
+        return labelled.read(
+            held_out,
+            images=self.task is TaskKind.IMAGE_CLASSIFICATION,
+            together="text" if self.task is TaskKind.RERANKING else None,
+        )
 
     def arguments(self) -> dict[str, Any]:
         """Return, as JSON values, what another run must share to be the same one."""

@@ -79,7 +79,7 @@ def train(
     """
     if plan:
         with busy("reading", quiet):
-            dataset = labelled.read(held_out, images=setup.reads_images)
+            dataset = setup.read(labelled, held_out)
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
         return
@@ -120,9 +120,7 @@ def trained(
     elif resume:
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with busy("reading", quiet):
-        dataset = labelled.read(
-            setup.held_out(held_out), images=setup.reads_images, together=setup.together
-        )
+        dataset = setup.read(labelled, held_out)
         inspect(dataset)
     data = str(Path(labelled.data).resolve())
     arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}

@@ -39,7 +39,7 @@ from manyheads.text import Cleaning
 from manyheads.train.learner import Learner
 from manyheads.train.out_of_fold import RECORDS, answered, gather, json_bytes, write_records
 from manyheads.train.progress import Reporter
-from manyheads.train.recipe import Recipe
+from manyheads.train.recipe import Recipe, changed
 from manyheads.train.report import evaluate, evaluate_predictor
 from manyheads.train.tracking import Tracker
 from manyheads.train.trials import Trial, Trials
@@ -114,7 +114,7 @@ def repeat_seeds(
     usual = cleaning or Cleaning()
     series = _Series(model, task, common, usual, device, quiet, tuple(trackers))
     plan = [
-        _Planned(f"seed-{seed}", data, Recipe(**{**dict(recipe), "seed": seed}), is_fold=False)
+        _Planned(f"seed-{seed}", data, changed(recipe, {"seed": seed}), is_fold=False)
         for seed in range(recipe.seed, recipe.seed + seeds)
     ]
     title = f"{seeds} seeds of {len(data.train):,} rows of {data.train.source}"
