@@ -90,15 +90,17 @@ class VectorIndex:
 
     def _proposed(self, query_E: np.ndarray, n: int, alive_N: np.ndarray) -> np.ndarray:
         """Return passages that are alive (P), among them the nearest, in their order."""
-        if self._graph is None:
-            return np.flatnonzero(alive_N)
+        living = np.flatnonzero(alive_N)
+        if self._graph is None or len(living) <= EXACT:
+            return living
         count = n
-        while True:
+        while count < len(alive_N):
             rows = np.sort(self._graph.search(query_E, count).keys.astype(np.int64))
-            living = rows[alive_N[rows]]
-            if len(living) >= n or count >= len(alive_N):
-                return living
+            rows = rows[alive_N[rows]]
+            if len(rows) >= n:
+                return rows
             count *= 2
+        return living  # a graph that several threads built may not lead to every passage
 
     def _scores(self, query_E: np.ndarray, vectors_NE: np.ndarray) -> np.ndarray:
         scores: np.ndarray = self._near(query_E[None], vectors_NE)[0]
