@@ -24,8 +24,8 @@ RECIPE = mh.Recipe(
     batch_size=4,
     layer_decay=0.9,
     weight_decay=0.05,
-    token_dropout=0.1,
-    average=0.99,
+    token_dropout=0.15,
+    average=0.995,
 )
 
 
@@ -47,7 +47,7 @@ def read(folder: Path) -> mh.Dataset:
 
 def main(data: Path) -> None:
     """Fine-tune, keep the epoch that validates best, and score the test split."""
-    run(MINILM, mh.Tagging(), read(data / "conll2003"), RECIPE)
+    run(MINILM, mh.Tagging(label_smoothing=0.1), read(data / "conll2003"), RECIPE)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_a_few_rows_make_a_classifier(shell, table, write, tiny_bert, tmp_path):
     assert json.loads((out / "manyheads.json").read_text())["task"]["name"] == "classification"
     predicted = shell("predict", out, "a great film", "--json")
     assert json.loads(predicted.stdout)["predictions"][0]["prediction"] in ("pos", "neg")
-    repeated = shell("repeat", out, "--out", tmp_path / "again", "--quiet", "--json")
+    repeated = shell("train", "--from", out, "--out", tmp_path / "again", "--quiet", "--json")
     assert repeated.returncode == 0, repeated.stderr
     assert json.loads(repeated.stdout)["evaluation"]["loss"] == document["evaluation"]["loss"]
 

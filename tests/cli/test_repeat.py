@@ -1,4 +1,4 @@
-"""`manyheads repeat` trains a run once more, to the same bits, or says why it cannot."""
+"""`manyheads train --from RUN` trains a run once more, to the same bits, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def test_a_run_is_repeated_to_the_same_bits(shell, table, scratch, tmp_path):
     settings = ("--set", "epochs=2", "--seed", "3", "--class-weights", "balanced")
     done = shell("train", table, *scratch, *settings, "--clean", "html", "--out", first, "--quiet")
     assert done.returncode == 0, done.stderr
-    done = shell("repeat", first, "--out", second, "--json", cwd=tmp_path)
+    done = shell("train", "--from", first, "--out", second, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "bits may differ" not in done.stderr
     for name in ("model.safetensors", "manyheads.json", "tokenizer.json"):
@@ -29,10 +29,10 @@ def test_other_data_are_refused_and_moved_ones_found(shell, table, scratch, tmp_
     done = shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
     assert done.returncode == 0, done.stderr
     table.write_text("".join(lines[:-1]), encoding="utf-8")
-    done = shell("repeat", first, "--out", tmp_path / "second", "--quiet")
+    done = shell("train", "--from", first, "--out", tmp_path / "second", "--quiet")
     assert done.returncode == 2
     assert "the data are not those of the run" in done.stderr and done.stderr.count("\n") == 1
-    done = shell("repeat", first, "--data", moved, "--out", tmp_path / "second", "--quiet")
+    done = shell("train", moved, "--from", first, "--out", tmp_path / "second", "--quiet")
     assert done.returncode == 0, done.stderr
 
 
@@ -42,15 +42,38 @@ def test_other_versions_are_told(shell, table, scratch, tmp_path):
     facts = json.loads((first / "run/facts.json").read_text())
     facts["versions"]["torch"] = "1.0"
     (first / "run/facts.json").write_text(json.dumps(facts))
-    done = shell("repeat", first, "--out", tmp_path / "second")
+    done = shell("train", "--from", first, "--out", tmp_path / "second")
     assert done.returncode == 0
     assert "the bits may differ: torch: 1.0 →" in done.stderr
 
 
 def test_no_run_and_the_run_itself_are_refused(shell, table, scratch, tmp_path):
-    done = shell("repeat", tmp_path, "--out", tmp_path / "second")
+    done = shell("train", "--from", tmp_path, "--out", tmp_path / "second")
     assert done.returncode == 2 and "holds no run of manyheads" in done.stderr
     first = tmp_path / "first"
     shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
-    done = shell("repeat", first, "--out", first)
+    done = shell("train", "--from", first, "--out", first)
     assert done.returncode == 2 and "is the run itself" in done.stderr
+
+
+def test_what_is_given_beside_a_run_is_refused(shell, table, scratch, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
+    for given, name in (
+        (("--text", "review"), "--text"),
+        (("--set", "epochs=2"), "--set"),
+        (("--seed", "1"), "--seed"),
+        (("--folds", "2"), "--folds"),
+    ):
+        done = shell("train", "--from", first, *given, "--out", second)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert done.stderr.strip().endswith(f"repeats a run as it was; leave {name} out")
+    assert not second.exists()
+    estimated = shell("train", "--from", first, "--estimate", "--quiet", "--json")
+    assert json.loads(estimated.stdout)["runs"] == 1, estimated.stderr
+
+
+def test_nothing_to_learn_from_is_refused(shell):
+    done = shell("train", "--out", "model")
+    assert done.returncode == 2
+    assert "name DATA, or a run to repeat by --from" in done.stderr

@@ -88,7 +88,7 @@ def test_ctrl_c_says_what_is_kept(tmp_path):
 
 def test_a_run_of_folds_is_repeated_to_the_same_bits(shell, folds, tmp_path):
     out, document = folds
-    done = shell("repeat", out, "--out", tmp_path / "again", "--json")
+    done = shell("train", "--from", out, "--out", tmp_path / "again", "--json")
     assert done.returncode == 0, done.stderr
     assert weights_of(tmp_path / "again") == weights_of(out)
     assert json.loads(done.stdout)["mean"] == document["mean"]

@@ -27,7 +27,6 @@ from manyheads.cli.index import index
 from manyheads.cli.info import info, version
 from manyheads.cli.output import exit_code_of
 from manyheads.cli.predict import predict
-from manyheads.cli.repeat import repeat
 from manyheads.cli.rerank import rerank
 from manyheads.cli.score import score
 from manyheads.cli.search import ask, search, similar
@@ -56,7 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # panels and colours would double the time that help takes
 )
 for command in (
-    *(train, repeat, evaluate, predict, check, find_lr),
+    *(train, evaluate, predict, check, find_lr),
     *(generate, chat, translate, summarize, score, fill_mask),
     *(index, search, ask, similar, rerank),
     *(duplicates, topics),

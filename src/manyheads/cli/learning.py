@@ -133,8 +133,8 @@ class Setup:
     precision: options.Precision = None
     thresholds: options.Thresholds = None
     language: options.Language = None
-    source_language: options.From = None
-    target_language: options.To = None
+    source_language: options.SourceLanguage = None
+    target_language: options.TargetLanguage = None
     beams: options.Beams = None
     query_prompt: options.QueryPrompt = None
     document_prompt: options.DocumentPrompt = None
@@ -342,8 +342,8 @@ class Setup:
             "--thresholds": (self.thresholds, (TaskKind.MULTI_LABEL,)),
             "--augment": (self.augment, (TaskKind.IMAGE_CLASSIFICATION,)),
             "--language": (self.language, PAIRED),
-            "--from": (self.source_language, PAIRED),
-            "--to": (self.target_language, PAIRED),
+            "--source-language": (self.source_language, PAIRED),
+            "--target-language": (self.target_language, PAIRED),
             "--beam": (self.beams, PAIRED),
             "--query-prompt": (self.query_prompt, (TaskKind.EMBEDDING,)),
             "--document-prompt": (self.document_prompt, (TaskKind.EMBEDDING,)),

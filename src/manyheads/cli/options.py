@@ -146,6 +146,14 @@ Task = Annotated[
         "embedding of pairs, with or without scores; reranking of documents (--pair) for queries.",
     ),
 ]
+SourceLanguage = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Of the texts, as a model for several languages names it."),
+]
+TargetLanguage = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="To write in, as a model for several languages names it."),
+]
 From = Annotated[
     str | None,
     typer.Option("--from", metavar="CODE", help="Language of the texts, as the model names it."),

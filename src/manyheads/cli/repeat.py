@@ -1,19 +1,19 @@
-"""`manyheads repeat`: train once more, exactly as a run was trained."""
+"""`manyheads train --from RUN`: train once more, exactly as a run was trained."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import learning
 from manyheads.cli.facts import differences, facts_of
 from manyheads.cli.options import Augment, Clean, TaskKind, ThresholdsFor, Weighting
 from manyheads.cli.output import notice
 from manyheads.cli.run_folder import RunFolder
-from manyheads.cli.train import trained
 from manyheads.cli.trials import Repeats
 from manyheads.errors import ConfigError
 
@@ -21,36 +21,31 @@ if TYPE_CHECKING:
     from manyheads.data import Dataset
 
 Group = TypeVar("Group")
+Groups = tuple[learning.Labelled, learning.HeldOut, learning.Setup, Repeats]
 
 Run = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder that `manyheads train --out` wrote.")
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Train once more as the run in this folder was trained, to the same bits; DATA is "
+        "only needed where the data were moved.",
+    ),
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the new run.")]
-Data = Annotated[
-    str | None, typer.Option(metavar="DATA", help="Where the data are now, if they were moved.")
-]
 
 
-def repeat(
-    run: Run,
-    out: Out,
-    data: Data = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """Train once more by a run's data, arguments and recipe: to the same bits on the same machine.
+def as_it_was(run: Path, given: Groups, out: Path | None) -> Groups:
+    """Return the options that a run was begun with.
 
-    Other data are refused; other versions of what computes are told.
-
-    \b
-    Example:
-      manyheads repeat reviews-model --out again
+    Raises `ConfigError` where others are given beside it, and where `out` is the run itself.
     """
     folder = RunFolder(run)
-    arguments = folder.arguments() | ({"data": data} if data else {})
-    if out.resolve() == run.resolve():
+    if out is not None and out.resolve() == run.resolve():
         raise ConfigError(f"--out {out} is the run itself, which would be lost; name another one")
-    labelled, held_out = _of(learning.Labelled, arguments), _of(learning.HeldOut, arguments)
+    for group in given:
+        _refuse_all(group, run)
+    data = given[0].data
+    arguments = folder.arguments() | ({"data": data} if data else {})
     typed = {
         "clean": [Clean(step) for step in arguments["clean"]] or None,
         "augment": [Augment(change) for change in arguments["augment"]] or None,
@@ -59,36 +54,48 @@ def repeat(
         "class_weights": arguments["class_weights"] and Weighting(arguments["class_weights"]),
         "recipe": folder.recipe,
     }
-    setup = _of(learning.Setup, arguments | typed)
-
-    def compare(dataset: Dataset) -> None:
-        _compare(folder.facts(), facts_of(dataset), run, quiet)
-
-    trained(
-        labelled,
-        held_out,
-        setup,
+    return (
+        _of(learning.Labelled, arguments),
+        _of(learning.HeldOut, arguments),
+        _of(learning.Setup, arguments | typed),
         _of(Repeats, arguments),
-        out,
-        resume=False,
-        quiet=quiet,
-        as_json=as_json,
-        inspect=compare,
     )
 
 
-def _of(group: type[Group], arguments: dict[str, Any]) -> Group:
+def comparison(run: Path, quiet: bool) -> Callable[[Dataset], None]:
+    """Return what looks at the data of a repetition.
+
+    It raises `ConfigError` for other data than those of the run, and tells of other versions,
+    threads and machines.
+    """
+    then = RunFolder(run).facts()
+
+    def compare(dataset: Dataset) -> None:
+        now = facts_of(dataset)
+        if then.get("data", {}) != now["data"]:
+            noted = differences(then.get("data", {}), now["data"])
+            changed = ", ".join(noted) or "nothing was noted"
+            raise ConfigError(
+                f"the data are not those of the run in {run} ({changed}); give them as they were"
+            )
+        if found := differences(then, now):
+            notice(f"not as it was, so the bits may differ: {'; '.join(found)}", quiet)
+
+    return compare
+
+
+def _of(group: type[Group], arguments: Mapping[str, Any]) -> Group:
     """Return a group of options with the values that a run was begun with."""
     names = {field.name for field in fields(group)}  # type: ignore[arg-type]
     return group(**{name: value for name, value in arguments.items() if name in names})
 
 
-def _compare(then: dict[str, Any], now: dict[str, Any], run: Path, quiet: bool) -> None:
-    """Raise `ConfigError` for other data; tell of other versions, threads and machines."""
-    if then.get("data", {}) != now["data"]:
-        changed = ", ".join(differences(then.get("data", {}), now["data"])) or "nothing was noted"
-        raise ConfigError(
-            f"the data are not those of the run in {run} ({changed}); give them as they were"
-        )
-    if changed := differences(then, now):
-        notice(f"not as it was, so the bits may differ: {'; '.join(changed)}", quiet)
+def _refuse_all(group: Any, run: Path) -> None:
+    """Raise `ConfigError` for an option of the group that was given; DATA may be."""
+    hints = get_type_hints(type(group), include_extras=True)
+    for field in fields(group):
+        if field.name != "data" and getattr(group, field.name) != field.default:
+            (option,) = hints[field.name].__metadata__
+            chosen = isinstance(option.default, str)  # what typer takes first is the spelling
+            name = option.default if chosen else f"--{field.name.replace('_', '-')}"
+            raise ConfigError(f"--from {run} repeats a run as it was; leave {name} out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ from manyheads.cli import learning, options
 from manyheads.cli.facts import facts_of
 from manyheads.cli.opening import busy
 from manyheads.cli.output import notice, show
+from manyheads.cli.repeat import Run, as_it_was, comparison
 from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.cli.track import Track, trackers_of
 from manyheads.cli.trials import Repeats, Several
@@ -42,14 +43,22 @@ Estimate = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Learnt(learning.Labelled):
+    """Labelled data, which a run that is repeated knows by itself."""
+
+    data: options.Data = ""
+
+
 @unfolded
 def train(
-    labelled: learning.Labelled,
+    labelled: Learnt,
     held_out: learning.HeldOut,
     setup: learning.Setup,
     repeats: Repeats,
     out: Out = None,
     resume: Resume = False,
+    run: Run = None,
     plan: Plan = False,
     track: Track = None,
     estimate: Estimate = False,
@@ -71,12 +80,20 @@ def train(
       manyheads train photos/ --augment shift --augment flip --set epochs=30 --out photos-model
       manyheads train book.txt --task language-model --set max_tokens=128 --out writer
       manyheads train reviews.csv --text review --label rating --folds 5 --test 0.2 --out reviews
+      manyheads train --from reviews-model --out once-more
 
     DIR also gets report.html (scores, errors, what to mend in the data), README.md (a model card),
     training-curve.png, confusion-matrix.png, and run/ with the recipe, the report, every step, and
     the checkpoints until training is over. A run that was stopped goes on with the
     same command and --resume.
     """
+    inspect = None
+    if run is not None:
+        groups = as_it_was(run, (labelled, held_out, setup, repeats), out)
+        labelled, held_out, setup, repeats = groups
+        inspect = comparison(run, quiet)
+    elif not labelled.data:
+        raise DataError("there is nothing to learn from; name DATA, or a run to repeat by --from")
     if plan:
         with busy("reading", quiet):
             dataset = setup.read(labelled, held_out)
@@ -94,6 +111,7 @@ def train(
         as_json=as_json,
         trackers=trackers_of(track or (), kept=out is not None),
         estimate=estimate,
+        inspect=inspect,
     )
 
 
@@ -109,7 +127,7 @@ def trained(
     as_json: bool,
     trackers: Sequence[Tracker] = (),
     estimate: bool = False,
-    inspect: Callable[[Dataset], None] = lambda _: None,
+    inspect: Callable[[Dataset], None] | None = None,
 ) -> None:
     """Do what `train` says; `inspect` is shown the data before a model is opened."""
     from manyheads.cli.heads_file import HeadsData
@@ -121,7 +139,8 @@ def trained(
         raise DataError("--resume needs --out, the folder of the run that was stopped")
     with busy("reading", quiet):
         dataset = setup.read(labelled, held_out)
-        inspect(dataset)
+        if inspect is not None:
+            inspect(dataset)
     data = str(Path(labelled.data).resolve())
     arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
     arguments |= asdict(repeats)

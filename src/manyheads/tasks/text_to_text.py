@@ -106,7 +106,7 @@ class TextToText:
         if names_languages(pretrained):
             raise ConfigError(
                 "this model is for several languages; say source_language and target_language "
-                "(--from and --to) by its own codes, such as en_XX, eng_Latn or en"
+                "by its own codes, such as en_XX, eng_Latn or en"
             )
         return pretrained
 
