@@ -75,7 +75,8 @@ def test_version(shell):
     ("arguments", "said"),
     [
         (("trian",), "Did you mean 'train'?"),
-        (("train",), "Missing argument"),
+        (("check",), "Missing argument"),
+        (("train",), "name DATA, or a run to repeat"),
         (("train", "x.csv", "--lables", "y"), "--label"),
         (("train", "x.csv", "--layers", "many"), "many"),
         (("train", "x.csv", "--task", "clasification"), "clasification"),
