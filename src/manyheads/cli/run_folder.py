@@ -50,11 +50,6 @@ class RunFolder:
         return self.out / "run"
 
     @property
-    def page(self) -> Path:
-        """The page about the run."""
-        return self.out / "report.html"
-
-    @property
     def checkpoints(self) -> list[Path]:
         """The checkpoints' files, oldest first."""
         return sorted((self.run / "checkpoints").glob("step-*.safetensors"))

@@ -18,11 +18,11 @@ from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.cli.track import Track, trackers_of
 from manyheads.cli.trials import Repeats, Several
 from manyheads.cli.unfold import unfolded
-from manyheads.errors import DataError, MissingExtra
+from manyheads.errors import DataError
 
 if TYPE_CHECKING:
     from manyheads.data import Dataset
-    from manyheads.train import Evaluation, Learner, RunReport, Tracker
+    from manyheads.train import Evaluation, Learner, Tracker
 
 Out = Annotated[
     Path | None,
@@ -184,13 +184,16 @@ def _fit_into(
     folder: RunFolder, learner: Learner, arguments: dict[str, Any] | None
 ) -> Evaluation | None:
     """Train from the start as `arguments` say, or go on where there are none; save everything."""
+    from manyheads.train.run_files import write_report
+
     with folder.guarded():
         if arguments is not None:
             folder.begin(arguments, learner.recipe.to_json(), facts_of(learner.data))
         learner.fit(resume=arguments is None)
         learner.predictor().save(folder.out)
-        report = _report(learner)
-        _write(report, folder)
+        _can_be_evaluated(learner)
+        report = learner.report()
+        write_report(report, folder.out, notice)
         folder.finish(learner, report.evaluation)
     return report.evaluation
 
@@ -206,33 +209,11 @@ def _evaluate(learner: Learner) -> Evaluation | None:
     return learner.evaluate() if _can_be_evaluated(learner) else None
 
 
-def _report(learner: Learner) -> RunReport:
-    """Return all that is to be said of the run, the same evaluation among it."""
-    _can_be_evaluated(learner)
-    return learner.report()
-
-
 def _can_be_evaluated(learner: Learner) -> bool:
     if learner.data.test is None and learner.data.valid is None:
         notice("there are too few rows to hold any out, so the model is not evaluated")
         return False
     return True
-
-
-def _write(report: RunReport, folder: RunFolder) -> None:
-    """Write the page, its pictures alone, and the model card."""
-    from manyheads.hub.atomic import write_atomically
-    from manyheads.train.card import CARD, write_card
-    from manyheads.train.page import write_page
-
-    try:
-        for name, picture in report.pictures().items():
-            write_atomically(folder.out / f"{name}.png", picture)
-    except MissingExtra as missing:
-        notice(f"no pictures were drawn: {missing}")
-    write_page(report, folder.page)
-    if write_card(report, folder.out) is None:
-        notice(f"{folder.out / CARD} is not as manyheads wrote it, and was left as it is")
 
 
 def _document(out: Path | None, learner: Learner, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -89,6 +89,20 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
     return element("dl", joined(made), of="facts")
 
 
+def link(address: str, text: object) -> Markup:
+    """Return a link to another page, by its address as seen from this one."""
+    return Markup(f'<a href="{html.escape(address, quote=True)}">{escaped(text)}</a>')
+
+
+def drawing(width: int, height: int, description: str, shapes: Iterable[str], *, of: str) -> Markup:
+    """Return a drawing of SVG shapes in the colours of the page; `of` is the name of its class."""
+    inside = "\n".join(shapes)
+    return Markup(
+        f'<svg class="{of}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{html.escape(description, quote=True)}">\n{inside}\n</svg>'
+    )
+
+
 def picture(png: bytes, description: str) -> Markup:
     """Return a picture within the page."""
     data = base64.b64encode(png).decode("ascii")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from manyheads.data.dataset import shorten
 from manyheads.errors import MissingExtra
-from manyheads.pages.markup import Markup, escaped
+from manyheads.pages.markup import Markup, drawing, escaped
 from manyheads.similar.clusters import principal
 
 if TYPE_CHECKING:
@@ -52,13 +51,9 @@ def map_of(topics: Topics) -> Markup:
         one.number: " · ".join(one.words[:_NAMED]) or f"topic {one.number}" for one in topics.topics
     }
     labels = _labels([(names[number], *centre) for number, centre in centres.items()])
-    drawn = "\n".join([*ordered, *labels])
     said = f"Map of {len(rows):,} texts in {len(topics.topics)} topics; the table below lists them."
-    return Markup(
-        f'<svg class="map" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{html.escape(said, quote=True)}">\n<style>{_colours(len(topics.topics))}'
-        f"</style>\n{drawn}\n</svg>"
-    )
+    style = f"<style>{_colours(len(topics.topics))}</style>"
+    return drawing(_WIDTH, _HEIGHT, said, [style, *ordered, *labels], of="map")
 
 
 def swatch(number: int) -> Markup:

@@ -2,7 +2,8 @@
 
 What is left is one folder, with an ordinary predictor's folder in it for each run:
 
-DIR/fold-1/…, DIR/seed-0/…        a predictor
+DIR/report.html                   how much the runs differ, and which labels they doubt
+DIR/fold-1/…, DIR/seed-0/…        a predictor, with a page of its own
 DIR/fold-1/run/checkpoints/       while it is trained
 DIR/fold-1/run/trial.json         its scores: the run is over when they are there
 DIR/fold-1/run/history.json, out-of-fold.jsonl
@@ -41,8 +42,10 @@ from manyheads.train.out_of_fold import RECORDS, answered, gather, json_bytes, w
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe, changed
 from manyheads.train.report import evaluate, evaluate_predictor
+from manyheads.train.run_files import PAGE, write_report
 from manyheads.train.tracking import Tracker
 from manyheads.train.trials import Trial, Trials
+from manyheads.train.trials_page import write_trials_page
 
 RUN, TRIAL = "run", "trial.json"
 
@@ -185,7 +188,9 @@ class _Series:
             out_of_fold=tuple(records),
             common="" if self.common is None else _named(self.common),
         )
-        return self._together(found, home, reporter)
+        found = self._together(found, home, reporter)
+        write_trials_page(found, home, PAGE)
+        return found
 
     def _train(self, planned: _Planned, home: Path, resume: bool) -> Trial:
         """Train, judge and save one run; its scores are written last."""
@@ -204,12 +209,16 @@ class _Series:
         learner.fit(resume=resume)
         predictor = learner.predictor()
         predictor.save(home)
+        report = learner.report()
+        write_report(report, home, learner.reporter.say)
+        assert report.evaluation is not None, "every run has rows that judge it"
+        held_out = report.evaluation.numbers()
         fold = planned.data.test if planned.is_fold else None
         trial = Trial(
             name=planned.name,
             rows=len(planned.data.train),
-            fold=None if fold is None else _scores(learner, fold),
-            common=None if self.common is None else _scores(learner, self.common),
+            fold=None if fold is None else held_out,
+            common=self._common_scores(learner) if fold is not None else held_out,
         )
         (home / RUN).mkdir(exist_ok=True)
         if fold is not None:
@@ -219,6 +228,14 @@ class _Series:
         write_atomically(home / RUN / TRIAL, json_bytes(document))
         _clear_checkpoints(home)
         return trial
+
+    def _common_scores(self, learner: Learner) -> dict[str, float] | None:
+        """Return what a model that was judged by its fold reaches on the common split."""
+        if (split := self.common) is None:
+            return None
+        samples = learner.task.read(learner.reader, split.columns, split.describe)
+        parts = (learner.task, learner.model, learner.reader, samples, split, learner.reporter)
+        return evaluate(*parts, "evaluating")[1].numbers()
 
     def _finished(self, planned: _Planned, home: Path) -> Trial | None:
         """Return a run that is over, None for one that is not; raises `RecipeError`."""
@@ -267,7 +284,7 @@ def _clear(home: Path) -> None:
     for run in home.glob(f"*/{RUN}"):
         if re.fullmatch(r"(fold|seed)-\d+", run.parent.name):
             shutil.rmtree(run.parent)
-    for name in (MANIFEST, RECORDS):
+    for name in (MANIFEST, RECORDS, PAGE):
         (home / name).unlink(missing_ok=True)
 
 
@@ -277,13 +294,6 @@ def _knowing(task: Task, rows: Split) -> Task:
     if isinstance(task, OneLabel | MultiLabel | Tagging):
         return replace(task, labels=fitted.labels)
     return task
-
-
-def _scores(learner: Learner, split: Split) -> dict[str, float]:
-    """Return what a model that was trained reaches on any split."""
-    samples = learner.task.read(learner.reader, split.columns, split.describe)
-    parts = (learner.task, learner.model, learner.reader, samples, split, learner.reporter)
-    return evaluate(*parts, "evaluating")[1].numbers()
 
 
 def _named(split: Split) -> str:

@@ -8,8 +8,9 @@ trained model itself cannot be asked: it has learnt the wrong labels, too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +63,6 @@ def find_label_errors(
             f"wrong labels are looked for in classifications, and this task is {task.name}; "
             "look at its top losses instead"
         )
-    try:
-        from cleanlab.filter import find_label_issues
-    except ImportError:
-        raise MissingExtra("cleanlab", "errors", "looking for wrong labels") from None
-
     chosen = _drawn(split, most_rows, seed)
     texts = joined(cleaned(chosen.columns, cleaning))
     given = [label_name(label) for label in labels_of(chosen.columns)]
@@ -78,9 +74,7 @@ def find_label_errors(
         )
     labels_N = np.array([names.index(label) for label in given])
     probabilities_NL = _out_of_fold(texts, given, names, seed)
-    found: Sequence[int] = find_label_issues(
-        labels_N, probabilities_NL, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
+    found = _doubted(labels_N, probabilities_NL)
     return [
         LabelError(
             where=chosen.describe(row),
@@ -89,8 +83,51 @@ def find_label_errors(
             suggestion=names[int(probabilities_NL[row].argmax())],
             confidence=float(probabilities_NL[row, labels_N[row]]),
         )
-        for row in map(int, found)
+        for row in found
     ]
+
+
+def errors_out_of_fold(records: Sequence[Mapping[str, Any]]) -> list[LabelError] | None:
+    """Return the rows of a cross-validation whose label is probably wrong, the surest first.
+
+    `records` say what each row was said to be by the model that has not learnt from it. None where
+    rows have not one label each, or all have the same. Raises `MissingExtra` without cleanlab.
+    """
+    given = [label_name(record["label"]) for record in records]
+    if not all(
+        label in record.get("probabilities", ())
+        for label, record in zip(given, records, strict=True)
+    ):
+        return None
+    names = sorted(set(given))
+    if len(names) < 2:
+        return None
+    labels_N = np.array([names.index(label) for label in given])
+    probabilities_NL = np.array([[one["probabilities"][name] for name in names] for one in records])
+    probabilities_NL /= probabilities_NL.sum(axis=1, keepdims=True)
+    found = _doubted(labels_N, probabilities_NL)
+    return [
+        LabelError(
+            where=records[row]["where"],
+            text=records[row]["text"],
+            label=given[row],
+            suggestion=names[int(probabilities_NL[row].argmax())],
+            confidence=float(probabilities_NL[row, labels_N[row]]),
+        )
+        for row in found
+    ]
+
+
+def _doubted(labels_N: NDArray[np.int64], probabilities_NL: NDArray[np.float64]) -> list[int]:
+    """Return the rows whose labels are probably wrong; raises `MissingExtra` without cleanlab."""
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError:
+        raise MissingExtra("cleanlab", "errors", "looking for wrong labels") from None
+    found = find_label_issues(
+        labels_N, probabilities_NL, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    return [int(row) for row in found]
 
 
 def _drawn(split: Split, most_rows: int, seed: int) -> Split:

@@ -6,7 +6,7 @@ does not grow with the data: tables end after so many rows, texts after so many 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from manyheads._version import __version__
@@ -16,6 +16,7 @@ from manyheads.errors import MissingExtra
 from manyheads.hub.atomic import write_atomically
 from manyheads.pages import markup
 from manyheads.train.analysis import Analysis
+from manyheads.train.label_errors import LabelError
 from manyheads.train.page_errors import (
     analysis_sections,
     evaluation_section,
@@ -160,6 +161,11 @@ def _suspects(suspects: Suspects) -> markup.Markup:
         f"{len(suspects.rows):,} of {suspects.examined:,} training rows that were looked at, by "
         "confident learning (Northcutt et al. 2021) over a bag of words that had not seen the row."
     )
+    return markup.section(title, markup.paragraph(said), *suspects_table(suspects.rows))
+
+
+def suspects_table(suspects: Sequence[LabelError]) -> Iterator[markup.Markup]:
+    """Yield a table of rows whose labels are probably wrong, if there are any."""
     rows = [
         [
             shown_text(one.text),
@@ -168,11 +174,11 @@ def _suspects(suspects: Suspects) -> markup.Markup:
             shorten(one.where, 120),
             f"{one.confidence:.4f}",
         ]
-        for one in suspects.rows[:_MOST_SUSPECTS]
+        for one in suspects[:_MOST_SUSPECTS]
     ]
     header = ["text", "label", "rather", "where", "confidence in the label"]
-    parts = [markup.table("Training rows, the surest errors first", header, rows, words=4)]
-    return markup.section(title, markup.paragraph(said), *(parts if rows else []))
+    if rows:
+        yield markup.table("Rows, the surest errors first", header, rows, words=4)
 
 
 def _data(report: RunReport) -> markup.Markup:
