@@ -1,11 +1,12 @@
 """A library over descriptions of Debian packages: how long it takes to build, and to search.
 
-    DEBIAN_SECTIONS=folder python benchmarks/library.py build
-    DEBIAN_SECTIONS=folder python benchmarks/library.py search --documents 5000
+    DEBIAN=folder:folder python benchmarks/library.py build
+    DEBIAN=folder:folder python benchmarks/library.py search --half
 
-The folder holds train, valid and test as .jsonl.gz with a column of texts. `build` compares with
+The folders hold train, valid and test as .jsonl.gz with a column of texts. `build` compares with
 what makes the same vectors and the same graph of neighbours and nothing else: no index of words, no
-texts on disk. `search` says percentiles of searches, the query's vector included, and of answers.
+texts on disk; passages are cut beforehand for it. `search` says percentiles of searches, the
+query's vector included, and of answers, over a library that it builds where there is none yet.
 """
 
 from __future__ import annotations
@@ -25,56 +26,58 @@ from harness import Work, compare, threads
 import manyheads as mh
 from manyheads.data import read_table
 
-BUILT = 1000  # documents
-LONGEST = 350  # characters of a document to be built: all of it is one passage
+BUILT = 600  # documents
 QUERIES = 200
-ASKED = 20
-PLACE = "DEBIAN_SECTIONS"
+ASKED = 60
+PLACE = "DEBIAN"
 REFERENCE = f"package:{MODEL}/model"
 
 
 def descriptions() -> list[str]:
     """Return all distinct descriptions; ends the process where they are not there."""
-    folder = os.environ.get(PLACE)
-    if folder is None or not Path(folder).is_dir():
-        print(f"skipped: set {PLACE} to a folder with train, valid and test .jsonl.gz")
+    folders = [Path(one) for one in os.environ.get(PLACE, "").split(":") if one]
+    if not folders or not all(folder.is_dir() for folder in folders):
+        print(f"skipped: set {PLACE} to folders with train, valid and test .jsonl.gz")
         sys.exit()
-    splits = [read_table(Path(folder) / f"{name}.jsonl.gz") for name in ("train", "valid", "test")]
+    names = [f"{name}.jsonl.gz" for name in ("train", "valid", "test")]
+    splits = [read_table(folder / name) for folder in folders for name in names]
     return list(dict.fromkeys(text for split in splits for text in split.columns["text"]))
 
 
-def short_descriptions() -> list[str]:
-    """Return those that are built: short enough that nobody cuts them."""
-    return [text for text in descriptions() if len(text) <= LONGEST][:BUILT]
-
-
-def manyheads() -> Work:
+def manyheads(half: bool = False) -> Work:
     import torch
 
     torch.set_num_threads(threads())
-    embedder, texts = mh.load(REFERENCE), short_descriptions()
+    embedder, texts = mh.load(REFERENCE), descriptions()[:BUILT]
 
     def work() -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
-            library = mh.Library.create(folder, embedder=embedder)
+            library = mh.Library.create(folder, embedder=embedder, half=half)
             library.update({"text": texts})
             return np.array([library.passages])
 
     return work
 
 
-def sentence_transformers() -> Work:
+def manyheads_half() -> Work:
+    return manyheads(half=True)
+
+
+def sentence_transformers(half: bool = False) -> Work:
+    import torch
     from sentence_transformers import SentenceTransformer
     from usearch.index import Index
 
     model = SentenceTransformer(str(in_package(MODEL, "model")), device="cpu")
+    if half:
+        model = model.to(torch.bfloat16)
     model.max_seq_length = MAX_TOKENS
-    texts = short_descriptions()
+    passages = passages_of(descriptions()[:BUILT])
 
     def work() -> np.ndarray:
-        vectors_NE = model.encode(texts, batch_size=BATCH_TEXTS, normalize_embeddings=True)
+        vectors_NE = model.encode(passages, batch_size=BATCH_TEXTS, normalize_embeddings=True)
         index = Index(ndim=vectors_NE.shape[1], metric="ip", expansion_add=128)
-        index.add(np.arange(len(texts)), vectors_NE)
+        index.add(np.arange(len(passages)), vectors_NE)
         with tempfile.TemporaryDirectory() as folder:
             index.save(Path(folder) / "index.usearch")
         return np.array([len(index)])
@@ -82,39 +85,52 @@ def sentence_transformers() -> Work:
     return work
 
 
-def search(documents: int, tokens: int) -> None:
+def sentence_transformers_half() -> Work:
+    return sentence_transformers(half=True)
+
+
+def passages_of(texts: Sequence[str]) -> list[str]:
+    """Return the passages that a library cuts texts into."""
+    core = mh.load(REFERENCE).tokenizer.core
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(core.encode(text, add_special_tokens=False).ids) for text in texts]
+
+    cuts = mh.Passages().cut_all(texts, count)
+    return [text[start:end] for text, own in zip(texts, cuts, strict=True) for start, end in own]
+
+
+def search(folder: Path, documents: int, half: bool) -> None:
     """Print percentiles of searches and of answers over so many documents."""
     import torch
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     texts = descriptions()[:documents]
     queries = [text.partition("\n")[0] for text in texts[:: max(1, len(texts) // QUERIES)]]
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        cut = mh.Passages(tokens=tokens, overlap=tokens // 4)
-        library = mh.Library.create(folder, embedder=REFERENCE, passages=cut)
-        library.update({"text": texts})
-        seconds = time.perf_counter() - start
-        print(f"{len(library):,} documents, {library.passages:,} passages in {seconds:.1f} s")
-        start = time.perf_counter()
-        changed = library.update({"text": [*texts[:-1], texts[-1] + " Changed."]})
-        seconds = time.perf_counter() - start
-        print(f"{changed.changed} document changed: {seconds:.2f} s")
-        _report("vector of a query", queries, library.embedder)
-        for mode in (mh.ByWords(), mh.ByMeaning(), mh.ByBoth()):
-            _report(
-                f"search, {mode}",
-                queries,
-                lambda query, mode=mode: library.search(query, mode=mode),
-            )
-        answerer = _answerer()
-        _report("ask, 10 passages", queries[:ASKED], lambda query: library.ask(query, answerer))
+    start = time.perf_counter()
+    if folder.exists():
+        library = mh.Library.open(folder, half=half)
+    else:
+        library = mh.Library.create(folder, embedder=REFERENCE, half=half)
+    library.update({"text": texts}, name="descriptions")
+    print(f"{len(library):,} documents, {library.passages:,} passages, ready", end=" ")
+    print(f"after {time.perf_counter() - start:.1f} s", flush=True)
+    _report("vector of a query", queries, library.embedder)
+    for mode in (mh.ByWords(), mh.ByMeaning(), mh.ByBoth()):
+        _report(
+            f"search, {mode}", queries, lambda query, mode=mode: library.search(query, mode=mode)
+        )
+    answerer = _answerer()
+    _report("ask, 10 passages", queries[:ASKED], lambda query: library.ask(query, answerer))
+    if half:
+        halved = answerer.halved()
+        _report("ask in half", queries[:ASKED], lambda query: library.ask(query, halved))
 
 
 def _answerer() -> mh.Answerer:
     """Return a model of MiniLM's size; what it answers does not matter here."""
     rows = {"text": ["Who?", "What?"] * 4, "pair": ["It was Ada."] * 8, "label": ["Ada"] * 8}
-    learner = mh.Learner(REFERENCE, mh.Answering(), mh.read(rows, pair="pair"))
+    learner = mh.Learner(REFERENCE, mh.Answering(), mh.read(rows, pair="pair"), quiet=True)
     return learner.predictor()
 
 
@@ -133,11 +149,19 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["search"]:
         parser = argparse.ArgumentParser()
         parser.add_argument("job")
-        parser.add_argument("--documents", type=int, default=1_000_000)
-        parser.add_argument("--tokens", type=int, default=128, help="of a passage")
+        parser.add_argument("--library", type=Path, help="kept; one that is there is not built")
+        parser.add_argument("--documents", type=int, default=60_000)
+        parser.add_argument("--half", action="store_true", help="products in bfloat16")
         options = parser.parse_args()
-        search(options.documents, options.tokens)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = options.library or Path(temporary) / "library"
+            search(folder, options.documents, options.half)
     else:
         descriptions()
-        engines = {"manyheads": manyheads, "sentence-transformers": sentence_transformers}
+        engines = {
+            "manyheads": manyheads,
+            "manyheads, bfloat16": manyheads_half,
+            "sentence-transformers": sentence_transformers,
+            "sentence-transformers, bfloat16": sentence_transformers_half,
+        }
         compare(engines, job="build")

@@ -9,6 +9,8 @@ import pytest
 from tests.cli.test_bad_input import assert_refused
 from tests.library import shelf
 
+from manyheads.core.machine import multiplies_bfloat16
+
 pytest.importorskip("usearch")
 
 CUT = ("--tokens", 14, "--overlap", 4)
@@ -71,6 +73,14 @@ def test_indexed_brought_up_to_date_searched_and_asked(shell, model, papers, tmp
     for one in answers:
         text = (papers / one["passage"]["document"]).read_text(encoding="utf-8")
         assert text[one["start"] : one["end"]] == one["text"]
+    if multiplies_bfloat16():
+        halved = ("--answerer", answerer, "--answers", 1, "--half", "--json")
+        done = shell("ask", out, "Who sleeps?", *halved)
+        assert done.returncode == 0, done.stderr
+        (nearly,) = json.loads(done.stdout)["answers"]
+        assert nearly["probability"] == pytest.approx(answers[0]["probability"], abs=0.05)
+        done = shell("index", papers, "--out", tmp_path / "half", "--model", model, *CUT, "--half")
+        assert done.returncode == 0 and done.stdout.startswith("2 documents, "), done.stderr
     done = shell("ask", out, "Who sleeps?", "--answerer", answerer, "--answers", 1)
     share, text, _, around = done.stdout.rstrip("\n").split("\t")
     assert float(share) == pytest.approx(answers[0]["probability"], abs=1e-3)

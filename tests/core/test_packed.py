@@ -13,9 +13,9 @@ from torch import nn
 
 from manyheads.core.feedforward import make_feedforward
 from manyheads.core.layout import Layout
-from manyheads.core.packed import PackedLinear, pack
+from manyheads.core.packed import PackedLinear, halve, pack
 from manyheads.core.spec import Activation, FeedForwardSpec, OutputSpec, Spec
-from manyheads.errors import TrainingError
+from manyheads.errors import ConfigError, TrainingError
 
 from . import small
 
@@ -118,3 +118,37 @@ def test_a_packed_layer_can_be_copied_and_sent_to_another_process(
     twin = copied(layer)
     with torch.no_grad():
         assert torch.equal(twin(x_TD), layer(x_TD))
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_halved_products_are_rounded_and_nothing_else(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("manyheads.core.packed.multiplies_bfloat16", lambda: True)
+    model = small.make(spec)
+    batch = (torch.randint(0, small.VOCABULARY, (12,)), Layout([4, 1, 7]))
+    pack(model)
+    with torch.no_grad():
+        expected = model.encode(*batch)
+        before = {name: one.clone() for name, one in model.state_dict().items()}
+        halve(model)
+        halved = model.encode(*batch)
+        again = copy.deepcopy(model).encode(*batch)
+    assert halved.dtype == torch.float32 and torch.equal(halved, again)
+    assert not torch.equal(halved, expected)
+    assert (halved - expected).norm() < 0.03 * expected.norm()
+    for name, tensor in model.state_dict().items():
+        own = name.rpartition(".")[0]
+        kept = isinstance(model.get_submodule(own), PackedLinear)
+        rounded = before[name].bfloat16().float() if kept else before[name]
+        assert tensor.dtype == torch.float32 and torch.equal(tensor, rounded), name
+
+
+def test_what_cannot_be_halved_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small.make(small.pre_norm())
+    with pytest.raises(ConfigError, match="no layer there"):
+        halve(model)
+    pack(model)
+    monkeypatch.setattr("manyheads.core.packed.multiplies_bfloat16", lambda: False)
+    with pytest.raises(ConfigError, match="only be slower"):
+        halve(model)

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.library import shelf
@@ -234,3 +235,42 @@ def test_a_real_model_finds_what_is_meant(minilm: str, tmp_path: Path) -> None:
     assert library.search("pets that are tired", mode=mh.ByWords()) == []
     assert library.search("pets that are tired")[0].document == "cats"
     assert library.search("where to swim in Germany")[0].document == "lakes"
+
+
+def test_copies_of_a_passage_are_read_once(model: Path, tmp_path: Path) -> None:
+    rows = {"id": ["one", "copy", "other"], "text": ["The cats sleep."] * 2 + ["Berlin has lakes."]}
+    library = mh.Library.create(tmp_path / "library", embedder=model, passages=shelf.CUT)
+    library.update(rows, id="id", name="rows")
+    answerer, read = shelf.answerer(), []
+
+    class Counted:
+        task, pretrained = answerer.task, answerer.pretrained
+
+        def __call__(self, questions: list[str], contexts: list[str]) -> list[Any]:
+            read.extend(contexts)
+            return answerer(questions, contexts)
+
+    answers = library.ask("Who sleeps?", Counted())  # type: ignore[arg-type]
+    assert len(read) == len(set(read)) and "The cats sleep." in read
+    by_document = {
+        name: {(one.start, one.text) for one in answers if one.passage.document == name}
+        for name in rows["id"]
+    }
+    assert by_document["one"] == by_document["copy"] != set()
+
+
+def test_a_library_in_half_finds_what_the_other_finds(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("manyheads.core.packed.multiplies_bfloat16", lambda: True)
+    found = []
+    for half in (False, True):
+        folder = tmp_path / f"library-{half}"
+        library = mh.Library.create(folder, embedder=model, passages=shelf.CUT, half=half)
+        library.update(shelf.ROWS, title="title", id="id", name="rows")
+        for opened in (library, mh.Library.open(folder, half=half), mh.Library.open(folder)):
+            rows = opened.search("绿茶", mode=mh.ByMeaning())
+            found.append({(one.document, one.start): one.score for one in rows})
+    for one in found:
+        assert one == pytest.approx(found[0], abs=0.02)
+    assert found[0] != found[3], "the vectors were not made in half"

@@ -69,6 +69,7 @@ def index(
     add: Add = False,
     encoding: options.Encoding = None,
     device: options.Device = None,
+    half: options.Half = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -87,7 +88,7 @@ def index(
     from manyheads.train.progress import Reporter
 
     with busy("opening the model", quiet):
-        library = _opened(out, model, tokens, overlap, device)
+        library = _opened(out, model, tokens, overlap, device, half)
     reporter = Reporter(quiet)
     try:
         take = library.add if add else library.update
@@ -112,7 +113,12 @@ def index(
 
 
 def _opened(
-    out: Path, model: str | None, tokens: int | None, overlap: int | None, device: str | None
+    out: Path,
+    model: str | None,
+    tokens: int | None,
+    overlap: int | None,
+    device: str | None,
+    half: bool,
 ) -> Library:
     """Open the library, or create it; raises `ConfigError` for settings that it has not."""
     from manyheads.errors import ConfigError
@@ -126,12 +132,14 @@ def _opened(
                 f"{out} is there already, and its passages are cut; leave out --tokens and "
                 "--overlap, or make another library"
             )
-        return Library.open(out, embedder=model, device=chosen)
+        return Library.open(out, embedder=model, device=chosen, half=half)
     usual = Passages()
     passages = Passages(
         usual.tokens if tokens is None else tokens, usual.overlap if overlap is None else overlap
     )
-    return Library.create(out, embedder=model or options.MINILM, passages=passages, device=chosen)
+    return Library.create(
+        out, embedder=model or options.MINILM, passages=passages, device=chosen, half=half
+    )
 
 
 def _complain(update: Update, quiet: bool) -> None:

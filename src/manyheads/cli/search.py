@@ -77,6 +77,7 @@ def search(
     by: By = Way.BOTH,
     model: Model = None,
     device: options.Device = None,
+    half: options.Half = False,
     as_json: options.Json = False,
 ) -> None:
     """Find the passages of a library that say most of something.
@@ -88,7 +89,7 @@ def search(
     """
     from manyheads.library import Library
 
-    opened = Library.open(library, embedder=model, device=device_of(device))
+    opened = Library.open(library, embedder=model, device=device_of(device), half=half)
     found = opened.search(query, n=n, mode=by.mode)
     lines = "\n".join(map(_passage, found)) or "(nothing found)"
     show(lines, {"passages": [asdict(one) for one in found]}, as_json)
@@ -103,6 +104,7 @@ def ask(
     by: By = Way.BOTH,
     model: Model = None,
     device: options.Device = None,
+    half: options.Half = False,
     as_json: options.Json = False,
 ) -> None:
     """Answer a question from the documents of a library.
@@ -114,8 +116,9 @@ def ask(
     from manyheads.library import Library
     from manyheads.predict import Answerer
 
-    opened = Library.open(library, embedder=model, device=device_of(device))
+    opened = Library.open(library, embedder=model, device=device_of(device), half=half)
     reader = opened_as(Answerer, answerer, device, "finds no answers in texts")
+    reader = reader.halved() if half else reader
     found = opened.ask(question, reader, n=n, mode=by.mode)[:answers]
     lines = "\n".join(map(_answer, found)) or "(no answer)"
     show(lines, {"answers": [asdict(one) for one in found]}, as_json)

@@ -1,4 +1,4 @@
-"""How much memory there is, where the system says it."""
+"""How much memory there is, where the system says it, and what the processor can do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ _GROUPS = (  # limit and use of the control group that a container gives its pro
     ),
 )
 _CACHE = {"inactive_file", "total_inactive_file"}  # of files, given back where memory is wanted
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies in bfloat16; others emulate it, slower than float32."""
+    import torch  # only here: memory is also asked for by a process that does without
+
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def resident(pid: int | str = "self") -> int | None:

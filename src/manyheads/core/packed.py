@@ -6,6 +6,8 @@ while a block of the result is still in the cache. `pack` puts such layers into 
     feed-forward    up ─ activation ─ down    →    PackedLinear with activation ─ PackedLinear
     tied output     the table of tokens       →    PackedTable, a copy of it
     elsewhere       nn.Linear                 →    PackedLinear
+
+`halve` lets them multiply in bfloat16: half the bytes, and nearly the same numbers much sooner.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.core.feedforward import FeedForward, GatedFeedForward
+from manyheads.core.machine import multiplies_bfloat16
 from manyheads.core.output import Output
 from manyheads.core.swap import swap
 from manyheads.core.transformer import Transformer
-from manyheads.errors import TrainingError
+from manyheads.errors import ConfigError, TrainingError
 
 # Tokens of a typical batch: oneDNN chooses its blocks for it, and they serve other batches too.
 _BATCH_TOKENS = 4096
@@ -28,11 +31,13 @@ _BATCH_TOKENS = 4096
 class PackedLinear(nn.Module):
     """activation(x·Wᵀ + b) with W packed: (T, D) → (T, F), float32 on CPU, for inference alone.
 
+    Halved, x, W, b and what comes out are rounded to bfloat16; sums are in float32.
     Its `state_dict` is that of the `nn.Linear` it is made from.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
+        self.bias: Tensor | None
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
         self._packed = _packed(linear.weight.detach())
         self._fused: tuple[str, str | None] = ("none", None)
@@ -40,8 +45,8 @@ class PackedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """A copy of the weight (F, D), unpacked."""
-        return self._packed.to_dense()
+        """A copy of the weight (F, D), unpacked, in float32."""
+        return self._packed.to_dense().float()
 
     @property
     def shape(self) -> torch.Size:
@@ -64,6 +69,12 @@ class PackedLinear(nn.Module):
         self.activation = activation
         return True
 
+    def halve(self) -> None:
+        """Multiply in bfloat16 from now on."""
+        self._packed = _packed(self.weight.bfloat16())
+        if self.bias is not None:
+            self.bias = self.bias.bfloat16()
+
     def forward(self, x_TD: Tensor) -> Tensor:
         """Return the activated products (T, F).
 
@@ -74,7 +85,10 @@ class PackedLinear(nn.Module):
                 "no gradient flows through a packed layer; differentiate a model that is not packed"
             )
         name, formula = self._fused
-        return torch.ops.mkldnn._linear_pointwise(x_TD, self._packed, self.bias, name, [], formula)
+        products_TF: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x_TD.to(self._packed.dtype), self._packed, self.bias, name, [], formula
+        )
+        return products_TF.to(x_TD.dtype)
 
     def extra_repr(self) -> str:
         """Describe the layer as `nn.Linear` does, with the activation that is fused into it."""
@@ -83,7 +97,7 @@ class PackedLinear(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what copies and pickles hold: the weight unpacked, as blocks cannot be copied."""
-        return {**self.__dict__, "_packed": self.weight}
+        return {**self.__dict__, "_packed": self._packed.to_dense()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what `__getstate__` gave."""
@@ -93,7 +107,8 @@ class PackedLinear(nn.Module):
         self, destination: dict[str, Tensor], prefix: str, keep_vars: bool
     ) -> None:
         destination[f"{prefix}weight"] = self.weight
-        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.bias is not None:
+            destination[f"{prefix}bias"] = self.bias.float()
 
 
 class PackedTable(PackedLinear):
@@ -124,6 +139,23 @@ def pack(model: nn.Module) -> list[str]:
     if replaced:
         model.requires_grad_(False)
     return replaced
+
+
+def halve(model: nn.Module) -> None:
+    """Let the packed layers of a model multiply in bfloat16 from now on.
+
+    Raises `ConfigError` where none is packed, and on a processor that would be slower for it.
+    """
+    packed = [module for module in model.modules() if isinstance(module, PackedLinear)]
+    if not packed:
+        raise ConfigError("only models on a CPU are halved, and this one has no layer there")
+    if not multiplies_bfloat16():
+        raise ConfigError(
+            "this processor does not multiply in bfloat16 (AVX512-BF16 or AMX), which would only "
+            "be slower and less precise; leave the model as it is"
+        )
+    for module in packed:
+        module.halve()
 
 
 def _let_go_of_file(model: nn.Module) -> None:

@@ -40,6 +40,21 @@ def token_budget_batches(
     return list(packed(order, lengths, max_tokens, max_sequences))
 
 
+def even_batches(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """Share all sequences out among at most `count` batches of nearly as many tokens each.
+
+    The longest go first, each to the batch that has least (Graham 1969). Returns batches of indices
+    into `lengths`, none of them empty; every index occurs exactly once.
+    """
+    batches: list[list[int]] = [[] for _ in range(count)]
+    tokens = [0] * count
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        emptiest = tokens.index(min(tokens))
+        batches[emptiest].append(index)
+        tokens[emptiest] += lengths[index]
+    return [batch for batch in batches if batch]
+
+
 def shuffled_batches(
     lengths: Sequence[int],
     *,

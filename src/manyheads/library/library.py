@@ -68,12 +68,14 @@ class Library:
         contents: Contents,
         embedder: Embedder | None,
         device: torch.device | str = "cpu",
+        half: bool = False,
     ) -> None:
         self.folder = folder
         self._manifest = manifest
         self._contents = contents
         self._embedder = embedder
         self._device = device
+        self._half = half
 
     @classmethod
     def create(
@@ -83,14 +85,16 @@ class Library:
         embedder: Embedder | str | Path,
         passages: Passages | None = None,
         device: torch.device | str = "cpu",
+        half: bool = False,
     ) -> Self:
         """Make an empty library in a new folder, for a model that makes vectors.
 
-        Raises `ConfigError` where the folder holds something, the model makes no vectors, or it
-        reads less than a passage; and what `mh.load` raises.
+        With `half` it makes them with products in bfloat16 (`Embedder.halved`). Raises
+        `ConfigError` where the folder holds something, the model makes no vectors, or it reads less
+        than a passage; and what `mh.load` raises.
         """
         folder, passages = Path(folder).expanduser(), passages or Passages()
-        model = opened(embedder, device)
+        model = opened(embedder, device, half)
         longest = model.truncation.max_tokens
         if passages.tokens + _FRAME > longest:
             raise ConfigError(
@@ -107,7 +111,7 @@ class Library:
             check = tuple(map(float, check_vector(model)))
             manifest = Manifest(reference_of(embedder), check, similarity, passages)
             manifest.save(folder)
-        return cls(folder, manifest, Contents(()), model, device)
+        return cls(folder, manifest, Contents(()), model, device, half)
 
     @classmethod
     def open(
@@ -116,18 +120,20 @@ class Library:
         *,
         embedder: Embedder | str | Path | None = None,
         device: torch.device | str = "cpu",
+        half: bool = False,
     ) -> Self:
         """Open a library; its files are mapped into memory, not read.
 
+        With `half` vectors are made with products in bfloat16, however they were made before.
         Raises `ConfigError` where there is none, or for another model than made it;
         `CheckpointError` for files that are damaged.
         """
         folder = Path(folder).expanduser()
         manifest, contents = open_library(folder)
-        model = None if embedder is None else opened(embedder, device)
+        model = None if embedder is None else opened(embedder, device, half)
         if model is not None:
             require_same(model, manifest, folder)
-        return cls(folder, manifest, contents, model, device)
+        return cls(folder, manifest, contents, model, device, half)
 
     def __len__(self) -> int:
         """How many documents there are."""
@@ -147,7 +153,7 @@ class Library:
     def embedder(self) -> Embedder:
         """The model that makes its vectors; raises `ConfigError` where it is another one by now."""
         if self._embedder is None:
-            model = opened(self._manifest.embedder, self._device)
+            model = opened(self._manifest.embedder, self._device, self._half)
             require_same(model, self._manifest, self.folder)
             self._embedder = model
         return self._embedder
@@ -252,8 +258,9 @@ class Library:
         found = self.search(question, n=n, mode=mode)
         if not found:
             return []
-        answered = answerer([question] * len(found), [one.text for one in found])
-        candidates = [one.candidates for one in answered]
+        texts = list(dict.fromkeys(one.text for one in found))  # copies are read once
+        answered = dict(zip(texts, answerer([question] * len(texts), texts), strict=True))
+        candidates = [answered[one.text].candidates for one in found]
         saved = self._manifest.calibrations.get(_name_of(answerer))
         calibration = None if saved is None else calibration_from_json(saved)
         return answers_among(answerer.task, found, candidates, calibration)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
-from manyheads.core.packed import pack
+from manyheads.core.packed import halve, pack
 from manyheads.core.similarity import kept_dimensions, mean_of_windows, shortened
 from manyheads.core.spec import Pooling
 from manyheads.core.vectors import VectorHead, VectorSpec, text_vectors, token_vectors
@@ -102,6 +102,18 @@ class Embedder:
         tensors = {name: one.detach().clone() for name, one in model.head.state_dict().items()}
         sentences = replace(reader.sentences, tensors=tensors)
         return cls(body, sentences, reader.reader.truncation)
+
+    def halved(self) -> Self:
+        """Return this embedder with products in bfloat16: nearly the same vectors, sooner.
+
+        Cosines change by some 1e-5. It saves weights that are rounded so. Raises `ConfigError`
+        where the model is not on a CPU, or the processor would be slower for it.
+        """
+        other = copy.copy(self)
+        other.transformer = copy.deepcopy(self.transformer)
+        other.pretrained = replace(self.pretrained, transformer=other.transformer)
+        halve(other.transformer)
+        return other
 
     @property
     def task(self) -> Embedding:

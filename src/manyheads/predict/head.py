@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import torch
 
 from manyheads.core.head import SequenceHead
-from manyheads.core.packed import pack
+from manyheads.core.packed import halve, pack
 from manyheads.families import Family, HeadFormat
 from manyheads.hub import Pretrained
 from manyheads.hub.load import fill
@@ -47,6 +47,17 @@ class HeadPredictor:
     def keeping(cls, task: Any, model: Any, reader: Any, pretrained: Pretrained) -> Self:
         """Return the predictor of a trained model that nobody else needs: the very weights."""
         return cls(model.eval(), task, reader, pretrained)
+
+    def halved(self) -> Self:
+        """Return this predictor with products in bfloat16: nearly the same answers, sooner.
+
+        It saves weights that are rounded so. Raises `ConfigError` where the model is not on a CPU,
+        or the processor would be slower for it.
+        """
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model)
+        halve(other.model)
+        return other
 
     def save(self, folder: str | Path) -> Path:
         """Write the predictor as a folder; a folder that is there already is replaced file by file.

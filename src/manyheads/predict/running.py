@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.core.streams import in_streams, streams_on
-from manyheads.data.batch import token_budget_batches
+from manyheads.data.batch import even_batches, token_budget_batches
 from manyheads.tasks import OutputTask, Sample, Trainable
 from manyheads.tasks.task import device_of
 
@@ -18,6 +18,7 @@ Value = TypeVar("Value")
 # Enough for matrix products to run at full speed; more only holds more memory.
 BATCH_TOKENS = 2048
 _LEAST_TOKENS = 256  # smaller batches would cost more than sharing them out brings
+_UNEVEN = 1.2  # times its share: then all cores rather work on one batch together
 
 
 def run(
@@ -111,9 +112,19 @@ def in_batches(
     enough for every core to get several of them.
     """
     streams = streams_on(device)
-    share = max(_LEAST_TOKENS, sum(lengths) // (4 * streams))
-    batches = token_budget_batches(lengths, max_tokens=min(batch_tokens, share))
+    batches = _shared_out(lengths, streams, batch_tokens)
     work = torch.inference_mode()(work)
     for indices, result in zip(batches, in_streams(work, batches, streams), strict=True):
         yield indices, result
         progress(len(indices))
+
+
+def _shared_out(lengths: Sequence[int], streams: int, batch_tokens: int) -> list[list[int]]:
+    """Return batches for so many streams: several for each, and of few tokens one for each."""
+    total = sum(lengths)
+    if total >= 4 * streams * _LEAST_TOKENS or total > batch_tokens:
+        share = max(_LEAST_TOKENS, total // (4 * streams))
+        return token_budget_batches(lengths, max_tokens=min(batch_tokens, share))
+    batches = even_batches(lengths, streams)
+    most = max((sum(lengths[one] for one in batch) for batch in batches), default=0)
+    return batches if most * streams <= _UNEVEN * total else even_batches(lengths, 1)

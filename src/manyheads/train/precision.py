@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from manyheads.core.machine import multiplies_bfloat16
 from manyheads.errors import RecipeError
 from manyheads.train.settings import Precision
 
@@ -55,12 +56,6 @@ def _fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16
-    if device.type == "cpu" and _cpu_multiplies_bfloat16():
+    if device.type == "cpu" and multiplies_bfloat16():
         return torch.bfloat16
     return torch.float32
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    # Elsewhere bfloat16 is emulated: slower than float32, and less precise for nothing.
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
