@@ -51,9 +51,9 @@ class Job:
 
 JOBS = {
     "trec6-scratch": Job("trec6", "text", scratch(mh.Words()), 5, 1200, 300, 500),
-    "trec6": Job("trec6", "text", MINILM, 3, 200, 100, 300),
+    "trec6": Job("trec6", "text", MINILM, 3, 1000, 300, 500),
     "chnsenticorp-scratch": Job("chnsenticorp", "text", scratch(mh.Characters()), 4, 600, 200, 600),
-    "sst2": Job("sst2", "sentence", MINILM, 3, 200, 100, 300),
+    "sst2": Job("sst2", "sentence", MINILM, 3, 800, 300, 600),
 }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from manyheads.hub import load_model
     from manyheads.hub.scratch import Scratch, ScratchDecoder, ScratchSeq2Seq
     from manyheads.hub.scratch_images import ScratchImages
-    from manyheads.library import ByBoth, ByMeaning, ByWords, Library, Passages
+    from manyheads.library import ByBoth, ByMeaning, ByWords, Library, Passages, Reranked
     from manyheads.predict import (
         Answerer,
         Embedder,
@@ -113,7 +113,7 @@ __getattr__, __dir__ = lazy(
         "manyheads.hub": ("load_model",),
         "manyheads.hub.scratch": ("Scratch", "ScratchDecoder", "ScratchSeq2Seq"),
         "manyheads.hub.scratch_images": ("ScratchImages",),
-        "manyheads.library": ("ByBoth", "ByMeaning", "ByWords", "Library", "Passages"),
+        "manyheads.library": ("ByBoth", "ByMeaning", "ByWords", "Library", "Passages", "Reranked"),
         "manyheads.predict": (
             "Answerer",
             "Embedder",

@@ -9,6 +9,7 @@ import pytest
 from tests.cli.test_bad_input import assert_refused
 from tests.library import shelf
 
+import manyheads as mh
 from manyheads.core.machine import multiplies_bfloat16
 
 pytest.importorskip("usearch")
@@ -98,6 +99,23 @@ def test_a_table(shell, model, write, tmp_path):
     (first,) = json.loads(done.stdout)["passages"]
     assert (first["document"], first["title"]) == ("lakes", "Lakes")
     assert first["source"] == str(table.resolve())
+
+
+def test_a_reranker_orders_the_passages(shell, model, papers, write, scratch, tmp_path):
+    out, ranker = tmp_path / "library", tmp_path / "ranker"
+    rows = [("cats", "the cats sleep", 1), ("cats", "green tea", 0)] * 8
+    table = write(tmp_path / "asked.csv", rows, ("query", "document", "relevant"))
+    columns = ("--text", "query", "--pair", "document", "--label", "relevant")
+    trained = ("--task", "reranking", *columns, *scratch, "--set", "epochs=1", "--out", ranker)
+    assert shell("train", table, *trained, "--quiet").returncode == 0
+    assert shell("index", papers, "--out", out, "--model", model, *CUT).returncode == 0
+    done = shell("search", out, "cats", "--reranker", ranker, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["passages"]
+    expected = mh.Reranker.open(ranker).predict([("cats", one["text"]) for one in found])
+    assert [one["score"] for one in found] == pytest.approx(expected.tolist(), abs=1e-5)
+    done = shell("search", out, "cats", "--reranker", model)
+    assert_refused(done, "is a model for vectors of texts, which orders no documents")
 
 
 def test_what_is_refused(shell, model, papers, trained, tmp_path):

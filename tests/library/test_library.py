@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import tiny
 from tests.library import shelf
 from tests.library.test_files import pdf
 
@@ -274,3 +275,22 @@ def test_a_library_in_half_finds_what_the_other_finds(
     for one in found:
         assert one == pytest.approx(found[0], abs=0.02)
     assert found[0] != found[3], "the vectors were not made in half"
+
+
+def test_a_reranker_orders_what_was_found(library: mh.Library) -> None:
+    rows = {"text": ["cats", "lakes"] * 8, "pair": ["cats sleep", "tea"] * 8, "label": [1, 0] * 8}
+    learner = mh.Learner(tiny.SCRATCH, mh.Reranking(), mh.read(rows, pair="pair"), quiet=True)
+    reranker = learner.predictor()
+    query = "the lakes and the cats"
+    for first in WAYS:
+        there = {(one.document, one.start): one for one in library.search(query, mode=first, n=50)}
+        found = library.search(query, n=50, mode=mh.Reranked(reranker, first))
+        assert {(one.document, one.start) for one in found} == set(there)
+        expected = reranker.predict([(query, one.text) for one in found])
+        assert [one.score for one in found] == pytest.approx(expected.tolist(), abs=1e-5)
+        assert [one.score for one in found] == sorted(expected, reverse=True)
+    few = library.search(query, n=2, mode=mh.Reranked(reranker, mh.ByWords(), depth=1))
+    two = library.search(query, n=2, mode=mh.ByWords())
+    assert {one.text for one in few} == {one.text for one in two}
+    assert library.ask("Who sleeps?", shelf.answerer(), mode=mh.Reranked(reranker), n=1)
+    assert library.search("zebra", mode=mh.Reranked(reranker, mh.ByWords())) == []

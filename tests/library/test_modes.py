@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manyheads.errors import ConfigError
-from manyheads.library import ByBoth
+from manyheads.library import ByBoth, Reranked
 from manyheads.library.modes import fused
 
 
@@ -23,3 +23,5 @@ def test_what_is_refused() -> None:
         ByBoth(depth=0)
     with pytest.raises(ConfigError, match="constant=-1"):
         ByBoth(constant=-1)
+    with pytest.raises(ConfigError, match="depth=0"):
+        Reranked(None, depth=0)  # type: ignore[arg-type]

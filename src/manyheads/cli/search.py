@@ -13,7 +13,7 @@ from manyheads.cli.opening import device_of, opened_as
 from manyheads.cli.output import show
 
 if TYPE_CHECKING:
-    from manyheads.library import Found, FoundAnswer
+    from manyheads.library import ByBoth, ByMeaning, ByWords, Found, FoundAnswer
     from manyheads.library.modes import Mode
 
 _SHOWN = 300  # characters of a passage
@@ -28,7 +28,7 @@ class Way(StrEnum):
     MEANING = "meaning"
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> ByWords | ByMeaning | ByBoth:
         """What the library calls it."""
         from manyheads.library import ByBoth, ByMeaning, ByWords
 
@@ -64,6 +64,14 @@ Model = Annotated[
     str | None,
     typer.Option(metavar="REF", help="The model of the library, where it has moved."),
 ]
+RerankerModel = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        metavar="DIR",
+        help="A cross-encoder that reads the best 50 passages with the query, and orders them.",
+    ),
+]
 AnswererModel = Annotated[
     str,
     typer.Option("--answerer", metavar="DIR", help="A model that finds answers, as trained."),
@@ -75,6 +83,7 @@ def search(
     query: Query,
     n: Passages = 10,
     by: By = Way.BOTH,
+    reranker: RerankerModel = None,
     model: Model = None,
     device: options.Device = None,
     half: options.Half = False,
@@ -86,11 +95,12 @@ def search(
     Examples:
       manyheads search papers-library "attention without padding"
       manyheads search papers-library "图书馆" --by words -n 3 --json
+      manyheads search papers-library "who invented dropout?" --reranker relevance-model
     """
     from manyheads.library import Library
 
     opened = Library.open(library, embedder=model, device=device_of(device), half=half)
-    found = opened.search(query, n=n, mode=by.mode)
+    found = opened.search(query, n=n, mode=_mode(by, reranker, device))
     lines = "\n".join(map(_passage, found)) or "(nothing found)"
     show(lines, {"passages": [asdict(one) for one in found]}, as_json)
 
@@ -102,6 +112,7 @@ def ask(
     n: Read = 10,
     answers: Answers = 3,
     by: By = Way.BOTH,
+    reranker: RerankerModel = None,
     model: Model = None,
     device: options.Device = None,
     half: options.Half = False,
@@ -119,7 +130,7 @@ def ask(
     opened = Library.open(library, embedder=model, device=device_of(device), half=half)
     reader = opened_as(Answerer, answerer, device, "finds no answers in texts")
     reader = reader.halved() if half else reader
-    found = opened.ask(question, reader, n=n, mode=by.mode)[:answers]
+    found = opened.ask(question, reader, n=n, mode=_mode(by, reranker, device))[:answers]
     lines = "\n".join(map(_answer, found)) or "(no answer)"
     show(lines, {"answers": [asdict(one) for one in found]}, as_json)
 
@@ -142,6 +153,15 @@ def similar(
     found = Library.open(library).similar(document, n, source=source)
     lines = "\n".join(map(_passage, found)) or "(no other document)"
     show(lines, {"documents": [asdict(one) for one in found]}, as_json)
+
+
+def _mode(by: Way, reranker: str | None, device: str | None) -> Mode:
+    from manyheads.library import Reranked
+    from manyheads.predict import Reranker
+
+    if reranker is None:
+        return by.mode
+    return Reranked(Reranker.open(reranker, device=device_of(device)), by.mode)
 
 
 def _passage(found: Found) -> str:

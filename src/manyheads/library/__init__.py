@@ -1,7 +1,7 @@
 """Somebody's documents, searched by words and by meaning, and asked for answers.
 
     source ─ documents ─ passages ─┬─ words ─→ BM25 ────────────┬─ fused ─→ passages
-                                   └─ embedder ─→ near vectors ─┘            └─ answerer ─→ answers
+                                   └─ embedder ─→ near vectors ─┘ (reranked)└─ answerer ─→ answers
 
 `documents` and `files` read, `passages` cuts, `words` and `meaning` find, `store` keeps all of it
 on disk, `updating` says what is new, and `library` is the front door.
@@ -13,7 +13,7 @@ from manyheads.library.answers import Found, FoundAnswer
 from manyheads.library.calibration import Isotonic, Platt
 from manyheads.library.documents import Document
 from manyheads.library.library import Library
-from manyheads.library.modes import ByBoth, ByMeaning, ByWords
+from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Reranked
 from manyheads.library.passages import Passages
 from manyheads.library.updating import Update
 
@@ -28,5 +28,6 @@ __all__ = [
     "Library",
     "Passages",
     "Platt",
+    "Reranked",
     "Update",
 ]

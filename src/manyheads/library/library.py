@@ -24,7 +24,7 @@ from manyheads.library.model import (
     require_same,
     vectors_of,
 )
-from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Mode, fused
+from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Mode, Reranked, fused
 from manyheads.library.passages import Passages
 from manyheads.library.pending import Pending
 from manyheads.library.store import (
@@ -46,6 +46,7 @@ from manyheads.library.updating import (
     unseen,
     without,
 )
+from manyheads.library.words import best
 from manyheads.predict import Answerer, Embedder
 from manyheads.tasks.answers import normalised
 
@@ -216,7 +217,9 @@ class Library:
         return self._take(source, lambda there: removal(there, source, ids), unseen)
 
     def search(self, query: str, *, n: int = 10, mode: Mode = _BOTH) -> list[Found]:
-        """Return the `n` best passages, the best first: by both ways, or `ByWords`, `ByMeaning`.
+        """Return the `n` best passages, the best first.
+
+        By both ways, or `ByWords`, `ByMeaning`, or the best of these `Reranked` by another model.
 
         Raises `TextError` for a query without words, `ConfigError` for n below 1.
         """
@@ -341,6 +344,11 @@ class Library:
                 by_words, _ = contents.by_words(query, depth)
                 by_meaning, _ = contents.by_meaning(self._query(query), depth)
                 return fused((by_words, by_meaning), constant, n)
+            case Reranked(reranker, first, depth):
+                rows, _ = self._ranked(query, max(depth, n), first)
+                texts = [contents.passage(row)[3] for row in rows.tolist()]
+                order, scores = best(reranker.predict([(query, text) for text in texts]), n)
+                return rows[order], scores
 
     def _query(self, text: str) -> np.ndarray:
         embedder = self.embedder

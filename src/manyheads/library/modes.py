@@ -1,14 +1,18 @@
-"""How a library is searched: by words, by meaning, or by both."""
+"""How a library is searched: by words, by meaning, by both, or by those and a reranker."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from manyheads.errors import ConfigError
+
+if TYPE_CHECKING:
+    from manyheads.predict import Reranker
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,23 @@ class ByBoth:
             raise ConfigError(f"constant={self.constant} is negative; choose 0 or more")
 
 
-Mode = ByWords | ByMeaning | ByBoth
+@dataclass(frozen=True)
+class Reranked:
+    """The `depth` best of another way, in the order of a model that reads them with the query.
+
+    Such a model (`mh.Reranker`) orders better than vectors do, and reads every passage anew.
+    """
+
+    reranker: Reranker
+    first: ByWords | ByMeaning | ByBoth = field(default_factory=ByBoth)
+    depth: int = 50
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ConfigError(f"depth={self.depth} reads nothing; choose at least 1")
+
+
+Mode = ByWords | ByMeaning | ByBoth | Reranked
 
 
 def fused(
