@@ -69,7 +69,7 @@ def test_a_class_in_validation_that_training_lacks(refuse, write, tmp_path):
     write(tmp_path / "v.csv", [("a fine film", "posi")])
     refuse(
         *("t.csv", "--valid", "v.csv"),
-        said=["v.csv, line 2", "'posi'", "training data lacks", "Did you mean 'pos'?"],
+        said=["v.csv, line 2", "'posi'", "the model does not know", "Did you mean 'pos'?"],
     )
 
 

@@ -114,6 +114,9 @@ def test_labels_are_those_of_the_predictor(tmp_path: Path, paired: bool) -> None
         expected = own(texts, pairs)
         assert [one.said["label"] for one in found] == [one.label for one in expected]
         close((one.outputs for one in found), own.outputs(texts, pairs).numpy())
+        if paired:
+            with pytest.raises(TextError, match="trained on pairs; send a second text each"):
+                await model.predict(texts, Asking())
 
     serving(tmp_path, work)
 

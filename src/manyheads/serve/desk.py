@@ -145,6 +145,7 @@ def labelling_desk(predictor: Predictor) -> Desk:
     card = {
         "task": task.name,
         "labels": list(predictor.labels),
+        "paired": reader.paired,
         **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
     }
     return Desk("labelling", card, {"predict": predict})

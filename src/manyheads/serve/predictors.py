@@ -43,7 +43,11 @@ class ServedPredictor(AskedModel, ABC):
 
 
 class ServedLabeller(ServedPredictor):
-    """A model that says labels or numbers."""
+    """A model that says labels or numbers; one that is `paired` was trained on pairs alone."""
+
+    def __init__(self, name: str, batcher: Batcher, threads: ThreadPoolExecutor) -> None:
+        super().__init__(name, batcher, threads)
+        self.paired: bool = self.card["paired"]
 
     async def said(
         self, texts: Sequence[str], asking: Asking, pairs: Sequence[str] | None = None
@@ -60,8 +64,11 @@ class ServedLabeller(ServedPredictor):
     ) -> list[Result[Prediction]]:
         """Return what the model says of each text, or of each pair.
 
-        Raises `TextError`, also where there are not as many pairs, and what `Batcher.ask` raises.
+        Raises `TextError`, also where there are not as many pairs, or none for a model that reads
+        pairs alone, and what `Batcher.ask` raises.
         """
+        if self.paired and pairs is None:
+            raise TextError(f"the model {self.name} was trained on pairs; send a second text each")
         if pairs is not None and len(pairs) != len(texts):
             raise TextError(f"{len(texts)} texts have {len(pairs)} pairs; give one for each")
         encoded = await self.reader.read(texts, pairs, asking.cut)

@@ -60,9 +60,9 @@ def index_labels(values: Sequence[Any], names: Sequence[str], describe: Describe
         worst, count = unknown.most_common(1)[0]
         row = next(i for i, value in enumerate(values) if label_name(value) == worst)
         raise DataError(
-            f"{describe(row)} has the label {worst!r}, which the training data lacks "
+            f"{describe(row)} has the label {worst!r}, which the model does not know "
             f"({unknown.total()} such labels, {count} times this one).{did_you_mean(worst, names)} "
-            f"Known: {', '.join(names[:12])}. Correct it, or add such examples to the training"
+            f"Known: {', '.join(names[:12])}. Correct it, or let the model learn it"
         )
     return [positions[label_name(value)] for value in values]
 
