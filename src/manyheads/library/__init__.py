@@ -4,7 +4,7 @@
                                    └─ embedder ─→ near vectors ─┘ (reranked)└─ answerer ─→ answers
 
 `documents` and `files` read, `passages` cuts, `words` and `meaning` find, `store` keeps all of it
-on disk, `updating` says what is new, and `library` is the front door.
+on disk, `searched` asks, `updating` says what is new, and `library` is the front door.
 """
 
 from __future__ import annotations
