@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import options, rows
 from manyheads.cli.opening import busy
 from manyheads.cli.output import show
 from manyheads.cli.unfold import unfolded
@@ -24,8 +24,8 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 where there 
 
 @unfolded
 def check(
-    labelled: learning.Labelled,
-    held_out: learning.HeldOut,
+    labelled: rows.Labelled,
+    held_out: rows.HeldOut,
     model: Reference = None,
     max_tokens: MaxTokens = None,
     strict: Strict = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import options, rows
 from manyheads.cli.candidates import Candidates
 from manyheads.cli.opening import busy, device_of
 from manyheads.cli.output import show
@@ -43,7 +43,7 @@ Slice = Annotated[
 @unfolded
 def evaluate(
     predictor: options.Predictor,
-    labelled: learning.Labelled,
+    labelled: rows.Labelled,
     candidates: Candidates,
     split: SplitName = None,
     report: Report = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import learning, options, rows
 from manyheads.cli.opening import busy
 from manyheads.cli.output import notice, show
 from manyheads.cli.unfold import unfolded
@@ -35,8 +35,8 @@ Steps = Annotated[
 
 @unfolded
 def find_lr(
-    labelled: learning.Labelled,
-    held_out: learning.HeldOut,
+    labelled: rows.Labelled,
+    held_out: rows.HeldOut,
     setup: learning.Setup,
     share: Share = None,
     range_test: Ranged = False,

@@ -1,4 +1,4 @@
-"""The single arguments and options that several commands share; `learning` groups them."""
+"""The single arguments and options that several commands share; `rows` and `learning` group them."""
 
 from __future__ import annotations
 

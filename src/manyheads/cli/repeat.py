@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from manyheads.cli import learning
+from manyheads.cli import learning, rows
 from manyheads.cli.facts import differences, facts_of
 from manyheads.cli.options import Augment, Clean, TaskKind, ThresholdsFor, Weighting
 from manyheads.cli.output import notice
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from manyheads.data import Dataset
 
 Group = TypeVar("Group")
-Groups = tuple[learning.Labelled, learning.HeldOut, learning.Setup, Repeats]
+Groups = tuple[rows.Labelled, rows.HeldOut, learning.Setup, Repeats]
 
 Run = Annotated[
     Path | None,
@@ -55,8 +55,8 @@ def as_it_was(run: Path, given: Groups, out: Path | None) -> Groups:
         "recipe": folder.recipe,
     }
     return (
-        _of(learning.Labelled, arguments),
-        _of(learning.HeldOut, arguments),
+        _of(rows.Labelled, arguments),
+        _of(rows.HeldOut, arguments),
         _of(learning.Setup, arguments | typed),
         _of(Repeats, arguments),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from manyheads.cli import learning, options
+from manyheads.cli import learning, options, rows
 from manyheads.cli.facts import facts_of
 from manyheads.cli.opening import busy
 from manyheads.cli.output import notice, show
@@ -44,7 +44,7 @@ Estimate = Annotated[
 
 
 @dataclass(frozen=True)
-class Learnt(learning.Labelled):
+class Learnt(rows.Labelled):
     """Labelled data, which a run that is repeated knows by itself."""
 
     data: options.Data = ""
@@ -53,7 +53,7 @@ class Learnt(learning.Labelled):
 @unfolded
 def train(
     labelled: Learnt,
-    held_out: learning.HeldOut,
+    held_out: rows.HeldOut,
     setup: learning.Setup,
     repeats: Repeats,
     out: Out = None,
@@ -116,8 +116,8 @@ def train(
 
 
 def trained(
-    labelled: learning.Labelled,
-    held_out: learning.HeldOut,
+    labelled: rows.Labelled,
+    held_out: rows.HeldOut,
     setup: learning.Setup,
     repeats: Repeats,
     out: Path | None,
