@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.batch import shuffled_batches, token_budget_batches
+from manyheads.data.batch import even_batches, shuffled_batches, token_budget_batches
 from manyheads.errors import RecipeError
 
 lengths = st.lists(st.integers(0, 50), max_size=200)
@@ -76,3 +76,13 @@ def test_limits_out_of_range():
         shuffled_batches([1], max_sequences=-1, seed=0, epoch=0)
     with pytest.raises(RecipeError, match="a batch needs a limit"):
         shuffled_batches([1], seed=0, epoch=0)
+
+
+@given(lengths=st.lists(st.integers(1, 60), max_size=60), count=st.integers(1, 9))
+def test_even_batches_hold_every_index_once_and_are_even(lengths, count):
+    batches = even_batches(lengths, count)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert len(batches) == min(count, len(lengths))
+    tokens = [sum(lengths[i] for i in batch) for batch in batches]
+    # What was added last to the fullest batch went where there was least.
+    assert not tokens or max(tokens) - min(tokens) <= max(lengths)

@@ -1,4 +1,4 @@
-"""The single arguments and options that several commands share; `rows` and `learning` group them."""
+"""The single arguments and options that commands share; `rows` and `learning` group them."""
 
 from __future__ import annotations
 

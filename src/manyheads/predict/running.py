@@ -125,6 +125,7 @@ def _shared_out(lengths: Sequence[int], streams: int, batch_tokens: int) -> list
     if total >= 4 * streams * _LEAST_TOKENS or total > batch_tokens:
         share = max(_LEAST_TOKENS, total // (4 * streams))
         return token_budget_batches(lengths, max_tokens=min(batch_tokens, share))
-    batches = even_batches(lengths, streams)
+    count = min(streams, max(1, total // _LEAST_TOKENS))
+    batches = even_batches(lengths, count)
     most = max((sum(lengths[one] for one in batch) for batch in batches), default=0)
-    return batches if most * streams <= _UNEVEN * total else even_batches(lengths, 1)
+    return batches if most * count <= _UNEVEN * total else even_batches(lengths, 1)
