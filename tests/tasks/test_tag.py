@@ -110,7 +110,9 @@ def test_what_cannot_be_learnt(rows: list[list[str]], said: str) -> None:
 
 def test_unknown_tags_of_other_splits_are_named() -> None:
     task = fitted([["B-PER", "O"]])
-    with pytest.raises(DataError, match=r"table.csv, line 1 has the label 'B-LOC', which the tr"):
+    with pytest.raises(
+        DataError, match=r"table.csv, line 1 has the label 'B-LOC', which the model does not"
+    ):
         task.check({"text": ["a", "b"], "label": [["O"], ["B-LOC"]]}, DESCRIBE)
 
 

@@ -245,7 +245,7 @@ def test_labels_that_cannot_be_learnt_are_refused_before_a_model_is_opened(
 
 def test_a_class_that_only_validation_has_is_named_with_its_row(body: Pretrained):
     valid = {"text": ["a", "b"], "label": ["good", "terrible"]}
-    with pytest.raises(DataError, match=r"row 2 has the label 'terrible', which the training"):
+    with pytest.raises(DataError, match=r"row 2 has the label 'terrible', which the model does"):
         learner(body, tiny.moods(12, valid=valid))
 
 

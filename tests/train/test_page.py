@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests import tiny
-from tests.train.html import Page
+from tests.train.pages import Page
 
 import manyheads as mh
 from manyheads.generate import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests import tiny
-from tests.train.html import Page
+from tests.train.pages import Page
 
 import manyheads as mh
 from manyheads.train import Trials
