@@ -80,13 +80,14 @@ def test_no_pause_of_the_service_stays_hidden() -> None:
 
 
 def test_what_counts() -> None:
+    """When requests are due is drawn from the seed, however busy the machine is."""
+    load = OpenLoop(400)
     with scripted(lambda _: ANSWER) as server:
-        report = run(Target(server.url, texts=3), ClosedLoop(2), 0.3, warmup=0.3)
+        report = run(Target(server.url, texts=3), load, 0.3, warmup=0.3)
         asked = len(server.requests)
         assert json.loads(server.requests[0].split(b"\r\n\r\n")[1]) == {"inputs": ["a text"] * 3}
-    assert 0.2 * asked < report.sent < 0.8 * asked
+    assert 0.3 * asked < report.sent < 0.7 * asked
     assert report.answered == report.sent
-    assert report.items_a_second == pytest.approx(report.sent / 0.3, rel=0.2)
     assert report.tokens_a_second == pytest.approx(4 * report.items_a_second)
 
 
