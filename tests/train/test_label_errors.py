@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 from tests import tiny
 
 import manyheads as mh
-from manyheads.errors import DataError, RecipeError
+from manyheads.errors import DataError, MissingExtra, RecipeError
 from manyheads.text import Cleaning
 from manyheads.train.label_errors import find_label_errors
 
@@ -45,3 +46,11 @@ def test_large_data_are_drawn_from_and_rare_labels_left_out():
 def test_other_tasks_have_none():
     with pytest.raises(RecipeError, match="this task is regression"):
         find_label_errors(mh.Regression(), tiny.moods(8).train, Cleaning(), most_rows=10)
+
+
+def test_without_cleanlab_nothing_is_learnt_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    monkeypatch.setattr("manyheads.train.label_errors.predict_labels", None)
+    split = tiny.moods(40).train
+    with pytest.raises(MissingExtra, match="wrong labels"):
+        find_label_errors(mh.Classification(), split, Cleaning(), 100)

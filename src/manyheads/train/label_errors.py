@@ -8,7 +8,7 @@ trained model itself cannot be asked: it has learnt the wrong labels, too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from manyheads.data.dataset import shorten
 from manyheads.errors import DataError, MissingExtra, RecipeError
 from manyheads.tasks import Classification, Task
 from manyheads.tasks.baseline import predict_labels
-from manyheads.tasks.labels import label_name, labels_of
+from manyheads.tasks.labels import Describe, label_name, labels_of
 from manyheads.tasks.reader import cleaned
 from manyheads.tasks.sequence import joined
 from manyheads.text import Cleaning
@@ -63,6 +63,7 @@ def find_label_errors(
             f"wrong labels are looked for in classifications, and this task is {task.name}; "
             "look at its top losses instead"
         )
+    issues = _label_issues()  # before folds are learnt, which takes long
     chosen = _drawn(split, most_rows, seed)
     texts = joined(cleaned(chosen.columns, cleaning))
     given = [label_name(label) for label in labels_of(chosen.columns)]
@@ -72,19 +73,9 @@ def find_label_errors(
             f"looking for wrong labels takes {_FOLDS} rows each of at least two labels; "
             f"there are {len(names)} such labels"
         )
-    labels_N = np.array([names.index(label) for label in given])
     probabilities_NL = _out_of_fold(texts, given, names, seed)
-    found = _doubted(labels_N, probabilities_NL)
-    return [
-        LabelError(
-            where=chosen.describe(row),
-            text=chosen.columns["text"][row],
-            label=given[row],
-            suggestion=names[int(probabilities_NL[row].argmax())],
-            confidence=float(probabilities_NL[row, labels_N[row]]),
-        )
-        for row in found
-    ]
+    shown = chosen.columns["text"]
+    return _doubted(issues, given, names, probabilities_NL, chosen.describe, shown)
 
 
 def errors_out_of_fold(records: Sequence[Mapping[str, Any]]) -> list[LabelError] | None:
@@ -102,32 +93,45 @@ def errors_out_of_fold(records: Sequence[Mapping[str, Any]]) -> list[LabelError]
     names = sorted(set(given))
     if len(names) < 2:
         return None
-    labels_N = np.array([names.index(label) for label in given])
     probabilities_NL = np.array([[one["probabilities"][name] for name in names] for one in records])
     probabilities_NL /= probabilities_NL.sum(axis=1, keepdims=True)
-    found = _doubted(labels_N, probabilities_NL)
-    return [
-        LabelError(
-            where=records[row]["where"],
-            text=records[row]["text"],
-            label=given[row],
-            suggestion=names[int(probabilities_NL[row].argmax())],
-            confidence=float(probabilities_NL[row, labels_N[row]]),
-        )
-        for row in found
-    ]
+    texts = [record["text"] for record in records]
+    return _doubted(
+        _label_issues(), given, names, probabilities_NL, lambda row: records[row]["where"], texts
+    )
 
 
-def _doubted(labels_N: NDArray[np.int64], probabilities_NL: NDArray[np.float64]) -> list[int]:
-    """Return the rows whose labels are probably wrong; raises `MissingExtra` without cleanlab."""
+def _label_issues() -> Callable[..., Sequence[int]]:
+    """Return what finds wrong labels; raises `MissingExtra` without cleanlab."""
     try:
         from cleanlab.filter import find_label_issues
     except ImportError:
         raise MissingExtra("cleanlab", "errors", "looking for wrong labels") from None
-    found = find_label_issues(
-        labels_N, probabilities_NL, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
-    return [int(row) for row in found]
+    issues: Callable[..., Sequence[int]] = find_label_issues
+    return issues
+
+
+def _doubted(
+    issues: Callable[..., Sequence[int]],
+    given: Sequence[str],
+    names: Sequence[str],
+    probabilities_NL: NDArray[np.float64],
+    describe: Describe,
+    texts: Sequence[str],
+) -> list[LabelError]:
+    """Return the rows whose labels are probably wrong by what was said of them, unseen."""
+    labels_N = np.array([names.index(label) for label in given])
+    found = issues(labels_N, probabilities_NL, return_indices_ranked_by="self_confidence", n_jobs=1)
+    return [
+        LabelError(
+            where=describe(row),
+            text=texts[row],
+            label=given[row],
+            suggestion=names[int(probabilities_NL[row].argmax())],
+            confidence=float(probabilities_NL[row, labels_N[row]]),
+        )
+        for row in map(int, found)
+    ]
 
 
 def _drawn(split: Split, most_rows: int, seed: int) -> Split:
