@@ -92,10 +92,9 @@ def threads() -> int:
 
 def precisions() -> tuple[str, ...]:
     """The number formats that training can be compared in on this processor."""
-    import torch
+    from manyheads.core.machine import multiplies_bfloat16
 
-    native = torch.cpu.get_capabilities().get("avx512_bf16")
-    return ("float32", "bfloat16") if native else ("float32",)
+    return ("float32", "bfloat16") if multiplies_bfloat16() else ("float32",)
 
 
 def print_ratios(contestants: list[Contestant], target: float) -> None:

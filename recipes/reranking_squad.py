@@ -15,13 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from judged import MINILM
+from paragraphs import READ, library_of, report
 
 import manyheads as mh
 from manyheads.library.modes import Mode
 
-TAUGHT, ASKED, READ = 3000, 300, 20
+TAUGHT, ASKED = 3000, 300  # questions
 RECIPE = mh.Recipe(
     epochs=1, learning_rate=2e-4, batch_size=16, max_tokens=192, layer_decay=0.9, warmup=0.1
 )
@@ -43,30 +43,15 @@ def main(data: Path) -> None:
     contexts = list(dict.fromkeys(squad.valid.columns["pair"]))
     asked = squad.valid.take(random.Random(1).sample(range(len(squad.valid)), ASKED))
     with tempfile.TemporaryDirectory() as folder:
-        library = mh.Library.create(Path(folder) / "library", embedder=MINILM)
-        library.update({"text": contexts}, name="squad")
+        library = library_of(contexts, Path(folder) / "library")
         ways: dict[str, Mode] = {
             "words": mh.ByWords(),
             "meaning": mh.ByMeaning(),
             "both": mh.ByBoth(),
             "both, reranked": mh.Reranked(reranker, depth=READ),
         }
-        number = {context: str(row) for row, context in enumerate(contexts, 1)}
-        wanted = [number[context] for context in asked.columns["pair"]]
         for name, mode in ways.items():
-            ranks = np.array(_ranks(library, asked.columns["text"], wanted, mode))
-            reciprocal = np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0)
-            print(f"{name:16} first {(ranks == 1).mean():.4f}   MRR@10 {reciprocal.mean():.4f}")
-
-
-def _ranks(library: mh.Library, questions: list[str], wanted: list[str], mode: Mode) -> list[int]:
-    """Return at which rank the paragraph of each question is found, 0 where it is not."""
-    ranks = []
-    for question, document in zip(questions, wanted, strict=True):
-        passages = library.search(question, n=READ, mode=mode)
-        found = list(dict.fromkeys(one.document for one in passages))[:10]
-        ranks.append(found.index(document) + 1 if document in found else 0)
-    return ranks
+            report(f"{name}:", library, asked, contexts, mode)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_without_cleanlab_the_page_says_so(
     from manyheads.train.trials_page import write_trials_page
 
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    text = write_trials_page(folds, tmp_path, "report.html").read_text(encoding="utf-8")
+    text = write_trials_page(folds, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "None were looked for: looking for wrong labels needs" in text
 
 

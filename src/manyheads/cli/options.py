@@ -154,18 +154,6 @@ TargetLanguage = Annotated[
     str | None,
     typer.Option(metavar="CODE", help="To write in, as a model for several languages names it."),
 ]
-From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="CODE", help="Language of the texts, as the model names it."),
-]
-To = Annotated[
-    str | None,
-    typer.Option(
-        "--to",
-        metavar="CODE",
-        help="Language to write in, where the model knows several; for one that chats, in words.",
-    ),
-]
 Half = Annotated[
     bool,
     typer.Option("--half", help="Multiply in bfloat16: sooner, with nearly the same vectors."),

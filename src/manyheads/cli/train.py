@@ -100,7 +100,7 @@ def train(
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
         return
-    trained(
+    _trained(
         labelled,
         held_out,
         setup,
@@ -115,7 +115,7 @@ def train(
     )
 
 
-def trained(
+def _trained(
     labelled: rows.Labelled,
     held_out: rows.HeldOut,
     setup: learning.Setup,
@@ -125,9 +125,9 @@ def trained(
     resume: bool,
     quiet: bool,
     as_json: bool,
-    trackers: Sequence[Tracker] = (),
-    estimate: bool = False,
-    inspect: Callable[[Dataset], None] | None = None,
+    trackers: Sequence[Tracker],
+    estimate: bool,
+    inspect: Callable[[Dataset], None] | None,
 ) -> None:
     """Do what `train` says; `inspect` is shown the data before a model is opened."""
     from manyheads.cli.heads_file import HeadsData

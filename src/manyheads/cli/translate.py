@@ -11,6 +11,18 @@ from manyheads.cli import answers, options
 from manyheads.cli.unfold import unfolded
 from manyheads.cli.writing import Model, Search, Texts
 
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="CODE", help="Language of the texts, as the model names it."),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="CODE",
+        help="Language to write in, where the model knows several; for one that chats, in words.",
+    ),
+]
 WholeLines = Annotated[
     bool,
     typer.Option("--whole-texts", help="Do not cut texts into sentences."),
@@ -22,8 +34,8 @@ def translate(
     model: Model,
     texts: Texts,
     search: Search,
-    source: options.From = None,
-    target: options.To = None,
+    source: From = None,
+    target: To = None,
     whole_texts: WholeLines = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,

@@ -189,7 +189,7 @@ class _Series:
             common="" if self.common is None else _named(self.common),
         )
         found = self._together(found, home, reporter)
-        write_trials_page(found, home, PAGE)
+        write_trials_page(found, home / PAGE)
         return found
 
     def _train(self, planned: _Planned, home: Path, resume: bool) -> Trial:

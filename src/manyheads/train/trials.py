@@ -78,7 +78,7 @@ class Trials:
     @property
     def scores(self) -> dict[str, tuple[float, ...]]:
         """Each score of every run, by name; those that not all have are left out."""
-        return _by_name([trial.scores for trial in self.trials])
+        return by_name([trial.scores for trial in self.trials])
 
     def mean(self, metric: str | None = None) -> Mean:
         """Return the mean of a score over the runs, of the one that chose the weights if unsaid."""
@@ -105,14 +105,14 @@ class Trials:
             "interval": {"kind": "Student's t", "level": LEVEL},
             "mean": _means(self.scores),
             "common": self.common,
-            "common_mean": _means(_by_name(common)),
+            "common_mean": _means(by_name(common)),
             "ensemble": self.ensemble_scores,
             "why_no_ensemble": self.why_no_ensemble,
         }
 
     def _table(self, scores: Sequence[Numbers], together: Numbers | None = None) -> Table:
         """Return a table with a row for each run, one for the mean, and one for the ensemble."""
-        values = _by_name(scores)
+        values = by_name(scores)
         first = [self.metric] if self.metric in values else []
         names = [*first, *(n for n in values if n not in (self.metric, "loss"))][:_SHOWN_SCORES]
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
@@ -130,7 +130,8 @@ class Trials:
         return table
 
 
-def _by_name(scores: Sequence[Numbers]) -> dict[str, tuple[float, ...]]:
+def by_name(scores: Sequence[Numbers]) -> dict[str, tuple[float, ...]]:
+    """Return each score of every run, by name; those that not all have are left out."""
     first = scores[0] if scores else {}
     names = [name for name in first if all(name in one for one in scores)]
     return {name: tuple(one[name] for one in scores) for name in names}

@@ -11,7 +11,7 @@ from manyheads.hub.atomic import write_atomically
 from manyheads.pages import markup
 from manyheads.train.label_errors import errors_out_of_fold
 from manyheads.train.page import suspects_table
-from manyheads.train.trials import LEVEL, Mean, Trials
+from manyheads.train.trials import LEVEL, Mean, Trials, by_name
 
 _WIDTH, _LINE, _LEFT, _RIGHT = 900, 30, 130, 90  # pixels
 _ROOM = 0.15  # beside the dots, of the distance between the outermost ones
@@ -19,12 +19,12 @@ _ROOM = 0.15  # beside the dots, of the distance between the outermost ones
 Scores = Sequence[tuple[str, float]]
 
 
-def write_trials_page(trials: Trials, folder: Path, page: str) -> Path:
-    """Write the page of several runs into their folder; it leads to the `page` of each of them."""
+def write_trials_page(trials: Trials, path: Path) -> Path:
+    """Write the page of several runs; it leads to the page of that name in the folder of each."""
     lead = f"{trials.title} · manyheads {__version__}"
     name = trials.metric.replace("_", " ")
-    text = markup.page(f"{len(trials.trials)} runs, by {name}", lead, _sections(trials, page))
-    path = folder / page
+    title = f"{len(trials.trials)} runs, by {name}"
+    text = markup.page(title, lead, _sections(trials, path.name))
     write_atomically(path, text.encode("utf-8"))
     return path
 
@@ -69,14 +69,13 @@ def _judged(
     page: str,
 ) -> markup.Markup:
     """Return what all runs reached on the same kind of rows: a picture and a table."""
-    first = next(iter(runs.values()))
-    names = [name for name in first if all(name in scores for scores in runs.values())]
-    names.sort(key=lambda name: name != metric)
+    values = by_name(list(runs.values()))
+    names = sorted(values, key=lambda name: name != metric)
     rows = [
         [markup.link(f"{run}/{page}", run), *(f"{scores[name]:.4f}" for name in names)]
         for run, scores in runs.items()
     ]
-    means = [Mean.of([scores[name] for scores in runs.values()]) for name in names]
+    means = [Mean.of(values[name]) for name in names]
     rows.append(["mean", *(f"{one.mean:.4f}" for one in means)])
     rows.append([f"± ({LEVEL:.0%}, t)", *(f"{one.high - one.mean:.4f}" for one in means)])
     if together is not None:
