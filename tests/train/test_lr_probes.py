@@ -47,10 +47,12 @@ def test_bad_rates_are_dropped_and_good_ones_prolonged(found: ProbedRates):
     assert set(second) == set(sorted(first, key=first.__getitem__)[:2])
 
 
-def test_the_longer_the_run_the_lower_its_rate():
-    short, long = (ProbedRates((Probe(1e-2, 20, 0.5),), run_steps=steps) for steps in (20, 20_000))
+def test_the_longer_the_run_the_lower_its_rate_where_it_is_to_fall():
+    probes = (Probe(1e-2, 20, 0.5),)
+    short, long = (ProbedRates(probes, steps, fall=0.32) for steps in (20, 20_000))
     assert short.suggestion == 1e-2
     assert long.suggestion == pytest.approx(1e-2 * 1000**-0.32, rel=0.1)
+    assert ProbedRates(probes, 20_000).suggestion == 1e-2
 
 
 def test_the_probes_take_the_share_of_a_run_that_is_asked_for():
@@ -104,11 +106,26 @@ def test_training_after_a_search_is_as_without(data: mh.Dataset):
 
 def test_a_probe_is_the_short_run_that_it_stands_for(data: mh.Dataset):
     """One epoch at a rate, judged as `evaluate` does."""
-    learner = fresh(data, precision="float32", schedule="constant")
+    recipe = mh.Recipe(
+        batch_size=8, epochs=2, probe_examples=0, precision="float32", schedule="constant"
+    )
+    learner = mh.Learner(tiny.SCRATCH, mh.MultiLabel(), data, recipe, quiet=True)
     search = RateProbes(rates=(1e-6, 3e-3), shortest=6, share=1e-9)
     found = learner.find_lr(search)
     learner.fit(epochs=1, learning_rate=3e-3)
     assert learner.evaluate("valid").loss == pytest.approx(found.losses[1], rel=1e-4)
+
+
+def test_being_too_sure_is_not_held_against_a_classifier(data: mh.Dataset):
+    """One epoch at a rate, judged by its loss at the temperature that is best for it."""
+    learner = fresh(data, precision="float32", schedule="constant")
+    found = learner.find_lr(RateProbes(rates=(1e-6, 1e-2), shortest=6, share=1e-9))
+    learner.fit(epochs=1, learning_rate=1e-2)
+    batches = [learner.task.collate(learner.examples["valid"])]
+    with torch.inference_mode():
+        tempered = learner.task.tempered_loss(learner.model, batches)
+    assert found.losses[1] == pytest.approx(tempered, rel=1e-4)
+    assert tempered < learner.evaluate("valid").loss
 
 
 def test_without_a_validation_split_a_tenth_of_the_rows_is_held_out():
@@ -153,7 +170,12 @@ def test_where_every_rate_diverges_that_is_said(data: mh.Dataset):
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"rates": (1e-3,)}, "rates"), ({"rates": (1e-3, -1.0)}, "rates"), ({"share": 0.0}, "share")],
+    [
+        ({"rates": (1e-3,)}, "rates"),
+        ({"rates": (1e-3, -1.0)}, "rates"),
+        ({"share": 0.0}, "share"),
+        ({"fall": -1.0}, "fall"),
+    ],
 )
 def test_a_search_that_is_none_is_refused(settings: dict[str, Any], named: str):
     with pytest.raises(RecipeError, match=named):
@@ -168,8 +190,9 @@ def test_autofit_takes_the_rate_that_is_found(data: mh.Dataset):
 
 
 def test_what_was_found_is_told_and_drawn(tmp_path: Path):
-    probes = (Probe(1e-4, 10, 0.7), Probe(1e-2, 10, math.inf), Probe(1e-3, 10, 0.6))
-    found = ProbedRates((*probes, Probe(1e-3, 20, 0.4), Probe(1e-4, 20, 0.5)), run_steps=100)
+    first = (Probe(1e-4, 10, 0.7), Probe(1e-2, 10, math.inf), Probe(1e-3, 10, 0.6))
+    probes = (*first, Probe(1e-3, 20, 0.4), Probe(1e-4, 20, 0.5))
+    found = ProbedRates(probes, run_steps=100, fall=0.32)
     assert str(found).splitlines() == [
         "held-out loss after      10      20 updates",
         "1e-04                0.7000  0.5000",

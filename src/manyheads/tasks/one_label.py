@@ -17,7 +17,7 @@ from manyheads.core.head import SequenceHead
 from manyheads.errors import DataError
 from manyheads.tasks import metrics
 from manyheads.tasks.averaging import mean_of_softmaxes
-from manyheads.tasks.decision import Calibrated
+from manyheads.tasks.decision import Calibrated, best_temperature
 from manyheads.tasks.labels import (
     Describe,
     index_labels,
@@ -119,6 +119,14 @@ class OneLabel(OutputTask):
             return losses_N, torch.ones_like(losses_N)
         weights = [self.class_weights.get(name, 1.0) for name in self.labels]
         return losses_N, losses_N.new_tensor(weights)[targets]
+
+    def tempered_loss(self, model: Any, batches: Sequence[Any]) -> float:
+        """Return the mean loss of batches at the temperature that is best for them."""
+        outputs_NC = torch.cat([model(batch).float().cpu() for batch in batches])
+        targets_N = torch.cat([batch.targets.cpu() for batch in batches])
+        temperature = best_temperature(outputs_NC, targets_N)
+        losses_N, weights_N = self.losses(outputs_NC / temperature, targets_N)
+        return float((losses_N * weights_N).sum() / weights_N.sum())
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability of each label, (N, C); rows sum to 1."""

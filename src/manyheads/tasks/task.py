@@ -7,8 +7,8 @@
 
 `Trainable` is all that a training loop knows of a task, `Task` all that a `Learner` knows. A task
 that decides by a rule, such as a threshold, may be `Tunable` besides; one whose body learns
-something else than its head answers is `TwoStage`, and one that compares samples with each other is
-`Joint`.
+something else than its head answers is `TwoStage`, one that compares samples with each other is
+`Joint`, and one whose loss tells how sure it is, besides how right, is `Tempered`.
 """
 
 from __future__ import annotations
@@ -267,6 +267,14 @@ class Tunable(Protocol):
         self, model: Any, reader: Any, samples: Sequence[Any], columns: Columns, run: Run
     ) -> Self:
         """Return this task with the rule that is best on a split; all else is as in `judge`."""
+
+
+@runtime_checkable
+class Tempered(Protocol):
+    """A task whose loss grows where a model is too sure, which a temperature corrects."""
+
+    def tempered_loss(self, model: Any, batches: Sequence[Any]) -> float:
+        """Return the mean loss of batches at the temperature that is best for them."""
 
 
 @runtime_checkable

@@ -7,9 +7,13 @@ begin again, for twice as long, until two are left.
 
     7 rates × n updates ─→ the best 4 × 2n ─→ the best 2 × 4n ─→ the best one
 
-A run is longer than its probes, and the longer it is the lower is its best rate, by the power -0.32
-of its length (Bjorck et al. 2024, "Scaling Optimal LR Across Token Horizons"): so much lower than
-the best rate is the one that is suggested.
+A few updates at a high rate make a classifier surer of its mistakes before they make it better, so
+that a loss which counts how sure it is would always choose a low one. Where a temperature mends
+that (Guo et al. 2017), probes are judged by what is left at the best one (`Tempered`).
+
+A run is longer than its probes. From scratch, the longer it is the lower is its best rate, by the
+power -0.32 of its length (Bjorck et al. 2024, "Scaling Optimal LR Across Token Horizons"); in
+fine-tuning it is not, and the best rate is suggested as it is unless `fall` says otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from typing import Any
 import torch
 
 from manyheads.errors import RecipeError, TrainingError
-from manyheads.tasks import Minibatch, Sample
+from manyheads.tasks import Minibatch, Sample, Tempered
 from manyheads.tasks.task import device_of
 from manyheads.train.epochs import epochs_of
 from manyheads.train.fitting import Fitting
@@ -34,7 +38,6 @@ from manyheads.train.optim import build_optimizer
 from manyheads.train.plots import draw_probes
 from manyheads.train.trial import unchanged
 
-_FALL = 0.32  # of the best rate with the length of a run, as a power
 _FEWEST = 20  # samples, or rows, of which some can be held out
 
 
@@ -43,13 +46,16 @@ class RateProbes:
     """Which rates are tried, and for how long.
 
     All probes together make `share` of the updates of the run that the rate is for, but none of
-    them fewer than `shortest`. They are judged by the loss of at most `held_out` samples.
+    them fewer than `shortest`. They are judged by the loss of at most `held_out` samples. The run's
+    rate is lower than that of the best probe by a power, `fall`, of how much longer the run is: 0
+    for fine-tuning, 0.32 for a model from scratch.
     """
 
     rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     share: float = 0.5
     shortest: int = 5
     held_out: int = 512
+    fall: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.rates) < 2 or not all(0 < rate < math.inf for rate in self.rates):
@@ -57,6 +63,8 @@ class RateProbes:
         for name in ("share", "shortest", "held_out"):
             if not getattr(self, name) > 0:
                 raise RecipeError(f"{name}={getattr(self, name)} is not above 0")
+        if not 0 <= self.fall <= 1:
+            raise RecipeError(f"fall={self.fall} is outside 0 to 1")
 
     @property
     def rounds(self) -> list[int]:
@@ -86,10 +94,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class ProbedRates:
-    """What the probes came to, and the rate that follows for a run of `run_steps` updates."""
+    """What the probes came to, and the rate that follows for a run of `run_steps` updates.
+
+    It is lower than that of the best probe by the power `fall` of how much longer the run is.
+    """
 
     probes: tuple[Probe, ...]
     run_steps: int
+    fall: float = 0.0
 
     @property
     def best(self) -> Probe:
@@ -100,9 +112,9 @@ class ProbedRates:
 
     @property
     def suggestion(self) -> float:
-        """The rate of the best probe, made lower for the length of the run, to one digit."""
+        """The rate of the best probe, lowered by the length of the run, to one digit."""
         length = max(1.0, self.run_steps / self.best.steps)
-        return float(f"{self.best.rate * length**-_FALL:.0e}")
+        return float(f"{self.best.rate * length**-self.fall:.0e}")
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -189,7 +201,7 @@ def probe_rates(fitting: Fitting, held_out: Sequence[Sample], search: RateProbes
             f"all rates from {min(search.rates):.0e} to {max(search.rates):.0e} diverged; check "
             "the labels, set clip_norm, or try lower rates"
         )
-    return ProbedRates(tuple(probes), run_steps)
+    return ProbedRates(tuple(probes), run_steps, search.fall)
 
 
 class _Prober:
@@ -231,8 +243,12 @@ class _Prober:
     @torch.inference_mode()
     def _held_out_loss(self) -> float:
         model, task = self.fitting.model.eval(), self.fitting.task
-        losses = [task.loss(model, batch.to(device_of(model))) for batch in self.batches]
-        mean = sum(float(one.total) for one in losses) / sum(one.weight for one in losses)
+        batches = [batch.to(device_of(model)) for batch in self.batches]
+        if isinstance(task, Tempered):
+            mean = task.tempered_loss(model, batches)
+        else:
+            losses = [task.loss(model, batch) for batch in batches]
+            mean = sum(float(one.total) for one in losses) / sum(one.weight for one in losses)
         return mean if math.isfinite(mean) else math.inf
 
 
