@@ -40,8 +40,8 @@ def test_the_rate_that_learns_is_found_among_those_that_do_not(found: ProbedRate
 
 def test_bad_rates_are_dropped_and_good_ones_prolonged(found: ProbedRates):
     rounds = found.rounds()
-    assert [(steps, len(losses)) for steps, losses in rounds.items()] == [(4, 4), (8, 2)]
-    assert found.steps == 4 * 4 + 2 * 8
+    assert [(steps, len(losses)) for steps, losses in rounds.items()] == [(4, 4), (12, 2)]
+    assert found.steps == 4 * 4 + 2 * 12
     assert found.run_steps == 12
     first, second = rounds.values()
     assert set(second) == set(sorted(first, key=first.__getitem__)[:2])
@@ -57,9 +57,9 @@ def test_the_longer_the_run_the_lower_its_rate_where_it_is_to_fall():
 
 def test_the_probes_take_the_share_of_a_run_that_is_asked_for():
     search = RateProbes()
-    assert search.rounds == [7, 4, 2]
-    assert search.first_steps(46_000) == 1_000
-    assert search.first_steps(10) == 5
+    assert search.rounds == [7, 3]
+    assert search.first_steps(32_000) == 1_000
+    assert search.first_steps(10) == 7
 
 
 def test_the_model_stays_as_it_was_bit_for_bit(data: mh.Dataset):

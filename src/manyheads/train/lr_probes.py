@@ -1,11 +1,11 @@
 """A learning rate found by short runs, which are judged on what they have not learnt from.
 
 Every probe begins at the same weights, sees the same batches and goes through a whole schedule,
-warm-up and decay included, at one rate of a grid. Successive halving (Jamieson & Talwalkar 2016)
-spends the updates where they tell most: the worse half of the rates is dropped, and the others
-begin again, for twice as long, until two are left.
+warm-up and decay included, at one rate of a grid. Successive halving (Jamieson & Talwalkar 2016),
+by thirds, spends the updates where they tell most: the best third of the rates begins again, for
+three times as long, until three or fewer are left.
 
-    7 rates × n updates ─→ the best 4 × 2n ─→ the best 2 × 4n ─→ the best one
+    7 rates × n updates ─→ the best 3 × 3n ─→ the best one
 
 A few updates at a high rate make a classifier surer of its mistakes before they make it better, so
 that a loss which counts how sure it is would always choose a low one. Where a temperature mends
@@ -38,6 +38,7 @@ from manyheads.train.optim import build_optimizer
 from manyheads.train.plots import draw_probes
 from manyheads.train.trial import unchanged
 
+_KEPT = 3  # one of so many rates goes on, for so many times as long
 _FEWEST = 20  # samples, or rows, of which some can be held out
 
 
@@ -53,7 +54,7 @@ class RateProbes:
 
     rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     share: float = 0.5
-    shortest: int = 5
+    shortest: int = 7
     held_out: int = 512
     fall: float = 0.0
 
@@ -70,13 +71,13 @@ class RateProbes:
     def rounds(self) -> list[int]:
         """How many rates each round has."""
         rounds = [len(self.rates)]
-        while rounds[-1] > 2:
-            rounds.append(math.ceil(rounds[-1] / 2))
+        while rounds[-1] > _KEPT:
+            rounds.append(math.ceil(rounds[-1] / _KEPT))
         return rounds
 
     def first_steps(self, run_steps: int) -> int:
         """Return the updates of a probe of the first round, for a run of so many updates."""
-        weight = sum(rates * 2**number for number, rates in enumerate(self.rounds))
+        weight = sum(rates * _KEPT**number for number, rates in enumerate(self.rounds))
         return max(self.shortest, int(self.share * run_steps / weight))
 
 
@@ -182,7 +183,7 @@ def probe_rates(fitting: Fitting, held_out: Sequence[Sample], search: RateProbes
         learnt, held_out = held_apart(fitting.examples, fitting.recipe.seed)
         fitting = replace(fitting, examples=learnt)
     steps, run_steps = search.first_steps(fitting.plan.total_steps), fitting.plan.total_steps
-    total = sum(count * steps * 2**number for number, count in enumerate(search.rounds))
+    total = sum(count * steps * _KEPT**number for number, count in enumerate(search.rounds))
     held_out = drawn(held_out, search.held_out, fitting.recipe.seed)
     rates, probes = search.rates, list[Probe]()
     watched = fitting.reporter.rows("trying learning rates", total)
@@ -195,7 +196,7 @@ def probe_rates(fitting: Fitting, held_out: Sequence[Sample], search: RateProbes
             found.sort(key=lambda probe: probe.loss)
             rates = tuple(probe.rate for probe in found)
             probes += found
-            steps *= 2
+            steps *= _KEPT
     if all(math.isinf(probe.loss) for probe in probes):
         raise TrainingError(
             f"all rates from {min(search.rates):.0e} to {max(search.rates):.0e} diverged; check "
