@@ -26,8 +26,9 @@ def engine(family: str, mode: str, tokens: int) -> Engine:
     def load() -> Work:
         import torch
 
+        from manyheads.core.initialize import initialize
         from manyheads.core.layout import Layout
-        from manyheads.core.transformer import Transformer, initialize
+        from manyheads.core.transformer import Transformer
         from manyheads.families import FAMILIES as ALL
 
         torch.set_num_threads(threads())

@@ -6,10 +6,11 @@ import pytest
 import torch
 from tests.core import small
 
+from manyheads.core.initialize import initialize
 from manyheads.core.layers import layer_outputs, lower_part, vectors_of
 from manyheads.core.layout import Layout
 from manyheads.core.spec import Spec
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer
 
 IDS, LAYOUT = Layout.flatten([[3, 5, 7, 9], [11], [2, 4, 6]])
 

@@ -16,6 +16,7 @@ from manyheads.core.layout import Layout
 from manyheads.core.position import (
     PositionEmbedding,
     RelativePositionBias,
+    grid_table,
     rotary_angles,
     rotate,
     sinusoidal_table,
@@ -33,6 +34,14 @@ def test_sinusoidal_table_is_the_formula(count: int, width: int) -> None:
 
     expected = torch.tensor([[entry(p, d) for d in range(width)] for p in range(count)])
     torch.testing.assert_close(sinusoidal_table(count, width), expected, atol=1e-6, rtol=0)
+
+
+def test_grid_table_says_row_and_column() -> None:
+    table = grid_table(3, 4, 10).unflatten(0, (3, 4))
+    for row in range(3):
+        for column in range(4):
+            torch.testing.assert_close(table[row, column, :5], sinusoidal_table(3, 5)[row])
+            torch.testing.assert_close(table[row, column, 5:], sinusoidal_table(4, 5)[column])
 
 
 @pytest.mark.parametrize(("count", "width"), [(5, 8), (1030, 16)])

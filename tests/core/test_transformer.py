@@ -1,8 +1,6 @@
-"""The whole encoder: companions, limits, gradients, fresh weights."""
+"""The whole encoder: companions, limits, gradients."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
@@ -11,9 +9,7 @@ from hypothesis import strategies as st
 
 from manyheads.core.layout import Layout
 from manyheads.core.spec import RelativeBias, Spec
-from manyheads.core.transformer import Transformer, initialize, initialize_by_fan
 from manyheads.errors import LayoutError
-from manyheads.families import family_of
 
 from . import small
 
@@ -132,47 +128,3 @@ def test_one_layout_serves_inference_first_and_training_after() -> None:
     out = model.encode(ids_T, layout)
     out.sum().backward()
     assert torch.equal(out, expected)
-
-
-def test_initialize_draws_matrices_and_keeps_norms_and_biases_plain() -> None:
-    model = Transformer(small.post_norm(relative_bias=RelativeBias()))
-    small.perturb(model)
-    initialize(model, deviation=0.1, seed=3)
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            assert (parameter == 0).all(), name
-        elif parameter.dim() == 1:
-            assert (parameter == 1).all(), name
-        else:
-            assert abs(parameter.std() / 0.1 - 1) < 0.3, name
-            assert abs(parameter.mean()) < 0.03, name
-    matrices = [p.flatten()[:8].tolist() for p in model.parameters() if p.dim() > 1]
-    assert len({tuple(start) for start in matrices}) == len(matrices)
-
-
-def test_initialize_is_the_same_for_the_same_seed() -> None:
-    one, other, third = (Transformer(small.post_norm()) for _ in range(3))
-    initialize(one, seed=1)
-    initialize(other, seed=1)
-    initialize(third, seed=2)
-    for name, parameter in one.named_parameters():
-        assert torch.equal(parameter, other.get_parameter(name))
-    assert not torch.equal(one.embed.tokens.weight, third.embed.tokens.weight)
-
-
-def test_fresh_weights_by_fan_keep_values_near_one():
-    config = {"model_type": "marian", "d_model": 64, "vocab_size": 100, "scale_embedding": True}
-    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 96, "decoder_ffn_dim": 96}
-    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
-    config |= sizes | heads
-    model = Transformer(family_of(config).to_spec(config))
-    initialize_by_fan(model, seed=3)
-    weights = dict(model.named_parameters())
-    assert weights["embed.tokens.weight"].std().item() == pytest.approx(64**-0.5, rel=0.05)
-    up = weights["encoder.blocks.0.feedforward.up.weight"]
-    assert up.abs().max().item() == pytest.approx(math.sqrt(6 / (64 + 96)), rel=0.02)
-    assert not any(w.any() for name, w in weights.items() if name.endswith("bias"))
-    assert all((w == 1).all() for n, w in weights.items() if n.endswith("residual.weight"))
-    again = Transformer(model.spec)
-    initialize_by_fan(again, seed=3)
-    assert all(torch.equal(w, weights[n]) for n, w in again.named_parameters())

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import manyheads as mh
+from manyheads.core.initialize import initialize
 from manyheads.core.layout import Layout
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer
 from manyheads.errors import ConfigError, LayoutError
 from manyheads.families import VIT
 from manyheads.hub import load_model, save_model

@@ -39,6 +39,13 @@ def sinusoidal_table(count: int, width: int, halves: bool = False, closed: bool 
     return table
 
 
+def grid_table(rows: int, columns: int, width: int) -> Tensor:
+    """Return (rows·columns, D): the `sinusoidal_table` of each row, beside that of each column."""
+    row = sinusoidal_table(rows, width // 2)[:, None].expand(-1, columns, -1)
+    column = sinusoidal_table(columns, width - width // 2)[None].expand(rows, -1, -1)
+    return torch.cat((row, column), dim=-1).flatten(0, 1)
+
+
 class PositionEmbedding(nn.Module):
     """One vector of width D for each token by its position in its own sequence.
 

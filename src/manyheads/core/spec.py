@@ -206,9 +206,15 @@ class PatchSpec:
     size: tuple[int, int]
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """The rows and columns of patches."""
+        return self.image[0] // self.size[0], self.image[1] // self.size[1]
+
+    @property
     def tokens(self) -> int:
         """The tokens of an image: its patches, and the class token before them."""
-        return (self.image[0] // self.size[0]) * (self.image[1] // self.size[1]) + 1
+        rows, columns = self.grid
+        return rows * columns + 1
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from manyheads.core.initialize import initialize
 from manyheads.core.spec import Spec
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer
 from manyheads.errors import CheckpointError
 from manyheads.hub.load import Pretrained, Undrawn, fill
 from manyheads.hub.save import write_folder

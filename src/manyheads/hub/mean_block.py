@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from manyheads.core.block import Block
+from manyheads.core.initialize import initialize
 from manyheads.core.spec import Activation, NormSlots, Pooling
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.transformer import Transformer
 from manyheads.hub.load import Pretrained
 
 # How many times the mean outweighs the first token's own vector in the residual.

@@ -8,8 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from manyheads.core.initialize import initialize, initialize_by_fan
 from manyheads.core.spec import Spec
-from manyheads.core.transformer import Transformer, initialize, initialize_by_fan
+from manyheads.core.transformer import Transformer
 from manyheads.errors import ConfigError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.core.transformer import Transformer, initialize_by_fan
+from manyheads.core.initialize import initialize_for_images
+from manyheads.core.transformer import Transformer
 from manyheads.errors import ConfigError, DataError
 from manyheads.families import family_of
 from manyheads.hub.load import Pretrained
@@ -64,7 +65,7 @@ class ScratchImages:
         config = self._config(preparation)
         family = family_of(config)
         transformer = Transformer(family.to_spec(config))
-        initialize_by_fan(transformer, seed=seed)
+        initialize_for_images(transformer, seed=seed)
         preprocessor = as_published(preparation)
         return Pretrained(transformer.eval(), None, family, config, preprocessor=preprocessor)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from manyheads.core.head import SequenceHead
-from manyheads.core.transformer import initialize
+from manyheads.core.initialize import initialize
 from manyheads.errors import DataError, RecipeError
 from manyheads.hub import Pretrained
 from manyheads.tasks.answer_model import AnswerModel, log_softmax

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.core.head import SequenceHead
-from manyheads.core.transformer import Transformer, initialize
+from manyheads.core.initialize import initialize
+from manyheads.core.transformer import Transformer
 from manyheads.hub import Pretrained
 from manyheads.tasks.labels import Describe, labels_of
 from manyheads.tasks.metrics import Scores

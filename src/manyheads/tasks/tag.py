@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from manyheads.core.head import SequenceHead
-from manyheads.core.transformer import initialize
+from manyheads.core.initialize import initialize
 from manyheads.errors import DataError
 from manyheads.hub import Pretrained
 from manyheads.tasks import gazetteer, metrics

@@ -1,0 +1,63 @@
+"""Fresh weights: what a model begins with before it has learnt anything."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from manyheads.core.position import grid_table
+from manyheads.core.transformer import Transformer
+
+
+def initialize(model: nn.Module, deviation: float = 0.02, seed: int = 0) -> None:
+    """Draw fresh weights: normal of that deviation, biases 0, norms 1 (Devlin et al. 2019)."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                fresh = torch.empty(parameter.shape).normal_(0, deviation, generator=generator)
+                parameter.copy_(fresh)
+
+
+def initialize_by_fan(model: nn.Module, seed: int = 0) -> None:
+    """Draw fresh weights: matrices by Glorot & Bengio 2010, token vectors normal of D^-1/2.
+
+    As encoder-decoders after Vaswani et al. 2017 are begun: with token vectors multiplied by √D,
+    all sub-layers see values of about one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                fresh = torch.empty(parameter.shape)
+                if id(parameter) in tables:
+                    fresh.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
+                else:
+                    bound = (6.0 / sum(parameter.shape)) ** 0.5
+                    fresh.uniform_(-bound, bound, generator=generator)
+                parameter.copy_(fresh)
+
+
+def initialize_for_images(model: Transformer, seed: int = 0) -> None:
+    """Draw fresh weights by fan, and begin positions as the sines of where each patch lies.
+
+    From few images a model learns sooner when it need not find out which patches are neighbours
+    (Beyer, Zhai & Kolesnikov 2022, "Better plain ViT baselines for ImageNet-1k"). They are half as
+    long as there, near the length of patches that are projected by such weights, and are learnt on.
+    """
+    initialize_by_fan(model, seed)
+    patches, positions = model.spec.embed.patches, model.embed.positions
+    assert patches is not None and positions is not None, "this model reads no images"
+    table_TD = positions.weight
+    with torch.no_grad():
+        table_TD[:1].zero_()
+        table_TD[1:] = grid_table(*patches.grid, table_TD.shape[1]) / 2
