@@ -14,7 +14,7 @@ from pathlib import Path
 import manyheads as mh
 
 RECIPE = mh.Recipe(
-    epochs=32,
+    epochs=48,
     learning_rate=1.5e-3,
     schedule="cosine",
     warmup=0.1,
@@ -23,7 +23,7 @@ RECIPE = mh.Recipe(
     average=0.999,
 )
 MODEL = mh.ScratchImages(patch=4, layers=5, width=128, heads=4)
-TASK = mh.ImageClassification(label_smoothing=0.1, augmentation=(mh.Shift(0.08), mh.Flip()))
+TASK = mh.ImageClassification(label_smoothing=0.1, augmentation=(mh.Shift(0.08),))
 
 
 def main(data: Path) -> None:

@@ -52,7 +52,7 @@ def initialize_for_images(model: Transformer, seed: int = 0) -> None:
 
     From few images a model learns sooner when it need not find out which patches are neighbours
     (Beyer, Zhai & Kolesnikov 2022, "Better plain ViT baselines for ImageNet-1k"). They are half as
-    long as there, near the length of patches that are projected by such weights, and are learnt on.
+    long as there, and of waves that suit few rows; all of them are learnt on.
     """
     initialize_by_fan(model, seed)
     patches, positions = model.spec.embed.patches, model.embed.positions

@@ -21,16 +21,20 @@ from manyheads.core.spec import (
 )
 from manyheads.errors import LayoutError
 
+_GRID_BASE = 10.0  # a grid has few rows: at 10,000 most numbers would be the same for all
 
-def sinusoidal_table(count: int, width: int, halves: bool = False, closed: bool = False) -> Tensor:
-    """Return PE (count, D): PE[p,2i] = sin(p/10000^(2i/D)), PE[p,2i+1] = cos(the same angle).
+
+def sinusoidal_table(
+    count: int, width: int, halves: bool = False, closed: bool = False, base: float = 10_000
+) -> Tensor:
+    """Return PE (count, D): PE[p,2i] = sin(p/base^(2i/D)), PE[p,2i+1] = cos(the same angle).
 
     "Attention Is All You Need", section 3.5. One angle per pair of dimensions; with `halves`, the
-    sines of all pairs come first, and with `closed` the last pair's angle is p/10000 itself.
+    sines of all pairs come first, and with `closed` the last pair's angle is p/base itself.
     """
     position = torch.arange(count, dtype=torch.float64)[:, None]
     even = torch.arange(0, width, 2, dtype=torch.float64)
-    angle = position / 10_000 ** (even / (max(1, width - 2) if closed else width))
+    angle = position / base ** (even / (max(1, width - 2) if closed else width))
     if halves:
         return torch.cat((angle.sin(), angle.cos()[:, : width // 2]), dim=1).float()
     table = torch.zeros(count, width)
@@ -41,9 +45,11 @@ def sinusoidal_table(count: int, width: int, halves: bool = False, closed: bool 
 
 def grid_table(rows: int, columns: int, width: int) -> Tensor:
     """Return (rows·columns, D): the `sinusoidal_table` of each row, beside that of each column."""
-    row = sinusoidal_table(rows, width // 2)[:, None].expand(-1, columns, -1)
-    column = sinusoidal_table(columns, width - width // 2)[None].expand(rows, -1, -1)
-    return torch.cat((row, column), dim=-1).flatten(0, 1)
+    half = width // 2
+    row_RD = sinusoidal_table(rows, half, base=_GRID_BASE)
+    column_CD = sinusoidal_table(columns, width - half, base=_GRID_BASE)
+    both = row_RD[:, None].expand(-1, columns, -1), column_CD[None].expand(rows, -1, -1)
+    return torch.cat(both, dim=-1).flatten(0, 1)
 
 
 class PositionEmbedding(nn.Module):
