@@ -10,6 +10,8 @@ from tests.cli.test_bad_input import assert_refused
 from tests.serve import models
 from tests.similar.shelf import collection
 
+import manyheads as mh
+
 pytest.importorskip("sklearn")
 
 
@@ -48,3 +50,21 @@ def test_topics(shell, model, table, tmp_path):
     assert (tmp_path / "topics.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     refused = shell("topics", table, "--text", "said", "--out", tmp_path / "topics.png")
     assert_refused(refused, "the page is HTML")
+
+
+def test_a_library_has_its_texts_and_vectors(shell, model, tmp_path):
+    pytest.importorskip("usearch")
+    folder, texts = tmp_path / "library", [text[:40] for text in collection(4)[0]]
+    library = mh.Library.create(folder, embedder=model, passages=mh.Passages(14, 4))
+    ids = [f"text {number}" for number in range(len(texts))]
+    library.update({"id": [*ids, "copy"], "text": [*texts, texts[2]]}, id="id", name="here")
+    library.update({"id": ["copy"], "text": [texts[3]]}, id="id", name="there")
+    done = shell("duplicates", folder, "--threshold", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    groups = json.loads(done.stdout)["groups"]
+    assert ["here: text 2", "here: copy"] in groups and ["here: text 3", "there: copy"] in groups
+    done = shell("topics", folder, "-n", 2)
+    assert done.returncode == 0 and done.stdout.startswith("2 topics"), done.stderr
+    refused = shell("topics", folder, "--text", "said")
+    assert_refused(refused, "--text is for tables; a library has its texts and vectors")
+    assert_refused(shell("topics", tmp_path), "is no library")

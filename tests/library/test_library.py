@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests import tiny
 from tests.library import shelf
@@ -44,6 +45,30 @@ def test_passages_know_where_they_are(library: mh.Library) -> None:
     (best, *_) = library.search("lakes in Berlin", mode=mh.ByWords())
     assert (best.document, best.title, best.source) == ("lakes", "Lakes", "rows")
     assert library.search("图书馆", mode=mh.ByWords())[0].document == "tea"
+
+
+def test_all_documents_are_there_with_the_means_of_their_vectors(library: mh.Library) -> None:
+    text = "Otters swim well in cold water. They eat fish, and sleep in the sea at night."
+    library.add({"id": ["otters", "none"], "text": [text, " "]}, id="id", name="new")
+    library.remove("rows", ids=["tea"])
+    found = mh.Library.open(library.folder).collected()
+    assert list(zip(found.sources, found.ids, strict=True)) == [
+        ("rows", "cats"),
+        ("rows", "lakes"),
+        ("new", "otters"),
+    ]
+    assert found.texts == [*shelf.ROWS["text"][:2], text]
+    passages = library.search("the", n=100, mode=mh.ByMeaning())
+    otters = library.embedder([one.text for one in passages if one.document == "otters"])
+    assert len(otters) > 1
+    np.testing.assert_allclose(found.vectors[2], otters.mean(0), atol=1e-3)
+    topics = mh.topics(found.texts, found.vectors, n=1)
+    assert topics.topics[0].size == 3
+
+
+def test_an_empty_library_has_no_documents(model: Path, tmp_path: Path) -> None:
+    found = mh.Library.create(tmp_path / "empty", embedder=model, passages=shelf.CUT).collected()
+    assert not found.ids and not found.texts and not len(found.vectors)
 
 
 def test_a_library_is_the_same_when_it_is_opened(library: mh.Library) -> None:

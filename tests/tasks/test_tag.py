@@ -100,7 +100,10 @@ def test_tags_of_other_schemes_are_learnt_as_iob2() -> None:
     [
         ([["O", "O"]], "all words of the training texts are tagged 'O'"),
         ([[]], "no training text has any tag"),
-        ([["B-PER"], ["O", "NN"]], r"table.csv, line 1: 'w' has the tag 'NN', which is neither"),
+        (
+            [["B-PER"], ["O", "NN"]],
+            "line 1, word 2: 'w' has the tag 'NN', which is neither",
+        ),
     ],
 )
 def test_what_cannot_be_learnt(rows: list[list[str]], said: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests import tiny
 
 import manyheads as mh
-from manyheads.errors import TextError
+from manyheads.errors import DataError, TextError
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,15 @@ def test_a_model_of_single_texts_does_not(tmp_path: Path) -> None:
 def test_both_texts_of_the_hardest_pairs_are_shown(learner: mh.Learner) -> None:
     for row in learner.top_losses(3, "train"):
         assert row.text.endswith(" ‖ lovely")
+
+
+@pytest.mark.parametrize("task", [mh.Classification(), mh.Regression(), mh.Reranking()])
+@pytest.mark.parametrize("side", ["text", "pair"])
+def test_half_a_pair_is_refused_by_its_row(task: mh.Task, side: str) -> None:
+    columns = {"text": ["a", "b", "c"], "pair": ["d", "e", "f"], "label": [0, 1, 0]}
+    columns[side] = [*columns[side][:2], " "]
+    data = mh.read(columns, pair="pair", valid=0)
+    with pytest.raises(DataError, match=rf"row 3: the {side} is empty; .*--drop-empty"):
+        mh.Learner(tiny.SCRATCH, task, data, quiet=True)
+    kept = mh.read(columns, pair="pair", valid=0, drop_empty=True)
+    assert len(mh.Learner(tiny.SCRATCH, task, kept, quiet=True).examples["train"]) == 2

@@ -1,4 +1,4 @@
-"""`manyheads duplicates`: texts of a table that say the same."""
+"""`manyheads duplicates`: texts of a table or a library that say the same."""
 
 from __future__ import annotations
 
@@ -28,39 +28,40 @@ def duplicates(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Find texts of a table that say the same, be it in other words.
+    """Find texts of a table or a library that say the same, be it in other words.
 
     \b
     Examples:
       manyheads duplicates tickets.csv --text message
       manyheads duplicates tickets.csv --text message --threshold 0.95 --json
+      manyheads duplicates papers-library
 
-    Each group has a line for every text: the row, and the text. All rows but the first of each
-    group are redundant.
+    Each group has a line for every text: its row or its document, and the text. All but the first
+    of each group are redundant.
     """
-    rows, texts = collection.read(quiet)
-    from manyheads.similar import duplicates
+    with collection.compared(quiet) as compared:
+        from manyheads.similar import duplicates
 
-    with collection.embedding(len(texts), quiet) as (embedder, advance):
-        found = duplicates(texts, embedder, threshold, progress=advance)
+        names, texts = compared.names, compared.texts
+        found = duplicates(texts, compared.vectors, threshold, progress=compared.progress)
     document = {
         "texts": len(texts),
         "threshold": threshold,
-        "groups": [[rows[place] for place in group] for group in found.groups],
+        "groups": [[names[place] for place in group] for group in found.groups],
         "pairs": [
-            {"first": rows[first], "second": rows[second], "similarity": float(near)}
+            {"first": names[first], "second": names[second], "similarity": float(near)}
             for (first, second), near in zip(found.pairs, found.similarities, strict=True)
         ],
-        "redundant": [rows[place] for place in found.redundant],
+        "redundant": [names[place] for place in found.redundant],
     }
-    show(_lines(rows, texts, found), document, as_json)
+    show(_lines(names, texts, found), document, as_json)
 
 
-def _lines(rows: list[int], texts: list[str], found: Duplicates) -> str:
+def _lines(names: list[int] | list[str], texts: list[str], found: Duplicates) -> str:
     from manyheads.data.dataset import shorten
 
     groups = [
-        "\n".join(f"{rows[place]}\t{shorten(texts[place], _SHOWN)}" for place in group)
+        "\n".join(f"{names[place]}\t{shorten(texts[place], _SHOWN)}" for place in group)
         for group in found.groups
     ]
     said = (

@@ -1,4 +1,4 @@
-"""`manyheads topics`: what the texts of a table are about."""
+"""`manyheads topics`: what the texts of a table or a library are about."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ def topics(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Find what the texts of a table are about: topics with their words and examples.
+    """Find what the texts of a table or a library are about: topics with words and examples.
 
     \b
     Examples:
       manyheads topics reviews.csv --text review --out topics.html
       manyheads topics reviews.csv --text review -n 12 --json
+      manyheads topics papers-library --out topics.html
 
     The same texts and the same seed give the same topics. What is near no topic is an outlier.
     """
@@ -45,13 +46,13 @@ def topics(
         if out.suffix.lower() not in (".html", ".htm"):
             raise DataError(f"--out {out}: the page is HTML; name it {out.with_suffix('.html')}")
         tables.require_place(out)
-    rows, texts = collection.read(quiet)
-    from manyheads.similar import topics
+    with collection.compared(quiet) as compared:
+        from manyheads.similar import topics
 
-    with collection.embedding(len(texts), quiet) as (embedder, advance):
-        found = topics(texts, embedder, n, seed=seed, progress=advance)
+        names, texts = compared.names, compared.texts
+        found = topics(texts, compared.vectors, n, seed=seed, progress=compared.progress)
     if out is not None:
-        found.write_page(out, title=f"Topics of {Path(collection.file).name}")
+        found.write_page(out, title=f"Topics of {Path(collection.source).name}")
         notice(f"the map is in {out}", quiet)
     document = {
         "texts": len(texts),
@@ -61,11 +62,11 @@ def topics(
                 "topic": one.number,
                 "size": one.size,
                 "words": one.words,
-                "examples": [{"row": rows[row], "text": texts[row]} for row in one.examples],
+                "examples": [{"row": names[row], "text": texts[row]} for row in one.examples],
             }
             for one in found.topics
         ],
-        "outliers": [rows[row] for row in found.outliers],
-        "rows": dict(zip(map(str, rows), found.labels.tolist(), strict=True)),
+        "outliers": [names[row] for row in found.outliers],
+        "rows": dict(zip(map(str, names), found.labels.tolist(), strict=True)),
     }
     show(found, document, as_json)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from manyheads.library.answers import Found, FoundAnswer
 from manyheads.library.calibration import Isotonic, Platt
+from manyheads.library.contents import Collected
 from manyheads.library.documents import Document
 from manyheads.library.library import Library
 from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Reranked
@@ -21,6 +22,7 @@ __all__ = [
     "ByBoth",
     "ByMeaning",
     "ByWords",
+    "Collected",
     "Document",
     "Found",
     "FoundAnswer",

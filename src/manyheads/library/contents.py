@@ -19,6 +19,16 @@ Place = tuple[int, int]  # the number of a part, and a row in it
 
 
 @dataclass(frozen=True, eq=False)
+class Collected:
+    """N documents: what they come from, their ids and texts, and their mean vectors (N, E)."""
+
+    sources: list[str]
+    ids: list[str]
+    texts: list[str]
+    vectors: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Contents:
     """The parts of a library; its N passages are numbered through all of them."""
 
@@ -75,6 +85,22 @@ class Contents:
         part = self.parts[number]
         vectors_PE = part.meaning.vectors[part.owners == row]
         return vectors_PE.mean(0) if len(vectors_PE) else None
+
+    def collected(self) -> Collected:
+        """Return all documents that have passages, with the means of their vectors."""
+        tables, means = [], []
+        for part in self.parts:
+            counts_D = np.bincount(part.owners, minlength=len(part.documents))
+            rows = np.flatnonzero(part.present & (counts_D > 0))
+            vectors_NE = np.asarray(part.meaning.vectors, np.float32)
+            sums_DE = np.zeros((len(counts_D), vectors_NE.shape[1]), np.float32)
+            np.add.at(sums_DE, part.owners, vectors_NE)
+            means.append(sums_DE[rows] / counts_D[rows, None])
+            tables.append(part.documents.select(["source", "id", "text"]).take(pa.array(rows)))
+        if not tables:
+            return Collected([], [], [], np.empty((0, 0), np.float32))
+        columns = pa.concat_tables(tables).to_pydict()
+        return Collected(columns["source"], columns["id"], columns["text"], np.concatenate(means))
 
     def vectors(self, digests: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Return the vectors that are there of what was read, by its checksums."""

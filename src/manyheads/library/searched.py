@@ -13,7 +13,7 @@ from manyheads.errors import ConfigError, DataError, TextError
 from manyheads.hub.atomic import exclusively
 from manyheads.library.answers import Found, FoundAnswer, answers_among
 from manyheads.library.calibration import Calibration, Isotonic, Platt, calibration_from_json
-from manyheads.library.contents import Contents, Place
+from manyheads.library.contents import Collected, Contents, Place
 from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Mode, Reranked, fused
 from manyheads.library.store import Manifest
 from manyheads.library.words import best
@@ -43,6 +43,14 @@ class Searched(ABC):
     def text(self, found: Found) -> str:
         """Return all of the text of the document in which something was found."""
         return self._contents.document(self._place(found.document, found.source))[1].text
+
+    def collected(self) -> Collected:
+        """Return all documents that say something, with their ids, texts and mean vectors.
+
+        What they are about and what they say twice follows from it: ``mh.topics(all.texts,
+        all.vectors)``, and so for `mh.duplicates`.
+        """
+        return self._contents.collected()
 
     def search(self, query: str, *, n: int = 10, mode: Mode = _BOTH) -> list[Found]:
         """Return the `n` best passages, the best first.

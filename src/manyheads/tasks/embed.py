@@ -18,11 +18,10 @@ from manyheads.hub import Pretrained
 from manyheads.hub.sentences import Sentences, read_sentences
 from manyheads.tasks import baseline
 from manyheads.tasks.contrast import CoSent, InBatchNegatives, Objective
-from manyheads.tasks.labels import Describe, numbers_of
+from manyheads.tasks.labels import SIDES, Describe, numbers_of, require_whole_pairs
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.reader import Reader, cleaned
 from manyheads.tasks.related import (
-    SIDES,
     Related,
     RelatedBatch,
     RelatedReader,
@@ -91,13 +90,7 @@ class Embedding:
                 f"{describe(0)}: a text stands alone, without one that it belongs to; name the "
                 "column of those, as in pair='answer' (--pair answer)"
             )
-        for side in SIDES:
-            for row, text in enumerate(columns.get(side, ())):
-                if not text.strip():
-                    raise DataError(
-                        f"{describe(row)}: the {side} is empty; mend it, or leave such rows out "
-                        "with drop_empty=True (--drop-empty)"
-                    )
+        require_whole_pairs(columns, describe)
         self._check_scores(columns, describe)
 
     def _check_scores(self, columns: Columns, describe: Describe) -> None:

@@ -12,6 +12,8 @@ from manyheads.errors import DataError, did_you_mean
 # Says where a row stands, for messages: "reviews.csv, line 17".
 Describe = Callable[[int], str]
 
+SIDES = ("text", "pair", "negative")  # columns of texts that are compared with each other
+
 
 def labels_of(columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
     """Return the column of labels; raises `DataError` where there is none."""
@@ -26,6 +28,19 @@ def require_texts(columns: Mapping[str, Sequence[Any]]) -> None:
     """Raise `DataError` where there are images instead of texts."""
     if "text" not in columns:
         raise DataError("the data have no texts, which this task is about; read some with mh.read")
+
+
+def require_whole_pairs(columns: Mapping[str, Sequence[Any]], describe: Describe) -> None:
+    """Raise `DataError` naming the row of a pair that lacks one of its texts."""
+    if "pair" not in columns:
+        return
+    for side in SIDES:
+        for row, text in enumerate(columns.get(side, ())):
+            if not text.strip():
+                raise DataError(
+                    f"{describe(row)}: the {side} is empty; mend it, or leave such rows out with "
+                    "drop_empty=True (--drop-empty)"
+                )
 
 
 def label_name(value: Any) -> str:

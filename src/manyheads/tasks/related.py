@@ -23,10 +23,9 @@ from manyheads.errors import RecipeError
 from manyheads.hub.sentences import Sentences
 from manyheads.tasks.augment import kept_tokens
 from manyheads.tasks.batch import moved
+from manyheads.tasks.labels import SIDES
 from manyheads.tasks.reader import Reader
 from manyheads.text import Encoded, Head
-
-SIDES = ("text", "pair", "negative")
 
 
 @dataclass(frozen=True, slots=True)

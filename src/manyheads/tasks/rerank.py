@@ -15,7 +15,7 @@ from manyheads.errors import DataError
 from manyheads.hub import Pretrained
 from manyheads.tasks import baseline
 from manyheads.tasks.classify import MultiLabel
-from manyheads.tasks.labels import Describe, numbers_of, require_texts
+from manyheads.tasks.labels import Describe, numbers_of, require_texts, require_whole_pairs
 from manyheads.tasks.outputs import HeadModel
 from manyheads.tasks.reader import Reader, cleaned
 from manyheads.tasks.regress import Regression, Valued
@@ -77,6 +77,7 @@ class Reranking(SequenceTask):
                 "(--label score), or one of documents that are not, negative='other' (--negative "
                 "other), and not both"
             )
+        require_whole_pairs(columns, describe)
         if "label" in columns:
             self.targets(columns["label"], describe)
 

@@ -23,7 +23,7 @@ from manyheads.hub import Pretrained
 from manyheads.hub.mean_block import append_mean_block
 from manyheads.tasks.augment import drop_tokens
 from manyheads.tasks.batch import Batch
-from manyheads.tasks.labels import Describe, labels_of, require_texts
+from manyheads.tasks.labels import Describe, labels_of, require_texts, require_whole_pairs
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.outputs import HeadModel, OutputTask
 from manyheads.tasks.reader import Reader, cleaned
@@ -94,8 +94,9 @@ class SequenceTask(OutputTask):
         """Return what TF-IDF with a linear model, learnt from labelled texts, says of others."""
 
     def check(self, columns: Columns, describe: Describe) -> None:
-        """Raise `DataError` for images, or for a row whose label cannot be learnt."""
+        """Raise `DataError` for images, half a pair, or a label that cannot be learnt."""
         require_texts(columns)
+        require_whole_pairs(columns, describe)
         super().check(columns, describe)
 
     def corpus(self, columns: Columns) -> Columns:

@@ -306,11 +306,11 @@ class Tagging:
 
 def _refuse_strange(row: Tagged, place: str) -> None:
     """Raise `DataError` for a tag that marks no entity among tags that do."""
-    for word, tag in zip(row.spelled(), row.tags, strict=True):
+    for number, (word, tag) in enumerate(zip(row.spelled(), row.tags, strict=True), 1):
         if not is_entity_tag(tag):
             raise DataError(
-                f"{place}: {word!r} has the tag {tag!r}, which is neither O nor B-…, I-… (or "
-                "another letter of BIOES or BILOU) before a type; correct it"
+                f"{place}, word {number}: {word!r} has the tag {tag!r}, which is neither O nor "
+                "B-…, I-… (or another letter of BIOES or BILOU) before a type; correct it"
             )
 
 

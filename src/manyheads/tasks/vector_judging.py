@@ -9,9 +9,10 @@ import numpy as np
 from manyheads.core.similarity import nearest, unit_length
 from manyheads.errors import MissingExtra
 from manyheads.tasks import baseline
+from manyheads.tasks.labels import SIDES
 from manyheads.tasks.metrics import Scores
 from manyheads.tasks.regress import Valued
-from manyheads.tasks.related import SIDES, numbered
+from manyheads.tasks.related import numbered
 from manyheads.tasks.task import Columns, Judgement
 from manyheads.tasks.vector_scores import Search, ranking_scores, similarity_scores
 from manyheads.tasks.word_search import BM25, search_by_words
