@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -90,7 +91,8 @@ def serve() -> None:
         os.dup2(os.open(os.devnull, flags), stream)
     for module in NEEDED:
         if find_spec(module.partition(".")[0]) is not None:
-            import_module(module)
+            with warnings.catch_warnings():  # cleanlab silences all from then on
+                import_module(module)
     gc.freeze()  # what all share is not to be looked through, and copied, by each
     for line in orders:
         child = os.fork()

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import random
 import sys
+import warnings
+from types import ModuleType
+from typing import Any
 
 import pytest
 from tests import tiny
@@ -54,3 +57,19 @@ def test_without_cleanlab_nothing_is_learnt_first(monkeypatch: pytest.MonkeyPatc
     split = tiny.moods(40).train
     with pytest.raises(MissingExtra, match="wrong labels"):
         find_label_errors(mh.Classification(), split, Cleaning(), 100)
+
+
+def test_looking_for_wrong_labels_silences_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As cleanlab does on import where the package datasets is installed."""
+
+    class Silencing(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            warnings.filterwarnings("ignore")
+            return lambda *_, **__: []
+
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", Silencing("cleanlab.filter"))
+    split = tiny.moods(40).train
+    with warnings.catch_warnings():
+        before = list(warnings.filters)
+        assert find_label_errors(mh.Classification(), split, Cleaning(), 100) == []
+        assert list(warnings.filters) == before

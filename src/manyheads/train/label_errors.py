@@ -7,6 +7,7 @@ trained model itself cannot be asked: it has learnt the wrong labels, too.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ def errors_out_of_fold(records: Sequence[Mapping[str, Any]]) -> list[LabelError]
 def _label_issues() -> Callable[..., Sequence[int]]:
     """Return what finds wrong labels; raises `MissingExtra` without cleanlab."""
     try:
-        from cleanlab.filter import find_label_issues
+        with warnings.catch_warnings():  # where it finds datasets, it silences all from then on
+            from cleanlab.filter import find_label_issues
     except ImportError:
         raise MissingExtra("cleanlab", "errors", "looking for wrong labels") from None
     issues: Callable[..., Sequence[int]] = find_label_issues
