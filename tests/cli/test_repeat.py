@@ -29,9 +29,10 @@ def test_other_data_are_refused_and_moved_ones_found(shell, table, scratch, tmp_
     done = shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")
     assert done.returncode == 0, done.stderr
     table.write_text("".join(lines[:-1]), encoding="utf-8")
-    done = shell("train", "--from", first, "--out", tmp_path / "second", "--quiet")
-    assert done.returncode == 2
-    assert "the data are not those of the run" in done.stderr and done.stderr.count("\n") == 1
+    for what in (("--out", tmp_path / "second"), ("--plan",)):
+        done = shell("train", "--from", first, *what, "--quiet")
+        assert done.returncode == 2
+        assert "the data are not those of the run" in done.stderr and done.stderr.count("\n") == 1
     done = shell("train", moved, "--from", first, "--out", tmp_path / "second", "--quiet")
     assert done.returncode == 0, done.stderr
 

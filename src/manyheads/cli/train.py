@@ -97,6 +97,8 @@ def train(
     if plan:
         with busy("reading", quiet):
             dataset = setup.read(labelled, held_out)
+            if inspect is not None:
+                inspect(dataset)
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
         return
