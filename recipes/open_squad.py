@@ -12,14 +12,14 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from paragraphs import library_of, report, spelled
 
 import manyheads as mh
-from manyheads.data import Split
-from manyheads.tasks.answers import Answers, answer_scores, compared
+from manyheads.tasks.answers import Answers, answer_scores, answers_of_rows, compared
 from manyheads.tasks.decision import calibration_error
 
 TAUGHT, ASKED = 300, 600  # questions
@@ -37,19 +37,21 @@ def main(data: Path, model: Path) -> None:
         library = library_of(contexts, Path(folder) / "library")
         for name, mode in WAYS.items():
             report(f"by {name}:", library, asked, contexts, mode)
-        taught, others = asked.take(range(TAUGHT)), asked.take(range(TAUGHT, len(asked)))
-        known = [list(one.texts) for one in taught.columns["label"]]
-        library.calibrate(taught.columns["text"], known, answerer)
-        _report_answers(library, others, answerer)
+        questions = asked.columns["text"]
+        known = answers_of_rows(asked.columns["pair"], asked.columns["label"], asked.describe)
+        taught = [one.texts for one in known[:TAUGHT]]
+        library.calibrate(questions[:TAUGHT], taught, answerer)
+        _report_answers(library, questions[TAUGHT:], known[TAUGHT:], answerer)
 
 
-def _report_answers(library: mh.Library, asked: Split, answerer: mh.Answerer) -> None:
+def _report_answers(
+    library: mh.Library, questions: Sequence[str], known: Sequence[Answers], answerer: mh.Answerer
+) -> None:
     """Print the scores of answers, and how far confidences are from frequencies."""
-    expected: list[Answers] = asked.columns["label"]
-    answers = [library.ask(question, answerer)[0] for question in asked.columns["text"]]
-    print(spelled(answer_scores(expected, [one.text for one in answers])))
-    pairs = zip(expected, map(str, answers), strict=True)
-    right = np.array([compared(*one)[0] == 1 for one in pairs])
+    answers = [library.ask(question, answerer)[0] for question in questions]
+    texts = [one.text for one in answers]
+    print(spelled(answer_scores(known, texts)))
+    right = np.array([compared(*one)[0] == 1 for one in zip(known, texts, strict=True)])
     for name in ("probability", "confidence"):
         sure = np.array([getattr(one, name) for one in answers])
         print(f"calibration error of the {name}: {calibration_error(sure, right):.4f}")
