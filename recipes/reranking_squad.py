@@ -35,7 +35,7 @@ def main(data: Path) -> None:
     rows = random.Random(0).sample(range(len(squad.train)), TAUGHT)
     taught = squad.train.take(rows)
     pairs = {"text": taught.columns["text"], "pair": taught.columns["pair"]}
-    mined = mh.mine_negatives(mh.read(pairs, pair="pair", valid=0.05), mh.load(MINILM))
+    mined = mh.mine_negatives(mh.read(pairs, pair="pair", valid=0), mh.load(MINILM))
     learner = mh.Learner(MINILM, mh.Reranking(), mined, RECIPE)
     learner.fit()
     reranker = learner.predictor()

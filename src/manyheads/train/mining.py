@@ -28,7 +28,8 @@ def mine_negatives(
     row each. Some of the nearest belong to the text although nobody said so: a negative's cosine
     must stay below that of the row's own pair by the share `margin` of it (Moreira et al. 2024,
     TopK-PercPos), and a later start of `ranks` leaves out more. Rows for which none is left are
-    left out, and counted in the notes.
+    left out, and counted in the notes. Other splits stay as they are; what is mined for `Reranking`
+    is read with ``valid=0``, or with a validation split of its own kind.
 
     Raises `DataError` for data without pairs, with scores or negatives, or where no row is left,
     `RecipeError` for settings out of range.
