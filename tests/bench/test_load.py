@@ -80,14 +80,15 @@ def test_no_pause_of_the_service_stays_hidden() -> None:
 
 
 def test_what_counts() -> None:
-    """When requests are due is drawn from the seed, however busy the machine is."""
-    load = OpenLoop(400)
+    """When requests are due is drawn from the seed, and a short pause of the machine is made up."""
+    load, seconds = OpenLoop(200), 1.5
     with scripted(lambda _: ANSWER) as server:
-        report = run(Target(server.url, texts=3), load, 0.3, warmup=0.3)
+        report = run(Target(server.url, texts=3), load, seconds, warmup=seconds)
         asked = len(server.requests)
         assert json.loads(server.requests[0].split(b"\r\n\r\n")[1]) == {"inputs": ["a text"] * 3}
     assert 0.3 * asked < report.sent < 0.7 * asked
     assert report.answered == report.sent
+    assert report.items_a_second == pytest.approx(report.sent / seconds, rel=0.2)
     assert report.tokens_a_second == pytest.approx(4 * report.items_a_second)
 
 

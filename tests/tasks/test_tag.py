@@ -102,7 +102,7 @@ def test_tags_of_other_schemes_are_learnt_as_iob2() -> None:
         ([[]], "no training text has any tag"),
         (
             [["B-PER"], ["O", "NN"]],
-            "line 1, word 2: 'w' has the tag 'NN', which is neither",
+            r"table.csv, line 1, word 2: 'w' has the tag 'NN', which is neither",
         ),
     ],
 )

@@ -74,12 +74,12 @@ class Collection:
             yield Compared(rows, texts, embedder, advance)
 
     def _of_library(self) -> Compared:
-        from manyheads.library import Library
-
-        found = Library.open(self.source).collected()
         for name in ("text", "model", "encoding", "device"):
             if getattr(self, name) is not None:
                 raise ConfigError(f"--{name} is for tables; a library has its texts and vectors")
+        from manyheads.library import Library
+
+        found = Library.open(self.source).collected()
         if not found.texts:
             raise DataError(f"{self.source}: holds no documents")
         several = len(set(found.sources)) > 1

@@ -39,9 +39,9 @@ def duplicates(
     Each group has a line for every text: its row or its document, and the text. All but the first
     of each group are redundant.
     """
-    with collection.compared(quiet) as compared:
-        from manyheads.similar import duplicates
+    from manyheads.similar import duplicates
 
+    with collection.compared(quiet) as compared:
         names, texts = compared.names, compared.texts
         found = duplicates(texts, compared.vectors, threshold, progress=compared.progress)
     document = {

@@ -46,9 +46,9 @@ def topics(
         if out.suffix.lower() not in (".html", ".htm"):
             raise DataError(f"--out {out}: the page is HTML; name it {out.with_suffix('.html')}")
         tables.require_place(out)
-    with collection.compared(quiet) as compared:
-        from manyheads.similar import topics
+    from manyheads.similar import topics
 
+    with collection.compared(quiet) as compared:
         names, texts = compared.names, compared.texts
         found = topics(texts, compared.vectors, n, seed=seed, progress=compared.progress)
     if out is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from manyheads.core.position import grid_table
 from manyheads.core.transformer import Transformer
@@ -11,16 +13,11 @@ from manyheads.core.transformer import Transformer
 
 def initialize(model: nn.Module, deviation: float = 0.02, seed: int = 0) -> None:
     """Draw fresh weights: normal of that deviation, biases 0, norms 1 (Devlin et al. 2019)."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):
-                parameter.zero_()
-            elif parameter.dim() == 1:
-                parameter.fill_(1.0)
-            else:
-                fresh = torch.empty(parameter.shape).normal_(0, deviation, generator=generator)
-                parameter.copy_(fresh)
+
+    def draw(fresh: Tensor, generator: torch.Generator, is_table: bool) -> None:
+        fresh.normal_(0, deviation, generator=generator)
+
+    _fill(model, seed, draw)
 
 
 def initialize_by_fan(model: nn.Module, seed: int = 0) -> None:
@@ -29,22 +26,15 @@ def initialize_by_fan(model: nn.Module, seed: int = 0) -> None:
     As encoder-decoders after Vaswani et al. 2017 are begun: with token vectors multiplied by √D,
     all sub-layers see values of about one.
     """
-    generator = torch.Generator().manual_seed(seed)
-    tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):
-                parameter.zero_()
-            elif parameter.dim() == 1:
-                parameter.fill_(1.0)
-            else:
-                fresh = torch.empty(parameter.shape)
-                if id(parameter) in tables:
-                    fresh.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
-                else:
-                    bound = (6.0 / sum(parameter.shape)) ** 0.5
-                    fresh.uniform_(-bound, bound, generator=generator)
-                parameter.copy_(fresh)
+
+    def draw(fresh: Tensor, generator: torch.Generator, is_table: bool) -> None:
+        if is_table:
+            fresh.normal_(0, fresh.shape[1] ** -0.5, generator=generator)
+        else:
+            bound = (6.0 / sum(fresh.shape)) ** 0.5
+            fresh.uniform_(-bound, bound, generator=generator)
+
+    _fill(model, seed, draw)
 
 
 def initialize_for_images(model: Transformer, seed: int = 0) -> None:
@@ -61,3 +51,24 @@ def initialize_for_images(model: Transformer, seed: int = 0) -> None:
     with torch.no_grad():
         table_TD[:1].zero_()
         table_TD[1:] = grid_table(*patches.grid, table_TD.shape[1]) / 2
+
+
+def _fill(
+    model: nn.Module, seed: int, draw: Callable[[Tensor, torch.Generator, bool], None]
+) -> None:
+    """Set biases to 0, norms to 1, and what has two dimensions or more to what `draw` makes of it.
+
+    It is told whether that is a table of tokens.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                fresh = torch.empty(parameter.shape)
+                draw(fresh, generator, id(parameter) in tables)
+                parameter.copy_(fresh)

@@ -75,10 +75,14 @@ class RateProbes:
             rounds.append(math.ceil(rounds[-1] / _KEPT))
         return rounds
 
+    @property
+    def weight(self) -> int:
+        """How many times as many updates all probes make as one of the first round."""
+        return sum(rates * _KEPT**number for number, rates in enumerate(self.rounds))
+
     def first_steps(self, run_steps: int) -> int:
         """Return the updates of a probe of the first round, for a run of so many updates."""
-        weight = sum(rates * _KEPT**number for number, rates in enumerate(self.rounds))
-        return max(self.shortest, int(self.share * run_steps / weight))
+        return max(self.shortest, int(self.share * run_steps / self.weight))
 
 
 Search = RateProbes | RangeTest
@@ -183,10 +187,9 @@ def probe_rates(fitting: Fitting, held_out: Sequence[Sample], search: RateProbes
         learnt, held_out = held_apart(fitting.examples, fitting.recipe.seed)
         fitting = replace(fitting, examples=learnt)
     steps, run_steps = search.first_steps(fitting.plan.total_steps), fitting.plan.total_steps
-    total = sum(count * steps * _KEPT**number for number, count in enumerate(search.rounds))
     held_out = drawn(held_out, search.held_out, fitting.recipe.seed)
     rates, probes = search.rates, list[Probe]()
-    watched = fitting.reporter.rows("trying learning rates", total)
+    watched = fitting.reporter.rows("trying learning rates", steps * search.weight)
     with unchanged(fitting.model), watched as advance:
         fitting.begin()
         prober = _Prober(fitting, held_out, advance)
@@ -214,7 +217,8 @@ class _Prober:
         self.fitting = fitting
         self.advance = advance
         self.start = {n: t.clone() for n, t in fitting.model.state_dict().items()}
-        self.batches = _laid_out(fitting, held_out)
+        device = device_of(fitting.model)
+        self.batches = [batch.to(device) for batch in _laid_out(fitting, held_out)]
 
     def probe(self, rate: float, steps: int) -> Probe:
         """Return what so many updates at a rate come to, in a schedule of their own."""
@@ -244,11 +248,10 @@ class _Prober:
     @torch.inference_mode()
     def _held_out_loss(self) -> float:
         model, task = self.fitting.model.eval(), self.fitting.task
-        batches = [batch.to(device_of(model)) for batch in self.batches]
         if isinstance(task, Tempered):
-            mean = task.tempered_loss(model, batches)
+            mean = task.tempered_loss(model, self.batches)
         else:
-            losses = [task.loss(model, batch) for batch in batches]
+            losses = [task.loss(model, batch) for batch in self.batches]
             mean = sum(float(one.total) for one in losses) / sum(one.weight for one in losses)
         return mean if math.isfinite(mean) else math.inf
 
