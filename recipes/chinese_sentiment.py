@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import manyheads as mh
+from manyheads.data import read_table
 from manyheads.data.split import text_key
-from manyheads.data.table import read_table
 
 RECIPE = mh.Recipe(
     epochs=6,

@@ -15,7 +15,7 @@ from pathlib import Path
 from judged import MINILM, run
 
 import manyheads as mh
-from manyheads.data.table import read_table
+from manyheads.data import read_table
 
 WORDS = 100  # in a row; entities end with their sentence
 RECIPE = mh.Recipe(

@@ -14,7 +14,7 @@ from pathlib import Path
 from judged import MINILM, run
 
 import manyheads as mh
-from manyheads.data.table import read_table
+from manyheads.data import read_table
 
 RECIPE = mh.Recipe(
     epochs=3,

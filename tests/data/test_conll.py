@@ -6,7 +6,7 @@ import pytest
 
 import manyheads as mh
 from manyheads.data.conll import looks_tagged, parse_sentences
-from manyheads.data.table import read_table
+from manyheads.data.table_files import read_table
 from manyheads.errors import DataError
 
 CONLL_2003 = """-DOCSTART- -X- -X- O

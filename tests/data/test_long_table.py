@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import manyheads as mh
-from manyheads.data.table import read_table
+from manyheads.data.table_files import read_table
 from manyheads.errors import DataError
 
 HEADER = "sentence_id,words,labels\n"

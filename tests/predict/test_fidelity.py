@@ -10,7 +10,7 @@ from tests.serve import models
 
 from manyheads.errors import CheckpointError
 from manyheads.predict.fidelity import CHECK
-from manyheads.serve.desk import open_desk
+from manyheads.serve.desks import open_desk
 
 MAKERS = {"embedder": models.embedder, "classifier": models.classifier, "ranker": models.ranker}
 

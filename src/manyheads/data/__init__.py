@@ -21,7 +21,8 @@ from manyheads.data.joined import joined
 from manyheads.data.reader import read
 from manyheads.data.report import Finding, Histogram, Report, Severity
 from manyheads.data.roles import usual_pair
-from manyheads.data.table import Table, read_table
+from manyheads.data.table import Table
+from manyheads.data.table_files import read_table
 
 __all__ = [
     "Dataset",

@@ -12,7 +12,8 @@ from manyheads.data.reader import read
 from manyheads.data.roles import find_column
 from manyheads.data.split import hold_out, row_keys
 from manyheads.data.splits import sources_of
-from manyheads.data.table import Table, read_table
+from manyheads.data.table import Table
+from manyheads.data.table_files import read_table
 from manyheads.errors import DataError
 
 

@@ -18,7 +18,8 @@ from manyheads.data.splits import (
     splits_in_memory,
     with_typed_labels,
 )
-from manyheads.data.table import Table, read_table
+from manyheads.data.table import Table
+from manyheads.data.table_files import read_table
 from manyheads.errors import DataError
 from manyheads.image import ENDINGS, ImageSource
 

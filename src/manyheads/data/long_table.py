@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from manyheads.data.dataset import is_missing
+from manyheads.data.table import Table
 from manyheads.errors import DataError
-
-if TYPE_CHECKING:
-    from manyheads.data.table import Table
 
 _SENTENCE_NAMES = ("sentence_id", "sentence #", "sent_id")
 _WORD_NAMES = ("words", "word", "tokens", "token", "form")

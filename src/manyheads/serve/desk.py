@@ -6,9 +6,8 @@ texts for it: the service itself never opens a model, and never imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,28 +15,12 @@ import torch
 
 from manyheads.core.layout import Layout
 from manyheads.core.vectors import text_vectors, token_vectors
-from manyheads.errors import ConfigError
-from manyheads.hub import locate
-from manyheads.predict import (
-    Answerer,
-    Embedder,
-    ManyPredictor,
-    MaskFiller,
-    Predictor,
-    Tagger,
-    WritingPredictor,
-    load,
-    task_of,
-)
-from manyheads.predict.fidelity import require_fidelity
-from manyheads.serve.encoding import Encoding
+from manyheads.predict import Embedder, MaskFiller, Predictor, Tagger
 from manyheads.serve.items import Answer, Question
-from manyheads.serve.writing_desk import WritingDesk
 from manyheads.tasks import Example
 from manyheads.tasks.task import device_of
-from manyheads.text import Cleaning, Head, Truncation
+from manyheads.text import Cleaning, Truncation
 from manyheads.text.tokenizer import Tokenizer
-from manyheads.writer import Generator
 
 Card = dict[str, Any]
 Work = Callable[[Sequence[Question], dict[str, Any]], list[Answer]]
@@ -56,42 +39,6 @@ class Desk:
         torch.set_num_threads(threads)
         operation = questions[0].operation
         return self._operations[operation.name](questions, dict(operation.settings))
-
-
-def open_desk(
-    reference: str, device: str = "cpu", encoding: dict[str, Any] | None = None
-) -> Desk | WritingDesk:
-    """Open a model, or its layers with an `encoding`; raises `ConfigError` for one of no use."""
-    if encoding is not None:
-        from manyheads.serve.encoding_desk import encoding_desk
-
-        return encoding_desk(reference, Encoding.from_json(encoding), device)
-    predictor = load(reference, device=device)
-    if isinstance(predictor, Embedder | Predictor | Tagger | Answerer | ManyPredictor):
-        require_fidelity(locate(reference), predictor.check_vectors)
-    match predictor:
-        case Embedder():
-            return embedding_desk(predictor)
-        case Predictor():
-            return labelling_desk(predictor)
-        case Tagger():
-            return tagging_desk(predictor)
-        case MaskFiller():
-            return filling_desk(predictor)
-        case Answerer():
-            from manyheads.serve.answering_desk import answering_desk
-
-            return answering_desk(predictor)
-        case ManyPredictor():
-            from manyheads.serve.heads_desk import heads_desk
-
-            return heads_desk(predictor)
-        case Generator():
-            return writing_desk(predictor)
-        case WritingPredictor():
-            usual = {"truncate": predictor.wording.truncate}
-            return writing_desk(predictor.generator, predictor.cleaned, usual)
-    raise ConfigError(f"{reference} is a model for {task_of(predictor)}, which is not served")
 
 
 def embedding_desk(embedder: Embedder) -> Desk:
@@ -185,28 +132,6 @@ def filling_desk(filler: MaskFiller) -> Desk:
         **reading_card(reader.tokenizer, reader.cleaning, reader.truncation),
     }
     return Desk("filling", card, {"fill": fill})
-
-
-def writing_desk(
-    generator: Generator,
-    clean: Callable[[str], str] = str,
-    usual: Mapping[str, Any] = MappingProxyType({}),
-) -> WritingDesk:
-    """Return the desk of a model that writes: of texts cleaned, and as is usual, if not told."""
-    card = {
-        "kind": "writing",
-        "reads": generator.reads,
-        "chats": generator.chats,
-        "tasks": list(generator.tasks),
-        "languages": sorted(generator.languages.framing),
-        "max_tokens": generator.settings().max_tokens,
-        **reading_card(
-            generator.model.require_tokenizer(),
-            Cleaning(unicode=False, controls=False),
-            Head(generator.longest),
-        ),
-    }
-    return WritingDesk(generator, card, clean, usual)
 
 
 def reading_card(tokenizer: Tokenizer, cleaning: Cleaning, truncation: Truncation) -> Card:

@@ -99,7 +99,7 @@ def main(open_desk: Callable[..., Desk] | None = None) -> None:
     try:
         _limit_memory(settings.pop("memory", None))
         if open_desk is None:
-            from manyheads.serve.desk import open_desk
+            from manyheads.serve.desks import open_desk
         desk = open_desk(**settings)
     except ManyHeadsError as error:
         _send(target, Frame({"say": "refused", "error": type(error).__name__, "why": str(error)}))

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from manyheads.errors import ManyHeadsError
 from manyheads.generate import Engine, News, TextStream
+from manyheads.serve.desk import reading_card
 from manyheads.serve.orders import Writing
+from manyheads.text import Cleaning, Head
 from manyheads.text.sentences import sentences
 from manyheads.writer import Document, Wording, Written
 from manyheads.writer import Generator as Model
@@ -198,6 +201,28 @@ class WritingDesk:
                 parts = plan.send([some[0] for some in outputs])
             except StopIteration as over:
                 return _document_said(over.value, read)
+
+
+def writing_desk(
+    generator: Model,
+    clean: Callable[[str], str] = str,
+    usual: Mapping[str, Any] = MappingProxyType({}),
+) -> WritingDesk:
+    """Return the desk of a model that writes: of texts cleaned, and as is usual, if not told."""
+    card = {
+        "kind": "writing",
+        "reads": generator.reads,
+        "chats": generator.chats,
+        "tasks": list(generator.tasks),
+        "languages": sorted(generator.languages.framing),
+        "max_tokens": generator.settings().max_tokens,
+        **reading_card(
+            generator.model.require_tokenizer(),
+            Cleaning(unicode=False, controls=False),
+            Head(generator.longest),
+        ),
+    }
+    return WritingDesk(generator, card, clean, usual)
 
 
 def _output(asked: Asked) -> Course:

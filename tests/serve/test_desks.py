@@ -8,7 +8,7 @@ import numpy as np
 from tests import tiny
 
 import manyheads as mh
-from manyheads.serve.desk import open_desk
+from manyheads.serve.desks import open_desk
 from manyheads.serve.items import Operation, Question
 from manyheads.text.truncate import Head
 
