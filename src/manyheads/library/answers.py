@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,7 +39,8 @@ class FoundAnswer:
     """An answer: `text` is `[start:end]` of the text of a document.
 
     Attributes:
-        probability: Its share among all candidates of all passages.
+        probability: Its share among all candidates of all passages, those of the one at rank r
+            with a prior of 1/r.
         confidence: How often answers of this probability are right; None without a calibration.
         passage: Where it was found, with the id of the document.
     """
@@ -67,24 +69,27 @@ def answers_among(
     candidates: Sequence[Sequence[Candidate]],
     calibration: Curve | None = None,
 ) -> list[FoundAnswer]:
-    """Return the answers of all passages, the likeliest first.
+    """Return the answers of all passages, the likeliest first; those are in the order of a search.
 
-    Passages overlap: an answer at one place of a document counts by the passage that is surest of
-    it. A model that may say that there is none says so where every passage does; none at all are
-    returned then.
+    A reader has seen passages with answers alone, and is as sure of a wrong one: what the search
+    thinks counts too (Yang et al. 2019, BERTserini), as a prior of 1/rank, which every way of
+    searching has. Passages overlap: an answer at one place of a document counts by the passage that
+    makes it likeliest. A model that may say that there is none says so where every passage does,
+    whatever its rank; none at all are returned then.
     """
     best: dict[tuple[str, str, int, int], tuple[float, Found]] = {}
-    for passage, found in zip(passages, candidates, strict=True):
+    for rank, (passage, found) in enumerate(zip(passages, candidates, strict=True), 1):
         for one in found:
-            place = _place(passage, one)
-            if one.text and (place not in best or one.score > best[place][0]):
-                best[place] = one.score, passage
+            place, score = _place(passage, one), one.score - math.log(rank)
+            if one.text and (place not in best or score > best[place][0]):
+                best[place] = score, passage
     if not best:
         return []
     scores = [score for score, _ in best.values()]
     if task.may_refuse:
-        none = min(one.score for found in candidates for one in found if not one.text)
-        if none - max(scores) > task.threshold:
+        every = [one for found in candidates for one in found]
+        none = min(one.score for one in every if not one.text)
+        if none - max(one.score for one in every if one.text) > task.threshold:
             return []
         scores.append(none)
     shares = np.exp(np.array(scores) - max(scores))
