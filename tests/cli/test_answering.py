@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests import questions
 from tests.cli.test_bad_input import assert_refused
+from tests.library import shelf
 
 import manyheads as mh
 
@@ -95,6 +96,17 @@ def test_questions_are_asked_about_one_text(shell, answerer):
     assert done.returncode == 0, done.stderr
     expected = mh.load(answerer)(asked, context)
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, expected))
+
+
+def test_an_answer_over_several_lines_stays_on_one(shell, tmp_path):
+    answerer = shelf.answerer().save(tmp_path / "model")
+    asked = [f"Who sleeps {when}?" for when in ("now", "all day", "at night", "here", "on tea")]
+    context = "Cats\n\nsleep\nall\nday."
+    expected = [one.text for one in mh.load(answerer)(asked, context)]
+    assert any("\n" in one for one in expected)
+    lines = shell("predict", answerer, *asked, "--context", context).stdout.splitlines()
+    said = [" ".join(one.split()) or "(no answer)" for one in expected]
+    assert [line.split("\t")[0] for line in lines] == said
 
 
 def test_columns_of_questions_are_found_by_their_names(shell, answerer, squad_file):

@@ -88,6 +88,22 @@ def test_indexed_brought_up_to_date_searched_and_asked(shell, model, papers, tmp
     assert text == answers[0]["text"] and f"[{text}]" in around
 
 
+def test_an_answer_over_several_lines_stays_on_one(shell, model, tmp_path):
+    (tmp_path / "papers").mkdir()
+    text = "Cats\n\nsleep\nall\nday."
+    (tmp_path / "papers" / "cats.txt").write_text(text, encoding="utf-8")
+    out, answerer = tmp_path / "library", shelf.answerer().save(tmp_path / "answers-model")
+    shell("index", tmp_path / "papers", "--out", out, "--model", model, *CUT)
+    asked = ("ask", out, "Who sleeps?", "--answerer", answerer, "--answers", 9)
+    answers = json.loads(shell(*asked, "--json").stdout)["answers"]
+    assert any("\n" in one["text"] for one in answers)
+    assert all(text[one["start"] : one["end"]] == one["text"] for one in answers)
+    lines = shell(*asked).stdout.splitlines()
+    assert [line.split("\t")[1] for line in lines] == [
+        " ".join(one["text"].split()) for one in answers
+    ]
+
+
 def test_a_table(shell, model, write, tmp_path):
     rows = list(zip(*shelf.ROWS.values(), strict=True))
     table = write(tmp_path / "rows.csv", rows, ("url", "head", "body"))

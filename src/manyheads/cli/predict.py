@@ -256,4 +256,4 @@ def _said(document: dict[str, Any]) -> list[str]:
         answer = f"{answer:.4g}"
     if not document.get("is_sure", True):
         answer = f"not sure ({answer})"
-    return [answer, *([f"{share:.3f}"] if isinstance(share, float) else [])]
+    return [" ".join(answer.split()), *([f"{share:.3f}"] if isinstance(share, float) else [])]

@@ -176,6 +176,8 @@ def _answer(found: FoundAnswer) -> str:
     start, end = found.start - passage.start, found.end - passage.start
     before = passage.text[max(0, start - _AROUND) : start]
     behind = passage.text[end : end + _AROUND]
-    around = " ".join(f"{before}[{found.text}]{behind}".split())
+    text, around = (
+        " ".join(one.split()) for one in (found.text, f"{before}[{found.text}]{behind}")
+    )
     sure = found.probability if found.confidence is None else found.confidence
-    return f"{sure:.3f}\t{found.text}\t{passage.document}:{found.start}-{found.end}\t{around}"
+    return f"{sure:.3f}\t{text}\t{passage.document}:{found.start}-{found.end}\t{around}"
