@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +331,18 @@ def test_the_probed_head_starts_ahead(body: Pretrained, data: Dataset):
     plain = learner(body, data).fit(epochs=0.2).steps[0].loss
     probed = learner(body, data, probe_examples=48).fit(epochs=0.2).steps[0].loss
     assert probed < plain
+
+
+def test_the_probe_sees_all_classes_of_a_table_that_is_sorted_by_them(
+    body: Pretrained, data: Dataset
+):
+    labels = data.train.columns["label"]
+    ordered = data.train.take(sorted(range(len(labels)), key=lambda row: labels[row]))
+    counts = Counter(labels)
+    one = learner(body, replace(data, train=ordered), probe_examples=min(counts.values()))
+    one.fit(epochs=0.2, learning_rate=1e-9)
+    said = Counter(map(str, one.predictor()(ordered.columns["text"])))
+    assert said.keys() == counts.keys()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from manyheads.tasks.reader import cleaned
 from manyheads.text import Cleaning
 from manyheads.train.adapt import adapt, recompute, set_dropout, whole
 from manyheads.train.checkpoint import CheckpointStore
+from manyheads.train.draws import drawn
 from manyheads.train.early_stopping import EarlyStopping
 from manyheads.train.estimate import Estimate, estimate, validation_seconds
 from manyheads.train.examined import Examined
@@ -307,7 +308,9 @@ class Learner(Examined):
 
     def _begin(self, recipe: Recipe) -> None:
         run = Running(self.task, self.model, self.reporter, "reading for the first layer")
-        self.task.begin(self.model, self.examples["train"][: recipe.probe_examples], run)
+        # Not the first ones: many tables are sorted by label.
+        samples = drawn(self.examples["train"], recipe.probe_examples, f"probe {recipe.seed}")
+        self.task.begin(self.model, samples, run)
 
     def _validate(self) -> dict[str, float]:
         assert self.data.valid is not None

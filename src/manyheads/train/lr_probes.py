@@ -30,6 +30,7 @@ import torch
 from manyheads.errors import RecipeError, TrainingError
 from manyheads.tasks import Minibatch, Sample, Tempered
 from manyheads.tasks.task import device_of
+from manyheads.train.draws import drawn
 from manyheads.train.epochs import epochs_of
 from manyheads.train.fitting import Fitting
 from manyheads.train.loop import Plan, train
@@ -187,7 +188,7 @@ def probe_rates(fitting: Fitting, held_out: Sequence[Sample], search: RateProbes
         learnt, held_out = held_apart(fitting.examples, fitting.recipe.seed)
         fitting = replace(fitting, examples=learnt)
     steps, run_steps = search.first_steps(fitting.plan.total_steps), fitting.plan.total_steps
-    held_out = drawn(held_out, search.held_out, fitting.recipe.seed)
+    held_out = drawn(held_out, search.held_out, f"held out {fitting.recipe.seed}")
     rates, probes = search.rates, list[Probe]()
     watched = fitting.reporter.rows("trying learning rates", steps * search.weight)
     with unchanged(fitting.model), watched as advance:
@@ -260,13 +261,6 @@ def _laid_out(fitting: Fitting, samples: Sequence[Sample]) -> list[Minibatch]:
     """Return batches as the run has them."""
     epochs = epochs_of(fitting.task, samples, fitting.recipe)
     return [fitting.task.collate([samples[i] for i in one]) for one in epochs.batches(0)]
-
-
-def drawn(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """Return at most `count` of the samples."""
-    numbers = range(len(samples))
-    chosen = Random(f"held out {seed}").sample(numbers, min(count, len(samples)))
-    return [samples[number] for number in sorted(chosen)]
 
 
 def held_apart(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
