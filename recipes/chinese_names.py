@@ -31,7 +31,7 @@ RECIPE = mh.Recipe(
     average=0.998,
 )
 FOLDERS = {"msra": "msra-ner", "people": "peoples-daily-ner", "cluener": "cluener"}
-EPOCHS = {"msra": 5, "people": 10, "cluener": 25}
+EPOCHS = {"msra": 5, "people": 6, "cluener": 12}
 HELD_OUT = {"msra": "test", "people": "test", "cluener": "valid"}
 
 
