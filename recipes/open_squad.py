@@ -19,7 +19,7 @@ import numpy as np
 from paragraphs import library_of, report, spelled
 
 import manyheads as mh
-from manyheads.tasks.answers import Answers, answer_scores, answers_of_rows, compared
+from manyheads.tasks.answering.answers import Answers, answer_scores, answers_of_rows, compared
 from manyheads.tasks.decision import calibration_error
 
 TAUGHT, ASKED = 300, 600  # questions

@@ -15,7 +15,7 @@ from judged import MINILM
 
 import manyheads as mh
 from manyheads.train.progress import Reporter
-from manyheads.train.report import evaluate_predictor
+from manyheads.train.report.evaluation import evaluate_predictor
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
 DESCRIBED = {

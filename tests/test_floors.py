@@ -63,6 +63,8 @@ STRICT_KEYWORDS = {
     ("cli/unfold.py", "unfolding"),
     ("serve/model.py", "visit"),
 }
+# The folders of `tasks` that know another; what stands beside them knows none.
+NEIGHBOURS = {"writing": {"language"}, "many": {"tagging", "answering"}}
 LONGEST_FILE = 400
 # Written as a pattern so that this file names no host itself.
 REGISTRY = re.compile(
@@ -133,6 +135,20 @@ def test_imports_go_down_only() -> None:
             continue
         if package in SHARED or FLOOR[parts[1]] >= FLOOR[package]:
             offences.append(f"{place} imports {module}")
+    assert offences == []
+
+
+def test_folders_of_tasks_know_what_all_share_and_few_others() -> None:
+    folders = {name.split("/")[1] for name in SOURCES if re.match(r"tasks/\w+/", name)}
+    offences = []
+    for name, place, module in all_imports():
+        parts = module.split(".")
+        if name == "tasks/__init__.py" or package_of(name) != "tasks" or parts[1:2] != ["tasks"]:
+            continue
+        here, there = name.split("/")[1], "".join(parts[2:3])
+        if there in folders - {here} - NEIGHBOURS.get(here, set()):
+            offences.append(f"{place} imports {module}")
+    assert {"tagging", "answering", "writing"} < folders
     assert offences == []
 
 

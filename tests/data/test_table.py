@@ -4,7 +4,7 @@ import json
 import pytest
 
 from manyheads.data import read_table
-from manyheads.data.folder import TABLE_ENDINGS
+from manyheads.data.formats.folder import TABLE_ENDINGS
 from manyheads.errors import DataError
 
 TEXTS = ["good film", "bad, bad film", "二号 文本"]

@@ -13,7 +13,7 @@ from tests import questions, tiny
 
 import manyheads as mh
 from manyheads.errors import CheckpointError, TextError
-from manyheads.tasks.answer_model import log_softmax
+from manyheads.tasks.answering.model import log_softmax
 
 CHINESE = ["我们今天去北京大学参观图书馆", "今天的天气很好", "他在图书馆看书"]
 CORPUS = [*tiny.lines(60).train.columns["text"], *CHINESE * 3]

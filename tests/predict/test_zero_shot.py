@@ -15,7 +15,7 @@ from manyheads.hub import locate
 from manyheads.predict import ZeroShot
 from manyheads.tasks import Labelled, MultiLabelled
 from manyheads.train.progress import Reporter
-from manyheads.train.report import judge_predictor
+from manyheads.train.report.evaluation import judge_predictor
 
 TEXTS = [
     "The striker scored twice in the final minutes of the cup match.",

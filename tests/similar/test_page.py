@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.similar.shelf import collection
-from tests.train.test_page import EVIL, Page
+from tests.train.report.test_page import EVIL, Page
 
 import manyheads as mh
 

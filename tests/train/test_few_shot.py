@@ -14,7 +14,7 @@ import manyheads as mh
 from manyheads.errors import RecipeError
 from manyheads.hub import Pretrained
 from manyheads.tasks import Classification, FewShot
-from manyheads.tasks.few_shot import Contrast
+from manyheads.tasks.similarity.few_shot import Contrast
 
 RECIPE = mh.Recipe(
     batch_size=8, learning_rate=3e-3, epochs=2, checkpoint_every=1, dropout=0.1, average=0.6

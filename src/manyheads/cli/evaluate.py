@@ -55,9 +55,9 @@ def evaluate(
     """Score a saved predictor on labelled texts or images, texts with targets, pairs, or text."""
     with busy("reading", quiet):
         from manyheads.predict import ImagePredictor, load, task_of
+        from manyheads.train.analysis.slices import extra_columns
         from manyheads.train.progress import Reporter
-        from manyheads.train.report import judge_predictor
-        from manyheads.train.slices import extra_columns
+        from manyheads.train.report.evaluation import judge_predictor
         from manyheads.writer import Generator
 
         if report is not None:
@@ -79,8 +79,8 @@ def evaluate(
         opened.task.rehearsal(chosen.columns)  # what it takes is missing before the work, not after
     judgement, evaluation = judge_predictor(opened, chosen, Reporter(quiet))
     if report is not None:
-        from manyheads.train.analysis import analyse
-        from manyheads.train.page import write_evaluation_page
+        from manyheads.train.analysis.analysis import analyse
+        from manyheads.train.report.page import write_evaluation_page
 
         analysis = analyse(opened.task, judgement, chosen, columns)
         write_evaluation_page(evaluation, analysis, report)

@@ -14,7 +14,7 @@ from manyheads.cli.unfold import unfolded
 from manyheads.errors import RecipeError
 
 if TYPE_CHECKING:
-    from manyheads.train.lr_probes import Search
+    from manyheads.train.rates.lr_probes import Search
 
 Plot = Annotated[
     Path | None,
@@ -58,8 +58,8 @@ def find_lr(
 
 def _search(share: float | None, steps: int | None, *, ranged: bool) -> Search | None:
     """Return what was asked for, None for what is usual; raises `RecipeError` for both."""
-    from manyheads.train.lr_finder import RangeTest
-    from manyheads.train.lr_probes import RateProbes
+    from manyheads.train.rates.lr_finder import RangeTest
+    from manyheads.train.rates.lr_probes import RateProbes
 
     if ranged:
         if share is not None:

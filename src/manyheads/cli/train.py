@@ -186,7 +186,7 @@ def _fit_into(
     folder: RunFolder, learner: Learner, arguments: dict[str, Any] | None
 ) -> Evaluation | None:
     """Train from the start as `arguments` say, or go on where there are none; save everything."""
-    from manyheads.train.run_files import write_report
+    from manyheads.train.report.files import write_report
 
     with folder.guarded():
         if arguments is not None:

@@ -13,16 +13,16 @@ with all its columns.
 """
 
 from manyheads.data.batch import shuffled_batches, token_budget_batches
-from manyheads.data.check import check
+from manyheads.data.checks.check import check
+from manyheads.data.checks.report import Finding, Histogram, Report, Severity
 from manyheads.data.dataset import Dataset, Split
+from manyheads.data.formats.tables import read_table
 from manyheads.data.heads import read_heads
 from manyheads.data.images import holds_images, read_images
 from manyheads.data.joined import joined
 from manyheads.data.reader import read
-from manyheads.data.report import Finding, Histogram, Report, Severity
 from manyheads.data.roles import usual_pair
 from manyheads.data.table import Table
-from manyheads.data.table_files import read_table
 
 __all__ = [
     "Dataset",

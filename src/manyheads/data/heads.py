@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from manyheads.data.dataset import Dataset, Split, is_missing
+from manyheads.data.formats.tables import read_table
 from manyheads.data.joined import JoinedDataset, joined
 from manyheads.data.reader import read
 from manyheads.data.roles import find_column
 from manyheads.data.split import hold_out, row_keys
 from manyheads.data.splits import sources_of
 from manyheads.data.table import Table
-from manyheads.data.table_files import read_table
 from manyheads.errors import DataError
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.dataset import Dataset, Split
-from manyheads.data.folder import entries, pick_file, split_paths
-from manyheads.data.idx import idx_splits, is_idx, read_labelled
+from manyheads.data.formats.folder import entries, pick_file, split_paths
+from manyheads.data.formats.idx import idx_splits, is_idx, read_labelled
+from manyheads.data.formats.tables import read_table
 from manyheads.data.roles import choose_image_roles, find_column, guesses
 from manyheads.data.splits import (
     hold_out_fractions,
@@ -19,7 +20,6 @@ from manyheads.data.splits import (
     with_typed_labels,
 )
 from manyheads.data.table import Table
-from manyheads.data.table_files import read_table
 from manyheads.errors import DataError
 from manyheads.image import ENDINGS, ImageSource
 

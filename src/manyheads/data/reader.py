@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.aligned import aligned_splits
 from manyheads.data.dataset import Dataset, Split, is_missing, shorten
-from manyheads.data.folder import split_paths
+from manyheads.data.formats.aligned import aligned_splits
+from manyheads.data.formats.folder import split_paths
+from manyheads.data.formats.tables import read_table
 from manyheads.data.questions import holds_questions
 from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.splits import (
@@ -20,7 +21,6 @@ from manyheads.data.splits import (
     with_typed_labels,
 )
 from manyheads.data.table import Table
-from manyheads.data.table_files import read_table
 from manyheads.data.tagged import annotated, are_words, joined
 from manyheads.errors import DataError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from manyheads.data.dataset import shorten
+from manyheads.data.formats.tmx import matching_languages
 from manyheads.data.questions import ANSWER_NAMES
 from manyheads.data.table import Table
-from manyheads.data.tmx import matching_languages
 from manyheads.errors import DataError, did_you_mean
 
 _TEXT_NAMES = (

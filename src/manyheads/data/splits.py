@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from manyheads.data.dataset import Split, is_missing
-from manyheads.data.delimited import infer
-from manyheads.data.folder import split_name
+from manyheads.data.formats.delimited import infer
+from manyheads.data.formats.folder import split_name
 from manyheads.data.split import hold_out, row_keys, text_key
 from manyheads.errors import DataError
 

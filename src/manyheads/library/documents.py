@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.files import require_path
+from manyheads.data.formats.files import require_path
+from manyheads.data.formats.tables import read_table
 from manyheads.data.table import Table
-from manyheads.data.table_files import read_table
 from manyheads.errors import DataError, MissingExtra, did_you_mean
 from manyheads.library.files import READERS, read_file
 

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
-from manyheads.data.encoding import decode
-from manyheads.data.files import read_bytes
+from manyheads.data.formats.encoding import decode
+from manyheads.data.formats.files import read_bytes
 from manyheads.errors import DataError, MissingExtra
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)

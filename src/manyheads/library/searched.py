@@ -18,7 +18,7 @@ from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Mode, Reranked, 
 from manyheads.library.store import Manifest
 from manyheads.library.words import best
 from manyheads.predict import Answerer, Embedder
-from manyheads.tasks.answers import normalised
+from manyheads.tasks.answering.answers import normalised
 
 _BOTH = ByBoth()
 

@@ -22,7 +22,7 @@ from manyheads.predict.one_pass import Asked, Glance
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Answering, AnswerModel, Candidate, QuestionReader, Reader, Window
-from manyheads.tasks.answer_model import log_softmax
+from manyheads.tasks.answering.model import log_softmax
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from manyheads.predict.one_pass import Asked, Glance
 from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Reader, Stretch, Tagging, TagModel, WordReader
-from manyheads.tasks.tag_path import log_probs_of_words
+from manyheads.tasks.tagging.path import log_probs_of_words
 from manyheads.tasks.task import device_of
 from manyheads.text.tag_scheme import chunks_of
 from manyheads.text.tagged import Span, Tagged, join_words, split_words

@@ -15,7 +15,7 @@ from manyheads.hub.generation import write_generation
 from manyheads.predict.plain import PlainPredictor
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import LanguageModel, PlainModel, TextToText
-from manyheads.tasks.text_to_text import pair_reader
+from manyheads.tasks.writing.task import pair_reader
 from manyheads.text import Head
 from manyheads.writer import Generator, Wording
 

@@ -7,43 +7,52 @@ from __future__ import annotations
 from typing import Any
 
 from manyheads.errors import ConfigError, did_you_mean
-from manyheads.tasks.answer import Answering
-from manyheads.tasks.answer_model import AnswerModel
-from manyheads.tasks.answer_samples import QuestionReader, Window, WindowBatch
-from manyheads.tasks.answer_spans import Candidate
-from manyheads.tasks.answers import Answers, AnswerScores, answer_scores
+from manyheads.tasks.answering.answers import Answers, AnswerScores, answer_scores
+from manyheads.tasks.answering.model import AnswerModel
+from manyheads.tasks.answering.samples import QuestionReader, Window, WindowBatch
+from manyheads.tasks.answering.spans import Candidate
+from manyheads.tasks.answering.task import Answering
 from manyheads.tasks.batch import Batch
 from manyheads.tasks.classify import Classification, MultiLabel, MultiLabelled
-from manyheads.tasks.contrast import Angle, CoSent, InBatchNegatives, Objective, SquaredCosine
 from manyheads.tasks.decision import Average, Calibrated, Thresholds
-from manyheads.tasks.embed import Embedding
-from manyheads.tasks.error_rates import CharacterErrors, WordErrors
-from manyheads.tasks.few_shot import FewShot
-from manyheads.tasks.image_augment import Augmentation, Erase, Flip, Mixup, Shift
-from manyheads.tasks.image_batch import ImageBatch, ImageExample, ImageReader
-from manyheads.tasks.image_classify import ImageClassification, ImageModel
-from manyheads.tasks.language_model import LanguageModel
-from manyheads.tasks.many import ManyHeads
-from manyheads.tasks.many_model import ManyModel
-from manyheads.tasks.many_samples import HeadBatch, HeadSample
-from manyheads.tasks.many_scores import ManyScores
-from manyheads.tasks.masked import MaskedLanguageModel
-from manyheads.tasks.masking import MaskedBatch, Passage, PassageReader, Unit
+from manyheads.tasks.images.augment import Augmentation, Erase, Flip, Mixup, Shift
+from manyheads.tasks.images.samples import ImageBatch, ImageExample, ImageReader
+from manyheads.tasks.images.task import ImageClassification, ImageModel
+from manyheads.tasks.language.causal import LanguageModel
+from manyheads.tasks.language.masked import MaskedLanguageModel
+from manyheads.tasks.language.masking import MaskedBatch, Passage, PassageReader, Unit
+from manyheads.tasks.language.stream import Block, BlockBatch, Stream, StreamReader
+from manyheads.tasks.many.model import ManyModel
+from manyheads.tasks.many.samples import HeadBatch, HeadSample
+from manyheads.tasks.many.scores import ManyScores
+from manyheads.tasks.many.task import ManyHeads
 from manyheads.tasks.one_label import Balance, Labelled, OneLabel
 from manyheads.tasks.outputs import HeadModel, OutputTask
-from manyheads.tasks.pairs import Pair, PairBatch, PairReader
 from manyheads.tasks.plain import PlainModel
 from manyheads.tasks.reader import Reader
 from manyheads.tasks.regress import Regression, Valued
-from manyheads.tasks.related import Related, RelatedBatch, RelatedReader, VectorModel
-from manyheads.tasks.rerank import Reranking
 from manyheads.tasks.sequence import Example, SequenceTask, TaskModel
-from manyheads.tasks.significance import Comparison, compare, compare_values
-from manyheads.tasks.stream import Block, BlockBatch, Stream, StreamReader
-from manyheads.tasks.summary_metrics import Rouge, RougeKind, RougeWords, summary_metrics
-from manyheads.tasks.tag import Tagging
-from manyheads.tasks.tag_model import TagModel
-from manyheads.tasks.tag_samples import Alignment, Stretch, StretchBatch, WordReader
+from manyheads.tasks.similarity.embedding import Embedding
+from manyheads.tasks.similarity.few_shot import FewShot
+from manyheads.tasks.similarity.objectives import (
+    Angle,
+    CoSent,
+    InBatchNegatives,
+    Objective,
+    SquaredCosine,
+)
+from manyheads.tasks.similarity.reranking import Reranking
+from manyheads.tasks.similarity.samples import Related, RelatedBatch, RelatedReader, VectorModel
+from manyheads.tasks.similarity.scores import (
+    RetrievalScores,
+    SimilarityScores,
+    ranking_scores,
+    retrieval_scores,
+    similarity_scores,
+)
+from manyheads.tasks.tagging.model import TagModel
+from manyheads.tasks.tagging.samples import Alignment, Stretch, StretchBatch, WordReader
+from manyheads.tasks.tagging.task import Tagging
 from manyheads.tasks.task import (
     Averageable,
     Joint,
@@ -59,27 +68,24 @@ from manyheads.tasks.task import (
     Tunable,
     TwoStage,
 )
-from manyheads.tasks.text_scores import (
+from manyheads.tasks.writing.error_rates import CharacterErrors, WordErrors
+from manyheads.tasks.writing.samples import Pair, PairBatch, PairReader
+from manyheads.tasks.writing.scores import (
     LanguageModelScores,
     TextScores,
     language_model_scores,
     text_scores,
 )
-from manyheads.tasks.text_to_text import Summarization, TextToText, Translation
-from manyheads.tasks.translation_metrics import (
+from manyheads.tasks.writing.significance import Comparison, compare, compare_values
+from manyheads.tasks.writing.summaries import Rouge, RougeKind, RougeWords, summary_metrics
+from manyheads.tasks.writing.task import Summarization, TextToText, Translation
+from manyheads.tasks.writing.translations import (
     Bleu,
     Chrf,
     Nist,
     Ter,
     Tokenisation,
     translation_metrics,
-)
-from manyheads.tasks.vector_scores import (
-    RetrievalScores,
-    SimilarityScores,
-    ranking_scores,
-    retrieval_scores,
-    similarity_scores,
 )
 
 __all__ = [

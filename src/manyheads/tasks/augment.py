@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from manyheads.core.layout import Layout
-from manyheads.tasks.answer_samples import WindowBatch
 from manyheads.tasks.batch import Batch
-from manyheads.tasks.tag_samples import StretchBatch
-
-Hidden = TypeVar("Hidden", StretchBatch, WindowBatch)
 
 
 def drop_tokens(batch: Batch, probability: float) -> Batch:
@@ -22,15 +17,14 @@ def drop_tokens(batch: Batch, probability: float) -> Batch:
     return replace(batch, ids=batch.ids[keep_T], segments=batch.segments[keep_T], layout=layout)
 
 
-def hide_tokens(batch: Hidden, probability: float, unknown: int | None) -> Hidden:
-    """Hide each token with `probability` behind the unknown one; nothing where there is none.
+def hidden_ids(ids_T: Tensor, probability: float, unknown: int | None) -> Tensor:
+    """Hide each token with `probability` behind the unknown one; none where there is no such one.
 
     For tasks whose tokens stand for themselves, so that none can be left out.
     """
     if not probability or unknown is None:
-        return batch
-    hidden_T = torch.rand(len(batch.ids)) < probability
-    return replace(batch, ids=batch.ids.masked_fill(hidden_T, unknown))
+        return ids_T
+    return ids_T.masked_fill(torch.rand(len(ids_T)) < probability, unknown)
 
 
 def kept_tokens(layout: Layout, probability: float) -> tuple[Tensor, Layout]:

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 from manyheads._lazy import lazy
 
 if TYPE_CHECKING:
-    from manyheads.train.analysis import Analysis
+    from manyheads.train.analysis.analysis import Analysis
     from manyheads.train.back_translation import back_translated
-    from manyheads.train.cross_validation import cross_validate, repeat_seeds
     from manyheads.train.early_stopping import EarlyStopping
     from manyheads.train.learner import Learner
     from manyheads.train.loop import Step, train
-    from manyheads.train.lr_finder import RangeTest
-    from manyheads.train.lr_probes import RateProbes
     from manyheads.train.mining import mine_negatives
+    from manyheads.train.rates.lr_finder import RangeTest
+    from manyheads.train.rates.lr_probes import RateProbes
     from manyheads.train.recipe import Recipe
-    from manyheads.train.report import Evaluation
-    from manyheads.train.run_report import RunReport
+    from manyheads.train.repeats.cross_validation import cross_validate, repeat_seeds
+    from manyheads.train.repeats.trials import Trials
+    from manyheads.train.report.evaluation import Evaluation
+    from manyheads.train.report.run_report import RunReport
     from manyheads.train.schedule import (
         SGDR,
         Constant,
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
         Linear,
         OneCycle,
     )
-    from manyheads.train.trackers import MLflow, TensorBoard, WandB
-    from manyheads.train.tracking import Tracker
-    from manyheads.train.trials import Trials
+    from manyheads.train.trackers.services import MLflow, TensorBoard, WandB
+    from manyheads.train.trackers.tracker import Tracker
 
 __all__ = [
     "SGDR",
@@ -66,18 +66,18 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "manyheads.train.analysis": ("Analysis",),
+        "manyheads.train.analysis.analysis": ("Analysis",),
         "manyheads.train.back_translation": ("back_translated",),
-        "manyheads.train.cross_validation": ("cross_validate", "repeat_seeds"),
+        "manyheads.train.repeats.cross_validation": ("cross_validate", "repeat_seeds"),
         "manyheads.train.early_stopping": ("EarlyStopping",),
         "manyheads.train.learner": ("Learner",),
         "manyheads.train.loop": ("Step", "train"),
-        "manyheads.train.lr_finder": ("RangeTest",),
-        "manyheads.train.lr_probes": ("RateProbes",),
+        "manyheads.train.rates.lr_finder": ("RangeTest",),
+        "manyheads.train.rates.lr_probes": ("RateProbes",),
         "manyheads.train.mining": ("mine_negatives",),
         "manyheads.train.recipe": ("Recipe",),
-        "manyheads.train.report": ("Evaluation",),
-        "manyheads.train.run_report": ("RunReport",),
+        "manyheads.train.report.evaluation": ("Evaluation",),
+        "manyheads.train.report.run_report": ("RunReport",),
         "manyheads.train.schedule": (
             "SGDR",
             "Constant",
@@ -86,8 +86,8 @@ __getattr__, __dir__ = lazy(
             "Linear",
             "OneCycle",
         ),
-        "manyheads.train.trackers": ("MLflow", "TensorBoard", "WandB"),
-        "manyheads.train.tracking": ("Tracker",),
-        "manyheads.train.trials": ("Trials",),
+        "manyheads.train.trackers.services": ("MLflow", "TensorBoard", "WandB"),
+        "manyheads.train.trackers.tracker": ("Tracker",),
+        "manyheads.train.repeats.trials": ("Trials",),
     },
 )

@@ -31,7 +31,7 @@ from manyheads.train.fitting import Fitting
 from manyheads.train.loop import accumulate_gradient
 from manyheads.train.pace import spoken
 from manyheads.train.progress import Reporter
-from manyheads.train.report import evaluate
+from manyheads.train.report.evaluation import evaluate
 from manyheads.train.settings import Activations
 from manyheads.train.state import pack_random, unpack_random
 

@@ -10,24 +10,24 @@ from typing import Any
 from manyheads.data import Dataset, Split
 from manyheads.tasks import Judgement, Sample, Task
 from manyheads.text import Cleaning
-from manyheads.train.analysis import Analysis, analyse
-from manyheads.train.card import write_card
-from manyheads.train.hard_rows import HardRow, hardest_rows
+from manyheads.train.analysis.analysis import Analysis, analyse
+from manyheads.train.analysis.hard_rows import HardRow, hardest_rows
+from manyheads.train.analysis.label_errors import LabelError, find_label_errors
+from manyheads.train.analysis.slices import ExtraColumns
 from manyheads.train.history import History
-from manyheads.train.label_errors import LabelError, find_label_errors
-from manyheads.train.page import write_page
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
-from manyheads.train.report import Evaluation, Truncated, evaluate
-from manyheads.train.run_report import (
+from manyheads.train.report.card import write_card
+from manyheads.train.report.evaluation import Evaluation, Truncated, evaluate
+from manyheads.train.report.page import write_page
+from manyheads.train.report.run_report import (
     ModelFacts,
     RunReport,
     draw_history,
     inspect_data,
     suspect_labels,
 )
-from manyheads.train.slices import ExtraColumns
-from manyheads.train.tracking import Tracked
+from manyheads.train.trackers.tracker import Tracked
 
 
 class Examined:

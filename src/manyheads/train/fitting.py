@@ -34,7 +34,7 @@ from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe
 from manyheads.train.settings import Gradual, Steps
 from manyheads.train.state import TrainingState, below
-from manyheads.train.tracking import Tracked
+from manyheads.train.trackers.tracker import Tracked
 
 _AVERAGE = "average."
 _BEST = "best."

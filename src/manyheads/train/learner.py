@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from manyheads.data import Dataset
-from manyheads.data.check_texts import refuse_broken_texts
+from manyheads.data.checks.texts import refuse_broken_texts
 from manyheads.data.joined import joined
 from manyheads.errors import RecipeError
 from manyheads.hub import Pretrained, load_model
@@ -29,19 +29,19 @@ from manyheads.train.estimate import Estimate, estimate, validation_seconds
 from manyheads.train.examined import Examined
 from manyheads.train.fitting import Fitting
 from manyheads.train.history import History
-from manyheads.train.lr_finder import LearningRates, RangeTest, range_test
-from manyheads.train.lr_probes import ProbedRates, RateProbes, Search, probe_rates
-from manyheads.train.memory import fit_into, plan_memory
-from manyheads.train.memory_plan import MemoryPlan
+from manyheads.train.memory.peak import fit_into, plan_memory
+from manyheads.train.memory.plan import MemoryPlan
 from manyheads.train.progress import Reporter
+from manyheads.train.rates.lr_finder import LearningRates, RangeTest, range_test
+from manyheads.train.rates.lr_probes import ProbedRates, RateProbes, Search, probe_rates
 from manyheads.train.recipe import Recipe, changed
-from manyheads.train.report import Running
-from manyheads.train.run_report import (
+from manyheads.train.report.evaluation import Running
+from manyheads.train.report.run_report import (
     describe_model,
 )
 from manyheads.train.schedule import Constant, OneCycle
 from manyheads.train.settings import Activations
-from manyheads.train.tracking import RunFacts, Tracked, Tracker
+from manyheads.train.trackers.tracker import RunFacts, Tracked, Tracker
 
 _AUTOFIT_EPOCHS = 20
 _AUTOFIT_STOPPING = EarlyStopping(patience=3)

@@ -9,8 +9,8 @@ from manyheads.core.similarity import nearest, unit_length
 from manyheads.data import Dataset, Split
 from manyheads.errors import DataError, RecipeError
 from manyheads.predict import Embedder
-from manyheads.tasks.related import numbered
-from manyheads.tasks.vector_scores import Search
+from manyheads.tasks.similarity.samples import numbered
+from manyheads.tasks.similarity.scores import Search
 
 
 def mine_negatives(

@@ -1,0 +1,1 @@
+"""What to know and to mend in data before training."""

@@ -1,0 +1,1 @@
+"""How tables are written down: files of many kinds, in many encodings."""

@@ -1,0 +1,1 @@
+"""What belongs together: vectors of texts, few shots, relevance."""

@@ -1,0 +1,1 @@
+"""Tagging: what each word of a text is."""

@@ -1,0 +1,1 @@
+"""Text to text, and how good what is written is."""

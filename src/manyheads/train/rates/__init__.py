@@ -1,0 +1,1 @@
+"""Learning rates: found by short runs, or by one in which the rate grows."""

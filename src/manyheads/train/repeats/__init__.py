@@ -1,0 +1,1 @@
+"""The same recipe several times: on other rows, or from other seeds."""

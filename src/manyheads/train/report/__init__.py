@@ -1,0 +1,1 @@
+"""What is said of a run: numbers beside a baseline, pictures, a page, a card."""
