@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from manyheads.text.tagged import Tagged, cut_at, join_words, split_words
 
+UNSEEN = {chr(code) for code in range(0x2060, 0x206A)} | set("\u200b\u200e\u200f\ufeff")
+UNSEEN |= {chr(code) for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F))}
+
 
 def words_of(text: str) -> list[str]:
     return [text[start:end] for start, end in split_words(text)]
@@ -23,8 +26,18 @@ def words_of(text: str) -> list[str]:
         ("well-known…", ["well-known", "…"]),
         ("fun 🎉🎉 now", ["fun", "🎉", "🎉", "now"]),
         ("...", [".", ".", "."]),
+        ("👩\u200d🔬 in 🇨🇳🇩🇪, 👍🏽!", ["👩\u200d🔬", "in", "🇨🇳", "🇩🇪", ",", "👍🏽", "!"]),
+        ("❤\ufe0f我\ufe00很 e\u0301te\u0301", ["❤\ufe0f", "我\ufe00", "很", "e\u0301te\u0301"]),
+        ("ที่นี่", ["ที่", "นี่"]),
+        (
+            "\ufeff(Ada\u200b) A\u200bda\x00 \u200eeins\u200f",
+            ["(", "Ada", ")", "A\u200bda", "eins"],
+        ),
+        ("soft\u00adly \u0301", ["soft\u00adly", "\u0301"]),
         ("我在北京。", ["我", "在", "北", "京", "。"]),
         ("在iPhone上, ok", ["在", "iPhone", "上", ",", "ok"]),
+        ("用Python，Java（3.5）…", ["用", "Python", "，", "Java", "（", "3.5", "）", "…"]),
+        ("Paris—“London”", ["Paris", "—", "“", "London", "”"]),
         (" \n\t", []),
         ("", []),
     ],
@@ -34,10 +47,12 @@ def test_words_of_a_text(text: str, words: list[str]) -> None:
 
 
 @given(st.text())
-def test_words_cover_all_but_white_space_in_order(text: str) -> None:
+def test_words_cover_all_that_is_seen_in_order(text: str) -> None:
     spans = split_words(text)
     covered = {place for start, end in spans for place in range(start, end)}
-    assert covered == {place for place, one in enumerate(text) if not one.isspace()}
+    unseen = {place for place, one in enumerate(text) if one in UNSEEN or one.isspace()}
+    assert covered | unseen == set(range(len(text)))
+    assert not unseen & {place for start, end in spans for place in (start, end - 1)}
     assert all(start < end for start, end in spans)
     assert [end for _, end in spans][:-1] <= [start for start, _ in spans][1:]
 

@@ -13,7 +13,13 @@ from manyheads.text.tag_scheme import OUTSIDE, chunks_of, mark_entities
 Span = tuple[int, int]  # the characters text[start:end]
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_CHUNK = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
+_PARTING = "，。、；：！？（）［］｛｝【】〔〕《》〈〉「」『』“”„…—"
+_CHUNK = re.compile(f"[{UNSPACED}{_PARTING}]|[^\\s{UNSPACED}{_PARTING}]+")
+# Controls, spaces of no width, marks of direction: at the ends of a word they are none of it.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_JOINER = "\u200d"  # one emoji of two
+_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")  # of the skin of the emoji before
+_HALF_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")  # two of them are a flag
 _SHOWN = 12  # words
 
 
@@ -49,9 +55,20 @@ def split_words(text: str) -> list[Span]:
     """Return where the words of a text stand.
 
     White space ends a word, punctuation around one stands alone, and so does each character of a
-    script that puts no spaces between words. Punctuation within a word stays: U.S.-based, 3.5.
+    script that puts no spaces between words. Punctuation within a word stays: U.S.-based, 3.5; but
+    that of Chinese parts words, for there no space does. What is seen as one character is never
+    parted: an accent stays with its letter, and an emoji is whole.
     """
-    return [span for chunk in _CHUNK.finditer(text) for span in _parts(text, *chunk.span())]
+    spans = (span for chunk in _CHUNK.finditer(text) for span in _parts(text, *chunk.span()))
+    if text.isascii():
+        return list(spans)
+    whole: list[Span] = []
+    for start, end in spans:
+        if whole and whole[-1][1] == start and _is_one_with(text, whole[-1], start):
+            whole[-1] = whole[-1][0], end
+        else:
+            whole.append((start, end))
+    return whole
 
 
 def join_words(words: Sequence[str]) -> tuple[str, tuple[Span, ...]]:
@@ -86,20 +103,33 @@ def cut_at(words: Iterable[Span], places: Iterable[int]) -> list[Span]:
 def _parts(text: str, start: int, end: int) -> Iterator[Span]:
     """Yield a chunk between white space, the punctuation around it character by character."""
     first, last = start, end
-    while first < last and _is_punctuation(text[first]):
+    while first < last and _stands_alone(text[first]):
         first += 1
-    while last > first and _is_punctuation(text[last - 1]):
+    while last > first and _stands_alone(text[last - 1]):
         last -= 1
     if first < last < end and text[last] == "." and "." in text[first:last]:
         last += 1  # the last point of U.S. or e.g. is its own
-    yield from ((place, place + 1) for place in range(start, first))
+    yield from _seen(text, start, first)
     if first < last:
         yield first, last
-    yield from ((place, place + 1) for place in range(last, end))
+    yield from _seen(text, last, end)
 
 
-def _is_punctuation(character: str) -> bool:
-    return unicodedata.category(character)[0] in "PS"
+def _stands_alone(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS" or _UNSEEN.match(character) is not None
+
+
+def _seen(text: str, start: int, end: int) -> Iterator[Span]:
+    return ((at, at + 1) for at in range(start, end) if not _UNSEEN.match(text[at]))
+
+
+def _is_one_with(text: str, before: Span, place: int) -> bool:
+    """Whether the character at a place is seen as one with the word that ends there."""
+    character, last = text[place], text[place - 1]
+    if _HALF_FLAG.match(character):
+        return before[1] - before[0] == 1 and _HALF_FLAG.match(last) is not None
+    is_mark = unicodedata.category(character)[0] == "M" or _TONE.match(character) is not None
+    return is_mark or _JOINER in (character, last)
 
 
 def _touch(before: str, word: str) -> bool:
