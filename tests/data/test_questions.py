@@ -10,6 +10,7 @@ import pytest
 
 import manyheads as mh
 from manyheads.data import Report, check, read
+from manyheads.errors import DataError
 
 
 def rows(contexts: int, each: int = 4) -> dict[str, list[Any]]:
@@ -143,3 +144,15 @@ def test_nothing_is_said_to_be_cut_of_what_is_read_in_windows(minilm: str) -> No
     tokenizer = mh.Tokenizer.from_folder(locate(minilm))
     report = check(read(rows(10), valid=0), tokenizer=tokenizer, max_tokens=8)
     assert kinds(report) == {"scripts"}
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("answer", None), ("reply", "call the column 'answer'")]
+)
+def test_a_question_without_an_answer_in_a_table(label: str, said: str | None) -> None:
+    columns = {"text": ["Who?", "What?"], "pair": ["It was Ada."] * 2, label: ["Ada", None]}
+    if said is None:
+        assert read(columns, pair="pair", label=label).train.columns["label"] == ["Ada", None]
+    else:
+        with pytest.raises(DataError, match=said):
+            read(columns, pair="pair", label=label)

@@ -64,9 +64,11 @@ def refuse_missing_labels(split: Split, column: str) -> None:
         return
     shown = ", ".join(str(split.rows[index]) for index in rows[:_SHOWN_ROWS])
     more = ", …" if len(rows) > _SHOWN_ROWS else ""
+    unanswered = "; if these are questions without an answer, call the column 'answer'"
     raise DataError(
         f"{split.source}: {len(rows):,} of {len(split):,} rows have no label in column {column!r} "
         f"({split.unit} {shown}{more}); label these rows or take them out"
+        f"{unanswered if 'pair' in split.columns else ''}"
     )
 
 
