@@ -213,7 +213,7 @@ def _evaluate(learner: Learner) -> Evaluation | None:
 
 def _can_be_evaluated(learner: Learner) -> bool:
     if learner.data.test is None and learner.data.valid is None:
-        notice("there are too few rows to hold any out, so the model is not evaluated")
+        notice("no rows are held out to evaluate the model on; hold some out with --valid 0.1")
         return False
     return True
 
