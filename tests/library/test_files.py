@@ -74,3 +74,38 @@ def test_encodings(tmp_path: Path) -> None:
     (tmp_path / "windows.md").write_bytes(b"## Head ##\r\nBody.\r\n")
     read = read_file(tmp_path / "windows.md")
     assert (read.title, read.text) == ("Head", "## Head ##\nBody.\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'<meta charset="iso-8859-1"><p>Don\x92t', "Don’t"),
+        (b'\xef\xbb\xbf<meta charset="iso-8859-1">Caf\xc3\xa9', "Café"),
+        (b'<meta charset="utf-16"><p>plain', "plain"),
+        ('<meta charset="gb2312"><p>朱镕基'.encode("gb18030"), "朱镕基"),
+        (b'<meta charset="utf8mb4"><p>Caf\xc3\xa9', "Café"),
+        (b'<meta charset="nonsense"><p>Caf\xc3\xa9', "Café"),
+        ('<meta charset="utf-8"><p>他们说北京的冬天很冷'.encode("gb18030"), "他们说北京的冬天很冷"),
+    ],
+)
+def test_pages_are_decoded_as_browsers_do(data: bytes, text: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_bytes(data)
+    assert read_file(page).text == text
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<html><head><title>T</title>\n<p>Foxes are red.", "Foxes are red."),
+        ("<head><script>x = 1</script><style>p {}</style><meta a=b>Foxes", "Foxes"),
+        ("Before<noscript>hidden</noscript> and after", "Before and after"),
+        ("<p>Middle<noscript><p>Lost <b>pelican</body>", "Middle\nLost pelican"),
+        ("<p>Code<script>var lost = 'text'", "Code"),
+        ("<pre>def f():\n  return 1</pre>\nnot\ncode", "def f():\nreturn 1\nnot code"),
+    ],
+)
+def test_what_nobody_closed(page: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(page, encoding="utf-8")
+    assert read_file(path).text == text

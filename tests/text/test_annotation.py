@@ -93,6 +93,9 @@ def test_no_spans_and_no_text() -> None:
         ([{"start": 0, "label": "X"}], r"are no tags and no spans \('end'\)"),
         ({"PER": ["Ada"]}, "are no tags and no spans"),
         (7, r"7 are no tags and no spans \(a int\)"),
+        ([[0, 3, None]], r"are no tags and no spans \(None is no type of a span\)"),
+        ([{"start": 0, "end": 3, "label": " "}], "' ' is no type of a span"),
+        ([[0.9, 2.9, "X"]], r"\(0.9 is no place of a character\)"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_row(label: Any, said: str) -> None:

@@ -118,7 +118,9 @@ def _spans(label: Any, text: str, place: str) -> Iterator[tuple[int, int, str]]:
         if isinstance(label, Mapping):
             for kind, found in label.items():
                 for places in found.values():
-                    yield from ((int(start), int(end) + 1, str(kind)) for start, end in places)
+                    yield from (
+                        (_place(start), _place(end) + 1, _kind(kind)) for start, end in places
+                    )
         elif isinstance(label, list | tuple):
             yield from map(_span, label)
         else:
@@ -133,6 +135,18 @@ def _spans(label: Any, text: str, place: str) -> Iterator[tuple[int, int, str]]:
 def _span(one: Any) -> tuple[int, int, str]:
     if isinstance(one, Mapping):
         key = next((key for key in _LABEL_KEYS if key in one), _LABEL_KEYS[0])
-        return int(one["start"]), int(one["end"]), str(one[key])
+        return _place(one["start"]), _place(one["end"]), _kind(one[key])
     start, end, kind = one
-    return int(start), int(end), str(kind)
+    return _place(start), _place(end), _kind(kind)
+
+
+def _place(number: Any) -> int:
+    if isinstance(number, float) and not number.is_integer():
+        raise ValueError(f"{number} is no place of a character")
+    return int(number)
+
+
+def _kind(kind: Any) -> str:
+    if kind is None or kind != kind or not str(kind).strip():
+        raise ValueError(f"{kind!r} is no type of a span")
+    return str(kind)

@@ -62,6 +62,19 @@ def test_duplicates_and_conflicts():
     assert finding.message == "1 text with different labels"
 
 
+def test_the_same_entities_in_two_schemes_are_no_conflict():
+    words = ["Ada", "King", "met", "Babbage"]
+    iob2, bilou = ["B-PER", "I-PER", "O", "B-PER"], ["B-PER", "L-PER", "O", "U-PER"]
+    for other, is_torn in ((bilou, False), (["B-PER", "L-PER", "O", "O"], True)):
+        data = read(
+            {"tokens": [words], "tags": [iob2]},
+            test={"tokens": [words], "tags": [other]},
+            text="tokens",
+            label="tags",
+        )
+        assert ("conflict" in kinds(data)) is is_torn
+
+
 def test_the_order_of_labels_in_a_list_is_no_conflict():
     data = dataset(["same", "same"], [["a", "b"], ["b", "a"]])
     assert "conflict" not in kinds(data)

@@ -49,6 +49,35 @@ def test_the_layout_of_conll_2003(text: str, end: str) -> None:
     assert found.lines == [3, 9]
 
 
+TWO = "EU B-ORG\nrejects O\n\nPeter B-PER\n# O\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TWO,
+        TWO.replace("\n", "\r"),
+        TWO.replace(" ", "\t").replace("\n", "\t\n"),
+        TWO.replace(" ", "\t").replace("Peter\t", "Peter "),
+        "# sent_id = 1\n# text = EU rejects\n" + TWO.replace("Peter", "# id 2\nPeter"),
+    ],
+    ids=["usual", "lone CR", "a tab at the end", "tabs and spaces", "comments"],
+)
+def test_lines_are_read_however_they_are_written(text: str) -> None:
+    assert looks_tagged(text)
+    found = parsed(text)
+    assert found.columns == {
+        "0": [["EU", "rejects"], ["Peter", "#"]],
+        "1": [["B-ORG", "O"], ["B-PER", "O"]],
+    }
+
+
+def test_a_comment_as_wide_as_the_lines_behind_it() -> None:
+    assert parsed("# id 1 domain=en\nEU _ _ B-ORG\n").columns["0"] == [["EU"]]
+    assert parsed("# _ _ O\nEU _ _ B-ORG\n").columns["0"] == [["#", "EU"]]
+    assert parsed("# SYM\n1 NUM\n").columns["0"] == [["#", "1"]]
+
+
 def test_universal_dependencies() -> None:
     found = parsed(CONLLU, universal=True)
     assert found.columns["form"] == [["Vamos", "nos", "mar"], ["Sí"]]

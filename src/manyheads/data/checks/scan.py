@@ -13,6 +13,7 @@ from manyheads.data.checks.report import Finding, Severity, describe_rows
 from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
 from manyheads.data.questions import holds_questions
 from manyheads.data.split import row_keys
+from manyheads.text.tag_scheme import chunks_of, mark_entities
 
 _FEW_ROWS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -136,7 +137,7 @@ def label_key(label: Any) -> Hashable:
     if isinstance(label, list | tuple):
         return tuple(sorted(map(str, label)))
     if (tags := getattr(label, "tags", None)) is not None:  # manyheads.text.tagged.Tagged
-        return tags
+        return tuple(chunks_of(tags)) if mark_entities(tags) else tags  # in any scheme
     return label if isinstance(label, Hashable) else str(label)
 
 

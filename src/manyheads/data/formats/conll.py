@@ -7,7 +7,7 @@ rejects VBZ  O
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from manyheads.errors import DataError
@@ -29,8 +29,8 @@ class Sentences:
 
 def looks_tagged(text: str) -> bool:
     """Whether lines of text hold a word and its entity tag each, as their last columns say."""
-    lines = [line.split() for line in text.split("\n", _LOOKED_AT)[:_LOOKED_AT] if line.strip()]
-    lines = [cells for cells in lines if cells[0] != _DOCUMENT]
+    start = "".join(text.splitlines(keepends=True)[:_LOOKED_AT])
+    lines = [line.split() for _, line in _lines(start, universal=False) if line]
     return (
         len(lines) > 1
         and len(lines[0]) > 1
@@ -44,14 +44,18 @@ def parse_sentences(text: str, source: str, *, universal: bool) -> Sentences:
     Columns are named by their numbers from 0 on, those of Universal Dependencies as they are
     called there. Raises `DataError` naming the line that has too many or too few columns.
     """
-    separator = "\t" if "\t" in text else None
+    lines = list(_lines(text, universal=universal))
+    separator = _separator([line for _, line in lines if line])
     sentences: list[list[list[str]]] = []
     begun: list[int] = []
     width = None
-    for number, cells in _rows(text, separator, universal):
-        if cells is None:
+    for number, line in lines:
+        if not line:
             if sentences and sentences[-1]:
                 sentences.append([])
+            continue
+        cells = [cell.strip() for cell in line.split(separator)]
+        if universal and not cells[0].isdecimal():  # 3-4 and 5.1 are no words
             continue
         width = width or len(cells)
         if len(cells) != width:
@@ -82,19 +86,40 @@ def parse_sentences(text: str, source: str, *, universal: bool) -> Sentences:
     return Sentences(columns, begun)
 
 
-def _rows(
-    text: str, separator: str | None, universal: bool
-) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield the number and the cells of each line that holds a word; None ends a sentence."""
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.rstrip("\r")
-        if universal and line.startswith("#"):
+def _lines(text: str, *, universal: bool) -> Iterator[tuple[int, str]]:
+    """Yield the number of each line and what it holds; nothing where a sentence ends.
+
+    Comments are passed over: all that begin with # in Universal Dependencies, elsewhere those
+    before the first word of a sentence that are no word with its tags.
+    """
+    lines = [line.rstrip() for line in re.split(r"\r\n|\r|\n", text)]
+    is_first = True  # of its sentence
+    for place, line in enumerate(lines):
+        if line.startswith("#") and (universal or (is_first and _is_comment(lines, place))):
             continue
-        if not line.strip():
-            yield number, None
-            continue
-        cells = [cell.strip() for cell in line.split(separator)]
-        if cells[0] == _DOCUMENT:
-            yield number, None
-        elif not (universal and not cells[0].isdecimal()):  # 3-4 and 5.1 are no words
-            yield number, cells
+        is_first = not line.strip() or line.split()[0] == _DOCUMENT
+        yield place + 1, "" if is_first else line
+
+
+def _is_comment(lines: Sequence[str], place: int) -> bool:
+    """Whether what begins with # is unlike the line of the word behind it."""
+    cells = lines[place].split()
+    words = (line.split() for line in lines[place + 1 :] if not line.startswith("#"))
+    word = next(words, [])
+    if not word or cells[0] != "#":
+        return False
+    return len(cells) != len(word) or (
+        _TAG.fullmatch(word[-1]) is not None and not _TAG.fullmatch(cells[-1])
+    )
+
+
+def _separator(lines: Sequence[str]) -> str | None:
+    """Return what stands between columns: a tab, or any white space (None).
+
+    A tab where all lines have one; where some have, only if white space leads to no table.
+    """
+    with_tab = sum("\t" in line for line in lines)
+    if with_tab == len(lines):
+        return "\t"
+    same_width = len({len(line.split()) for line in lines}) == 1
+    return None if same_width or 2 * with_tab < len(lines) else "\t"

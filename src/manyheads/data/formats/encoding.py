@@ -69,7 +69,9 @@ def _decode_as(data: bytes, source: str, encoding: str) -> Decoded:
         return Decoded(data.decode(name), name, assumed=False)
     except LookupError:
         hint = did_you_mean(encoding, _ENCODING_NAMES)
-        raise DataError(f"unknown encoding {encoding!r}; e.g. utf-8 or gb18030.{hint}") from None
+        raise DataError(
+            f"{source}: unknown encoding {encoding!r}; e.g. utf-8 or gb18030.{hint}"
+        ) from None
     except UnicodeDecodeError as error:
         raise _undecodable(data, source, error, f"choose another encoding than {name}") from None
 
