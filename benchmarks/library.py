@@ -53,7 +53,7 @@ def manyheads(half: bool = False) -> Work:
     def work() -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             library = mh.Library.create(folder, embedder=embedder, half=half)
-            library.update({"text": texts})
+            library.update({"text": texts}, name="descriptions")
             return np.array([library.passages])
 
     return work

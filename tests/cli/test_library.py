@@ -145,3 +145,15 @@ def test_what_is_refused(shell, model, papers, trained, tmp_path):
     assert_refused(shell("search", out, " "), "the query is empty")
     done = shell("ask", out, "Who?", "--answerer", trained)
     assert_refused(done, "finds no answers in texts")
+
+
+def test_a_mistyped_source_leaves_no_library(shell, model, papers, tmp_path):
+    out = tmp_path / "library"
+    asked = ("--out", out, "--model", model, *CUT, "--quiet")
+    assert_refused(shell("index", tmp_path / "papres", *asked), "Did you mean 'papers'")
+    assert not out.exists()
+    table = tmp_path / "rows.jsonl"
+    table.write_text('{"body": "Otters swim."}\n{"body": "Cats sleep."}\n', encoding="utf-8")
+    assert_refused(shell("index", table, "--text", "bdoy", *asked), "Did you mean 'body'")
+    assert not out.exists()
+    assert shell("index", papers, *asked).returncode == 0

@@ -53,7 +53,8 @@ def test_rows_of_a_table(tmp_path: Path) -> None:
     read = read_documents(path, Columns("body", "head", "url"))
     assert list(read.documents) == [Document("u1", "Eins", "Text ?.")]
     assert read.problems == [f"{path}: 1 rows have no text, as line 2"]
-    read = read_documents({"text": ["a", "b"]}, Columns())
+    read = read_documents({"text": ["a", "b"]}, Columns(), "rows")
+    assert read.source == "rows"
     assert [(one.id, one.title) for one in read.documents] == [("1", ""), ("2", "")]
 
 
@@ -63,9 +64,13 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         read_documents(tmp_path / "nowhere", Columns())
     with pytest.raises(DataError, match=r"has no column 'txet'.*Did you mean 'text'"):
-        read_documents({"text": ["a"], "n": [1]}, Columns("txet"))
+        read_documents({"text": ["a"], "n": [1]}, Columns("txet"), "rows")
     with pytest.raises(DataError, match="rows 1 and 3 both have the id 'x'"):
-        read_documents({"text": ["a", "b", "c"], "n": ["x", "y", "x"]}, Columns(id="n"))
+        read_documents({"text": ["a", "b", "c"], "n": ["x", "y", "x"]}, Columns(id="n"), "rows")
+    with pytest.raises(DataError, match=r"row 2: column 'text' holds \['b'\], of type list"):
+        read_documents({"text": ["a", ["b"]]}, Columns(), "rows")
+    with pytest.raises(DataError, match=r"a table in memory lies nowhere, .* \(name=\)"):
+        read_documents({"text": ["a"]}, Columns())
 
 
 def test_checksums_tell_title_and_text_apart() -> None:

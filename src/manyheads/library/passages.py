@@ -10,6 +10,7 @@ from manyheads.errors import ConfigError
 from manyheads.text.sentences import packed, sentences
 
 _GROUP = 1024  # texts that are counted at a time
+_CHARACTERS = 16  # that a token stands for at most; a word that nobody knows is one token
 
 Count = Callable[[Sequence[str]], list[int]]  # of texts, how many tokens each has
 
@@ -19,7 +20,8 @@ class Passages:
     """How documents are cut: passages of at most `tokens`, neighbours of which share sentences.
 
     They share as many whole sentences as have at most `overlap` tokens. A sentence that is longer
-    than a passage is cut between words.
+    than a passage is cut between words, and what has no words, such as an image in letters, where
+    it has 16 characters for each token.
     """
 
     tokens: int = 128
@@ -36,7 +38,7 @@ class Passages:
 
     def cut(self, text: str, count: Count) -> list[tuple[int, int]]:
         """Return where each passage begins and ends in a text, without white space around it."""
-        units = self._units(text, count)
+        units = self._units(text, _bounded(count))
         starts = list(accumulate((len(unit) for unit, _ in units), initial=0))
         runs = self._runs([size for _, size in units])
         spans = (_stripped(text, starts[first], starts[last]) for first, last in runs)
@@ -47,7 +49,7 @@ class Passages:
         cuts = []
         for start in range(0, len(texts), _GROUP):
             group = texts[start : start + _GROUP]
-            for text, size in zip(group, count(group), strict=True):
+            for text, size in zip(group, _bounded(count)(group), strict=True):
                 is_one = 0 < size <= self.tokens
                 cuts.append([_stripped(text, 0, len(text))] if is_one else self.cut(text, count))
         return cuts
@@ -88,6 +90,16 @@ class Passages:
             begin -= 1
             room -= sizes[begin]
         return begin
+
+
+def _bounded(count: Count) -> Count:
+    """Return a count by which many characters without spaces have more tokens than they have."""
+
+    def counted(texts: Sequence[str]) -> list[int]:
+        sizes = zip(count(texts), (len(text) - text.count(" ") for text in texts), strict=True)
+        return [max(size, -(-long // _CHARACTERS)) if size else 0 for size, long in sizes]
+
+    return counted
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

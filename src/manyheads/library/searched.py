@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from manyheads.errors import ConfigError, DataError, TextError
 from manyheads.hub.atomic import exclusively
 from manyheads.library.answers import Found, FoundAnswer, answers_among
-from manyheads.library.calibration import Calibration, Isotonic, Platt, calibration_from_json
+from manyheads.library.calibration import Calibration, Isotonic, Platt
+from manyheads.library.confidence import curve_of, with_curve
 from manyheads.library.contents import Collected, Contents, Place
 from manyheads.library.modes import ByBoth, ByMeaning, ByWords, Mode, Reranked, fused
 from manyheads.library.store import Manifest
@@ -29,6 +31,7 @@ class Searched(ABC):
     folder: Path
     _manifest: Manifest
     _contents: Contents
+    _asked: tuple[Answerer, Sequence[Mapping[str, Any]], Calibration | None] | None = None
 
     @property
     @abstractmethod
@@ -100,9 +103,12 @@ class Searched(ABC):
         texts = list(dict.fromkeys(one.text for one in found))  # copies are read once
         answered = dict(zip(texts, answerer([question] * len(texts), texts), strict=True))
         candidates = [answered[one.text].candidates for one in found]
-        saved = self._manifest.calibrations.get(_name_of(answerer))
-        calibration = None if saved is None else calibration_from_json(saved)
-        return answers_among(answerer.task, found, candidates, calibration)
+        return answers_among(answerer.task, found, candidates, self._curve(answerer))
+
+    @property
+    def has_confidences(self) -> bool:
+        """Whether `calibrate` has learnt how sure to be of some model's answers."""
+        return bool(self._manifest.calibrations)
 
     def calibrate(
         self,
@@ -117,9 +123,15 @@ class Searched(ABC):
         """Learn how often answers are right by their probability, and keep it with the library.
 
         `answers` has what counts as right for each question, compared as SQuAD does. From then on
-        `ask` says the `confidence` of answers by this answerer; it should be asked the same way.
-        Raises `DataError` where there is nothing to learn, `MissingExtra` without scikit-learn.
+        `ask` says the `confidence` of answers by this model, wherever it lies; it should be asked
+        the same way. Raises `DataError` where there is nothing to learn, `MissingExtra` without
+        scikit-learn.
         """
+        if len(questions) != len(answers):
+            raise DataError(
+                f"{len(questions)} questions and {len(answers)} answers; give one for each, or a "
+                "list of several that are right"
+            )
         shares, right = [], []
         for question, expected in zip(questions, answers, strict=True):
             known = [expected] if isinstance(expected, str) else expected
@@ -129,10 +141,19 @@ class Searched(ABC):
         learnt = curve.fit(shares, right)
         with exclusively(self.folder):
             manifest = Manifest.read(self.folder)
-            curves = {**manifest.calibrations, _name_of(answerer): learnt.to_json()}
+            curves = with_curve(answerer, learnt, manifest.calibrations)
             replace(manifest, calibrations=curves).save(self.folder)
         self._manifest = replace(self._manifest, calibrations=curves)
         return learnt
+
+    def _curve(self, answerer: Answerer) -> Calibration | None:
+        """Return the curve for a model; it is looked for once, as the same one asks many times."""
+        saved = self._manifest.calibrations
+        if not saved:
+            return None
+        if self._asked is None or self._asked[0] is not answerer or self._asked[1] is not saved:
+            self._asked = answerer, saved, curve_of(answerer, saved)
+        return self._asked[2]
 
     def _ranked(self, query: str, n: int, mode: Mode) -> tuple[np.ndarray, np.ndarray]:
         contents = self._contents
@@ -179,7 +200,3 @@ class Searched(ABC):
 def _require_some(n: int) -> None:
     if n < 1:
         raise ConfigError(f"n={n} finds nothing; choose at least 1")
-
-
-def _name_of(answerer: Answerer) -> str:
-    return str(answerer.pretrained.folder)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from manyheads.library.part import Part
 from manyheads.library.passages import Passages
 
 MANIFEST = "library.json"
-_FORMAT = 2
+_FORMAT = 3
 _PART = "part-"
 
 
@@ -51,7 +51,7 @@ class Manifest:
         passages: How documents are cut.
         edition: How often the library was changed.
         parts: What counts, in the order of its documents.
-        calibrations: Curves by the answerer that they were learnt for, as JSON.
+        calibrations: Curves, each with what the model says of one text that it was learnt for.
     """
 
     embedder: str
@@ -60,7 +60,7 @@ class Manifest:
     passages: Passages
     edition: int = 0
     parts: Sequence[Placed] = ()
-    calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibrations: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object for :meth:`from_json`."""
