@@ -101,3 +101,43 @@ def test_what_cannot_be_done_is_one_line(shell, table, scratch, tmp_path):
     done = shell("train", table, *scratch, "--folds", "1", "--out", out, "--quiet")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "folds=1 holds nothing out" in done.stderr and not out.exists()
+
+
+def files_of(out: Path) -> dict[str, str]:
+    files = [path for path in out.rglob("*") if path.is_file()]
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def test_a_run_that_fails_leaves_the_one_before(shell, table, scratch, tmp_path):
+    out = tmp_path / "model"
+    quick = ("train", table, *scratch, "--set", "epochs=1", "--quiet", "--out", out)
+    assert shell(*quick, "--folds", "2").returncode == 0
+    before = files_of(out)
+    assert "fold-1/model.safetensors" in before and "out-of-fold.jsonl" in before
+    done = shell(*quick, "--set", "learning_rate=1e30", "--set", "clip_norm=1e30")
+    assert done.returncode == 2 and "the loss is" in done.stderr, done.stderr
+    assert files_of(out) == before
+    with pytest.raises(RuntimeError), RunFolder(out).guarded():
+        RunFolder(out).begin({}, {}, {})
+        assert not (out / "fold-1").exists()
+        raise RuntimeError
+    assert files_of(out) == before
+
+
+def test_another_kind_of_run_leaves_nothing_of_the_one_before(shell, table, scratch, tmp_path):
+    out = tmp_path / "model"
+    quick = ("train", table, *scratch, "--set", "epochs=1", "--quiet", "--out", out)
+    assert shell(*quick, "--test", "0.2").returncode == 0
+    single = set(files_of(out))
+    assert {"model.safetensors", "README.md", "training-curve.png"} <= single
+    (out / "notes.txt").write_text("mine")
+    assert shell(*quick, "--folds", "2").returncode == 0
+    assert not {"model.safetensors", "config.json", "README.md", "training-curve.png"} & set(
+        files_of(out)
+    )
+    assert shell(*quick, "--test", "0.2").returncode == 0
+    assert set(files_of(out)) == {*single, "notes.txt"}
+    assert (out / "notes.txt").read_text() == "mine"

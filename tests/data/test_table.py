@@ -200,3 +200,10 @@ def test_columns_of_mixed_types_are_refused():
     pandas = pytest.importorskip("pandas")
     with pytest.raises(DataError, match=r"dataframe: cannot be read .*give each column one type"):
         read_table(pandas.DataFrame({"text": ["a", 3]}))
+
+
+def test_two_columns_of_a_dataframe_with_one_name():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([["a", "b", "c"]], columns=["text", "text", "label"])
+    with pytest.raises(DataError, match="dataframe: two columns are named 'text'; rename one"):
+        read_table(frame)

@@ -79,3 +79,8 @@ def test_chinese_words() -> None:
     texts = ["我们喜欢喝绿茶", "绿茶很好喝", "我们去图书馆看书", "图书馆关门了"]
     named = topic_words(texts, np.array([0, 0, 1, 1]), 2, 2)
     assert named[0][0] == "绿茶" and named[1][0] == "图书馆"
+
+
+def test_one_text_many_times_is_one_topic() -> None:
+    found = mh.topics(["a cat"] * 30, np.ones((30, 4), dtype=np.float32))
+    assert found.reason == "1, because 30 texts, 1 of them different, are too few to be told apart"

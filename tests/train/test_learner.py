@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,11 @@ from tests import tiny
 import manyheads as mh
 from manyheads.core.dropout import Dropout
 from manyheads.data import Dataset
-from manyheads.errors import DataError, ManyHeadsError, RecipeError
+from manyheads.errors import ConfigError, DataError, ManyHeadsError, RecipeError
 from manyheads.generate import Settings
 from manyheads.hub import Pretrained
 from manyheads.text import Windows
+from manyheads.train import EarlyStopping
 
 QUICK = mh.Recipe(batch_size=8, learning_rate=3e-3, epochs=3, probe_examples=0)
 
@@ -397,3 +399,56 @@ def test_the_curve_is_drawn(trained: mh.Learner, tmp_path: Path):
 def test_a_reader_of_the_errors_can_catch_them_all(body: Pretrained, data: Dataset):
     with pytest.raises(ManyHeadsError):
         learner(body, data, freeze=["transfromer"]).fit()
+
+
+@pytest.mark.parametrize("stops", [None, EarlyStopping(patience=3)])
+def test_a_correlation_that_is_undefined_stops_nothing(
+    body: Pretrained, stops: EarlyStopping | None, capsys: pytest.CaptureFixture[str]
+):
+    rows = [(text, 5.0 if label == "good" else 1.0) for text, label in tiny.mood_rows(24)]
+    data = tiny.table(rows, valid={"text": ["lovely", "great"], "label": [5.0, 5.0]})
+    settings = QUICK if stops is None else recipe(early_stopping=stops)
+    one = mh.Learner(body, mh.Regression(), data, settings)
+    history = one.fit(epochs=3)
+    assert all(math.isnan(found) for found in history.values("pearson"))
+    losses = history.values("loss")
+    assert history.best("pearson") == losses.index(min(losses))
+    said = capsys.readouterr().err
+    assert said.count("pearson is undefined") == 1 and "pearson –" in said
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (mh.Classification(calibration=mh.Calibrated(precision=0.9)), "calibration: chosen on"),
+        (mh.FewShot(calibration=mh.Calibrated()), "calibration: chosen on"),
+        (mh.MultiLabel(thresholds=mh.Thresholds()), "thresholds: chosen on"),
+        (mh.ManyHeads({"a": mh.Classification(calibration=mh.Calibrated())}), "calibration of 'a'"),
+    ],
+)
+def test_a_rule_takes_rows_that_are_held_out(body: Pretrained, task: Any, words: str):
+    label = [["good"], ["bad"]] if isinstance(task, mh.MultiLabel) else ["good", "bad"]
+    data: Any = mh.read({"text": ["lovely film", "poor film"] * 8, "label": label * 8}, valid=0)
+    data = {"a": data} if isinstance(task, mh.ManyHeads) else data
+    with pytest.raises(RecipeError, match=f"{words}.* held out, and none are; .*--valid 0.1"):
+        mh.Learner(body, task, data, QUICK, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "words"),
+    [
+        (mh.Classification, None, r"'Classification' is a name or a class; give one, as mh\."),
+        ("Classification", None, "'Classification' is a name or a class"),
+        (mh.Classification(), {"text": ["a"], "label": [1]}, "data of type list: nothing says"),
+    ],
+)
+def test_what_is_no_task_and_no_data(
+    body: Pretrained, data: Dataset, task: Any, given: Any, words: str
+):
+    with pytest.raises(ConfigError, match=words):
+        mh.Learner(body, task, data if given is None else given, QUICK, quiet=True)
+
+
+def test_some_of_the_hardest_rows(trained: mh.Learner):
+    with pytest.raises(ConfigError, match="n=-1 shows nothing"):
+        trained.top_losses(-1)

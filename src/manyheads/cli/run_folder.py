@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli.output import Interrupted, notice, plain
-from manyheads.errors import ConfigError, ManyHeadsError
+from manyheads.errors import ConfigError
 
 if TYPE_CHECKING:
     from manyheads.train import Evaluation, Learner, Trials
 
 _MANIFEST = "manyheads.json"
+_REPLACED = ".replaced"  # what the run before left, until the next one is over
+_SAID = ("report.html", "training-curve.png", "confusion-matrix.png", "out-of-fold.jsonl")
 _SHOWN_FILES = 3
 
 
@@ -110,10 +112,34 @@ class RunFolder:
         return True
 
     def begin(
-        self, arguments: Mapping[str, Any], recipe: Mapping[str, Any], facts: Mapping[str, Any]
+        self,
+        arguments: Mapping[str, Any],
+        recipe: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        *,
+        has_parts: bool = False,
     ) -> None:
-        """Forget the run that was in here, and write down how the new one is begun."""
+        """Put aside the run that was in here, and write down how the new one is begun.
+
+        The predictor stays until the new one takes its place, file by file; but several runs
+        (`has_parts`) have none of their own in here.
+        """
+        from manyheads.predict.folder import FILES
+
+        self._restore()
         self.tidy()
+        if self.progress is Progress.FINISHED:
+            aside = self.out / _REPLACED
+            aside.mkdir()
+            mine = (
+                self.run.name,
+                *self.parts,
+                *self._said(),
+                *((*FILES, _MANIFEST) if has_parts else ()),
+            )
+            for path in (self.out / name for name in mine):
+                if path.exists():
+                    path.replace(aside / path.name)
         for folder in (self.run, *(self.out / part for part in self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         self.run.mkdir(parents=True)
@@ -138,7 +164,7 @@ class RunFolder:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Leave nothing behind where the block fails early, and say how to go on after Ctrl-C."""
+        """Leave all as it was where the block fails early, and say how to go on after Ctrl-C."""
         existed = self.out.exists()
         try:
             yield
@@ -152,13 +178,13 @@ class RunFolder:
             else:
                 stop = "no checkpoint was written yet, so the same command begins anew"
             raise Interrupted(stop) from None
-        except ManyHeadsError:
+        finally:
             if self.progress is Progress.NONE:
                 shutil.rmtree(self.run, ignore_errors=True)
+                self._restore()
                 if not existed:
                     with suppress(OSError):
                         self.out.rmdir()
-            raise
 
     def finish(self, learner: Learner, evaluation: Evaluation | None) -> None:
         """Write the report and the steps that led to it; the run is over when they are there."""
@@ -188,6 +214,7 @@ class RunFolder:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         if self.progress is Progress.FINISHED:
             shutil.rmtree(self.run / "checkpoints", ignore_errors=True)
+            shutil.rmtree(self.out / _REPLACED, ignore_errors=True)
 
     def report(self) -> str:
         """Return the report of the finished run for people."""
@@ -196,6 +223,21 @@ class RunFolder:
     def document(self) -> Any:
         """Return the report of the finished run as JSON values."""
         return json.loads((self.run / "report.json").read_text(encoding="utf-8"))
+
+    def _said(self) -> tuple[str, ...]:
+        """Return what is said of a run beside its predictor, but for what a person has written."""
+        from manyheads.train.report.card import CARD, is_ours
+
+        return (*_SAID, CARD) if is_ours(self.out / CARD) else _SAID
+
+    def _restore(self) -> None:
+        """Bring back the run that was put aside for one that came to nothing."""
+        aside = self.out / _REPLACED
+        if self.progress is Progress.NONE and aside.is_dir():
+            shutil.rmtree(self.run, ignore_errors=True)
+            for path in sorted(aside.iterdir(), key=lambda path: path.name == self.run.name):
+                path.replace(self.out / path.name)  # the run last: it says that all is there
+            aside.rmdir()
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

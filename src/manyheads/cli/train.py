@@ -18,7 +18,7 @@ from manyheads.cli.run_folder import Progress, RunFolder
 from manyheads.cli.track import Track, trackers_of
 from manyheads.cli.trials import Repeats, Several
 from manyheads.cli.unfold import unfolded
-from manyheads.errors import DataError
+from manyheads.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from manyheads.data import Dataset
@@ -94,6 +94,8 @@ def train(
         inspect = comparison(run, quiet)
     elif not labelled.data:
         raise DataError("there is nothing to learn from; name DATA, or a run to repeat by --from")
+    if plan and estimate:
+        raise ConfigError("--plan and --estimate say two things; ask for one after the other")
     if plan:
         with busy("reading", quiet):
             dataset = setup.read(labelled, held_out)

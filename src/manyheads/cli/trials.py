@@ -85,7 +85,7 @@ class Several:
             return
         with folder.guarded():
             if not resume:
-                folder.begin(arguments, recipe.to_json(), facts_of(self.data))
+                folder.begin(arguments, recipe.to_json(), facts_of(self.data), has_parts=True)
             trials = self._trials(recipe, folder.out, resume)
             folder.conclude(trials)
         notice(f"saved in {folder.out}", self.quiet)

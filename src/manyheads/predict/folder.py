@@ -22,19 +22,42 @@ MANIFEST = "manyheads.json"
 FORMAT = 1
 PARTS = "parts"  # the key under which an ensemble names the folders of its predictors
 
+# What predictors of some kinds have and others have not, by names that others know too.
+FILES = (
+    "model.safetensors",
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "manyheads_check.safetensors",
+)
+
 
 def save_folder(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> Path:
     """Let `write` fill a folder and return what the manifest says; replace old files one by one.
 
-    Raises `CheckpointError` where they cannot be written; the old ones are whole then.
+    Files of the predictor before that this one has none of are deleted: an ensemble has no weights
+    of its own. Raises `CheckpointError` where files cannot be written; the old ones are whole then.
     """
+    had = [name for name in FILES if (folder / MANIFEST).is_file() and (folder / name).is_file()]
+    written: set[str] = set()
 
     def with_manifest(fresh: Path) -> None:
         manifest = {"format": FORMAT, "manyheads": __version__, **write(fresh)}
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
         (fresh / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        written.update(name for name in FILES if (fresh / name).is_file())
 
-    return replace_folder(folder, with_manifest, last=MANIFEST)
+    replace_folder(folder, with_manifest, last=MANIFEST)
+    for name in had:
+        if name not in written:
+            (folder / name).unlink()
+    return folder
 
 
 def replace_folder(folder: Path, write: Callable[[Path], None], last: str) -> Path:

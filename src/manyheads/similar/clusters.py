@@ -67,7 +67,8 @@ def _chosen(vectors_NK: np.ndarray, seed: int) -> tuple[int, str]:
     distinct = len(np.unique(sample_MK, axis=0))
     tried = [one for one in _CANDIDATES if one * _FEWEST <= len(sample_MK) and one < distinct]
     if not tried:
-        return 1, f"1, because {len(vectors_NK)} texts are too few to be told apart"
+        different = f", {distinct} of them different," if distinct < len(sample_MK) else ""
+        return 1, f"1, because {len(vectors_NK)} texts{different} are too few to be told apart"
     scores = {
         one: float(silhouette_score(sample_MK, _kmeans(sample_MK, one, seed))) for one in tried
     }

@@ -135,6 +135,11 @@ class MultiLabel(SequenceTask):
         return found or (0.5,) * len(self.labels)
 
     @property
+    def wanted(self) -> str:
+        """What was asked to be chosen on rows held out; "" where nothing was."""
+        return "" if self.thresholds is None else "thresholds"
+
+    @property
     def rule(self) -> str:
         """What was chosen on the validation split, in a line; "" where nothing is."""
         chosen = self.thresholds

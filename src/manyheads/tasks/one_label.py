@@ -134,6 +134,11 @@ class OneLabel(OutputTask):
         return (outputs.float() / temperature).softmax(dim=-1)
 
     @property
+    def wanted(self) -> str:
+        """What was asked to be chosen on rows held out; "" where nothing was."""
+        return "" if self.calibration is None else "calibration"
+
+    @property
     def rule(self) -> str:
         """What was chosen on the validation split, in a line; "" where nothing is."""
         chosen = self.calibration

@@ -260,6 +260,10 @@ class Tunable(Protocol):
     """
 
     @property
+    def wanted(self) -> str:
+        """What was asked to be chosen, so that it takes rows held out; "" where nothing was."""
+
+    @property
     def rule(self) -> str:
         """What was chosen, in a line; "" where nothing is."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data import Dataset, Split
+from manyheads.errors import ConfigError
 from manyheads.tasks import Judgement, Sample, Task
 from manyheads.text import Cleaning
 from manyheads.train.analysis.analysis import Analysis, analyse
@@ -63,7 +64,12 @@ class Examined:
                 self.task.rehearsal(split.columns)
 
     def top_losses(self, n: int = 10, split: str | None = None) -> list[HardRow]:
-        """Return the `n` rows that the model finds hardest, hardest first: often wrong labels."""
+        """Return the `n` rows that the model finds hardest, hardest first: often wrong labels.
+
+        Raises `ConfigError` for n below 1.
+        """
+        if n < 1:
+            raise ConfigError(f"n={n} shows nothing; choose at least 1")
         chosen = self.data.split(split)
         judgement, _ = self._judge(chosen, "looking for the top losses")
         return hardest_rows(judgement, chosen, n)

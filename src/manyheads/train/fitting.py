@@ -191,6 +191,7 @@ class Fitting:
                 f"metric={self.metric!r} is no score of this task; choose one of "
                 f"{', '.join(scores)}"
             )
+        self._say_what_is_undefined(scores)
         validation = Validation(len(self.history.steps), scores)
         self.history.validations.append(validation)
         self.tracked.validation(validation)
@@ -198,6 +199,15 @@ class Fitting:
         if is_best:
             self.best = {n: t.detach().clone() for n, t in self.model.state_dict().items()}
         self.reporter.validation(epoch + 1, scores, is_best)
+
+    def _say_what_is_undefined(self, scores: Mapping[str, float]) -> None:
+        """Say once that what chooses is no number: a correlation, where all values are alike."""
+        before = self.history.values(self.metric)[-1:]
+        if math.isnan(scores[self.metric]) and not any(map(math.isnan, before)):
+            self.reporter.say(
+                f"{self.metric} is undefined on the validation split, where all values or all "
+                "predictions are alike; the loss chooses"
+            )
 
     def _should_stop(self) -> bool:
         rule = self.recipe.early_stopping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -28,6 +29,7 @@ from manyheads.train.early_stopping import EarlyStopping
 from manyheads.train.estimate import Estimate, estimate, validation_seconds
 from manyheads.train.examined import Examined
 from manyheads.train.fitting import Fitting
+from manyheads.train.given import require_held_out, require_kinds
 from manyheads.train.history import History
 from manyheads.train.memory.peak import fit_into, plan_memory
 from manyheads.train.memory.plan import MemoryPlan
@@ -73,6 +75,7 @@ class Learner(Examined):
         quiet: bool = False,
         trackers: Sequence[Tracker] = (),
     ) -> None:
+        require_kinds(task, data)
         self.data = data = data if isinstance(data, Dataset) else joined(data)
         self.recipe = self.last_recipe = recipe or Recipe()
         self.folder = None if folder is None else Path(folder)
@@ -97,6 +100,7 @@ class Learner(Examined):
         self.task = task.fit_to(data.train.columns, data.train.describe)
         for split in data.splits():
             self.task.check(split.columns, split.describe)
+        require_held_out(self.task, data)
         cleaning = cleaning or Cleaning()
         if not cleaning.surrogates:
             refuse_broken_texts(data)
@@ -234,7 +238,7 @@ class Learner(Examined):
             self.model,
             *self._lessons(),
             recipe,
-            validate=self._validate if self.data.valid is not None else None,
+            validate=partial(self._validate, recipe) if self.data.valid is not None else None,
             store=self._store(),
             reporter=self.reporter,
             describe=self.data.train.describe,
@@ -312,8 +316,13 @@ class Learner(Examined):
         samples = drawn(self.examples["train"], recipe.probe_examples, f"probe {recipe.seed}")
         self.task.begin(self.model, samples, run)
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self, recipe: Recipe) -> dict[str, float]:
+        """Return all scores; what a run is steered by is no number where it has no meaning."""
         assert self.data.valid is not None
         self._complete()
-        judgement, _ = self._judge(self.data.valid, "validating", self.task.in_training())
-        return {"loss": judgement.loss, **judgement.scores.numbers()}
+        task = self.task.in_training()
+        judgement, _ = self._judge(self.data.valid, "validating", task)
+        stopping = recipe.early_stopping
+        asked = (recipe.metric or task.metric, stopping and stopping.metric)
+        undefined = {metric: math.nan for metric in asked if metric}
+        return {**undefined, "loss": judgement.loss, **judgement.scores.numbers()}

@@ -169,6 +169,5 @@ def _why_not_a_number(
     rate = max(float(group["lr"]) for group in optimizer.param_groups)
     return (
         f"step {step + 1}: the loss is {loss:g} and the gradient norm {norm:g} at learning rate "
-        f"{rate:.3g}; the batch holds {shown}{more}. Lower learning_rate or set clip_norm; the "
-        "weights of the step before are kept"
+        f"{rate:.3g}; the batch holds {shown}{more}. Lower learning_rate or set clip_norm"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isnan
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -92,7 +93,9 @@ class Reporter:
     def validation(self, epoch: int, scores: Mapping[str, float], best: bool) -> None:
         """Write the line of one validation."""
         names = _metrics_of_heads(scores) or [name for name in _SHOWN if name in scores][:2]
-        shown = [f"{name} {scores[name]:.4f}" for name in names]
+        shown = [
+            f"{name} {'–' if isnan(scores[name]) else f'{scores[name]:.4f}'}" for name in names
+        ]
         facts = "   ".join([f"loss {scores['loss']:.4f}", *shown])
         self.say(f"epoch {epoch:>3}   validation   {facts}{'   ← best' if best else ''}")
 

@@ -315,3 +315,8 @@ def test_tokens_of_parallel_text_are_counted_for_each_side(tokenizer):
         "a limit of 5 tokens cuts 1 target (50.0%) and 11.1% of all tokens",
         "no text is longer than 5 tokens",
     ]
+
+
+def test_classes_that_differ_by_white_space_show_it():
+    data = read({"text": [f"text {n}" for n in range(48)], "label": ["a", "a "] * 24})
+    assert "'a ', 'a'" in check(data).text()

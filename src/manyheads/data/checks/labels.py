@@ -13,6 +13,7 @@ from manyheads.data.dataset import are_numbers, is_missing, label_items, shorten
 _FEW_ROWS = 10
 _FEW_NUMBERS = 20
 _UNBALANCED = 10
+_LONGEST_CLASS = 40  # characters
 _SHOWN_CLASSES = 8
 _ABSENT_NAMES = frozenset({"na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 
@@ -157,7 +158,10 @@ def labels_hardly_repeat(scan: Scan) -> Iterator[Finding]:
 
 
 def _quoted(label: Any) -> str:
-    return repr(shorten(label)) if isinstance(label, str) else str(label)
+    """Return a label as it is, with its white space: that is what some differ by."""
+    if not isinstance(label, str):
+        return str(label)
+    return repr(label if len(label) <= _LONGEST_CLASS else shorten(label, _LONGEST_CLASS))
 
 
 def _list(labels: Any) -> str:

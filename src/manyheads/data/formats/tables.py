@@ -241,6 +241,9 @@ def _from_memory(source: Any) -> Table:
             f"cannot read a table from {type(source).__name__!r}; "
             "pass a path, a mapping of lists or a dataframe"
         )
+    names = list(map(str, getattr(source, "columns", ())))
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"dataframe: two columns are named {twice!r}; rename one of them")
     try:
         return _from_arrow(pa.table(source), "dataframe", "")
     except (pa.ArrowException, UnicodeError) as error:

@@ -151,6 +151,11 @@ class Answering:
         )
 
     @property
+    def wanted(self) -> str:
+        """Nothing is asked for: without rows held out, no answer is said where it is likeliest."""
+        return ""
+
+    @property
     def rule(self) -> str:
         """What was chosen on the validation split, in a line; "" where nothing is."""
         if not self.may_refuse:

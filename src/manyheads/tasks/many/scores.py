@@ -22,8 +22,12 @@ class ManyScores(Scores):
 
     @property
     def mean(self) -> float:
-        """The mean of the heads' own metrics, each head counting the same."""
-        return sum(self._main().values()) / len(self.by_head)
+        """The mean of the heads' own metrics, each head counting the same.
+
+        Without those that have no meaning for their rows; no number where none has.
+        """
+        main = self._main().values()
+        return sum(main) / len(main) if main else math.nan
 
     def numbers(self) -> dict[str, float]:
         """Return the mean, each head's own metric as `head.metric`, then all other scores."""
@@ -40,10 +44,11 @@ class ManyScores(Scores):
         return {"mean": self.mean, "heads": heads}
 
     def _main(self) -> dict[str, float]:
-        """Return the metric of each head; one that has no meaning for its rows is no number."""
+        """Return the metric of each head that has a meaning for its rows."""
         return {
-            f"{head}.{self.metrics[head]}": scores.numbers().get(self.metrics[head], math.nan)
+            f"{head}.{self.metrics[head]}": scores.numbers()[self.metrics[head]]
             for head, scores in self.by_head.items()
+            if self.metrics[head] in scores.numbers()
         }
 
 

@@ -234,6 +234,14 @@ class ManyHeads:
         return "baselines", ManyScores(found, self._metrics)
 
     @property
+    def wanted(self) -> str:
+        """What was asked to be chosen on rows held out, and of which head; "" where nothing was."""
+        asked = {
+            head: task.wanted for head, task in self.tasks.items() if isinstance(task, Tunable)
+        }
+        return ", ".join(f"{what} of {head!r}" for head, what in asked.items() if what)
+
+    @property
     def rule(self) -> str:
         """What was chosen on the validation split, in a line; "" where nothing is."""
         rules = {head: task.rule for head, task in self.tasks.items() if isinstance(task, Tunable)}

@@ -66,6 +66,8 @@ class Embedding:
     def __post_init__(self) -> None:
         if self.chunk_tokens is not None and self.chunk_tokens < 1:
             raise RecipeError(f"chunk_tokens={self.chunk_tokens} is below 1; choose such as 4096")
+        if not isinstance(self.dimensions, tuple):
+            raise RecipeError(f"dimensions={self.dimensions!r} must be a tuple, such as (128, 64)")
 
     @property
     def metric(self) -> str:
@@ -73,7 +75,13 @@ class Embedding:
         return "spearman" if self.objective and self.objective.takes_scores else "ndcg_at_10"
 
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
-        """Choose the objective that the columns are for."""
+        """Choose the objective that the columns are for; raises `DataError` for equal scores."""
+        labels = columns.get("label", ())
+        if len(labels) > 1 and len(scores := set(map(str, labels))) == 1:
+            raise DataError(
+                f"all training pairs have the score {scores.pop()}; give scores that differ, or "
+                "leave out the column of labels where all pairs belong together"
+            )
         return replace(self, objective=self._objective("label" in columns))
 
     def in_parts(self, tokens: int) -> Self:
