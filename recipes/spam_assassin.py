@@ -17,10 +17,10 @@ import manyheads as mh
 from manyheads.data import read_table
 
 RECIPE = mh.Recipe(
-    epochs=3,
-    learning_rate=2e-4,
+    epochs=2,
+    learning_rate=1.5e-4,
     batch_size=16,
-    max_tokens=160,
+    max_tokens=256,
     truncation="head_tail",
     layer_decay=0.9,
     weight_decay=0.05,

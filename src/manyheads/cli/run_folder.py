@@ -131,12 +131,8 @@ class RunFolder:
         if self.progress is Progress.FINISHED:
             aside = self.out / _REPLACED
             aside.mkdir()
-            mine = (
-                self.run.name,
-                *self.parts,
-                *self._said(),
-                *((*FILES, _MANIFEST) if has_parts else ()),
-            )
+            predictor = (*FILES, _MANIFEST) if has_parts else ()
+            mine = (self.run.name, *self.parts, *self._said(), *predictor)
             for path in (self.out / name for name in mine):
                 if path.exists():
                     path.replace(aside / path.name)
