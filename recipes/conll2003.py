@@ -68,6 +68,11 @@ def with_capitals(folder: Path) -> Path:
     normalizers = [*marks, tokenizer["normalizer"]]
     tokenizer["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    # BERT's own class would make its normalizer anew; the general one takes that of the file.
+    settings = folder / "tokenizer_config.json"
+    told = json.loads(settings.read_text(encoding="utf-8"))
+    told["tokenizer_class"] = "PreTrainedTokenizerFast"
+    settings.write_text(json.dumps(told), encoding="utf-8")
     return folder
 
 
