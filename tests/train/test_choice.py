@@ -61,7 +61,12 @@ def test_a_single_variant_needs_no_kind():
         (7, "shape=7 is not understood; choose circle, square, point"),
         ("sqare", "shape='sqare' is unknown. Did you mean 'square'?"),
         ("square", "shape='square' needs a value for side"),
-        ({}, "shape={} needs a kind; choose circle, square, point"),
+        ({}, 'shape={} needs a kind, as in shape = { kind = "…" }; choose circle, square, point'),
+        (
+            {"square": {"side": 2}},
+            "shape={'square': {'side': 2}} needs a kind, as in shape = { kind = \"square\" }; "
+            "choose circle, square, point",
+        ),
         ({"kind": "point", "x": 1}, "unknown recipe key 'shape.x'. 'point' has no settings."),
         ({"side": True}, "shape.side=True is a truth value where none is expected"),
         (

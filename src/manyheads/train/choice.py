@@ -94,7 +94,11 @@ class Choice:
             return next(iter(self.variants))
         if len(fitting) == 1:
             return fitting[0]
-        raise RecipeError(f"{key}={dict(settings)!r} needs a kind; choose {self._names()}")
+        meant = next((name for name in self.variants if name in settings), "…")
+        raise RecipeError(
+            f'{key}={dict(settings)!r} needs a kind, as in {key} = {{ kind = "{meant}" }}; choose '
+            f"{self._names()}"
+        )
 
     def _names(self) -> str:
         return ", ".join(self.variants)

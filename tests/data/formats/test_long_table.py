@@ -63,6 +63,10 @@ def test_tables_of_texts_stay_as_they_are(tmp_path: Path) -> None:
     ("rows", "said"),
     [
         ("0,Bo,B-PER\n0,,O\n", "line 3: no word in column 'words'"),
+        (
+            "0,Bo,B-PER\n" * 30 + "1,New York,B-LOC\n",
+            "line 32: 'New York' in column 'words' is more than one word",
+        ),
         (",Bo,B-PER\n0,is,O\n", "line 2: no sentence in column 'sentence_id', nor before"),
     ],
 )

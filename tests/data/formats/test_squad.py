@@ -148,3 +148,10 @@ def test_some_questions_without_answers_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "wrong.json", FIRST, paragraph(answers=...))
     with pytest.raises(DataError, match=r'data\[1\].paragraphs\[0\].qas\[0\] has no "answers".* 1'):
         read_table(path)
+
+
+def test_a_file_without_articles_is_said_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "train.json"
+    path.write_text('{"version": "2.0", "data": []}')
+    with pytest.raises(DataError, match=r"train\.json: holds no articles"):
+        read_table(path)

@@ -13,6 +13,7 @@ from manyheads.errors import DataError
 _SENTENCE_NAMES = ("sentence_id", "sentence #", "sent_id")
 _WORD_NAMES = ("words", "word", "tokens", "token", "form")
 _TAG_NAMES = ("labels", "label", "ner_tags", "tags", "tag", "ner")
+_FEW = 20  # words, of which one may be several by mistake
 
 
 def by_sentence(table: Table) -> Table:
@@ -31,6 +32,11 @@ def by_sentence(table: Table) -> Table:
         if is_missing(value) or not value.strip():
             raise DataError(
                 f"{_place(table, row)}: no word in column {word!r}; leave the row out or name it"
+            )
+        if len(value.split()) > 1:
+            raise DataError(
+                f"{_place(table, row)}: {value!r:.60} in column {word!r} is more than one word; "
+                "give each a row of its own"
             )
     columns = {
         name: [[values[row] for row in rows] for rows in sentences]
@@ -65,10 +71,11 @@ def _sentences(table: Table, ids: Sequence[Any], column: str) -> list[list[int]]
 
 
 def _are_single(words: Sequence[Any]) -> bool:
-    """Whether each value is one word, and not a list of them or a text."""
-    return all(
-        is_missing(word) or (isinstance(word, str) and len(word.split()) <= 1) for word in words
-    )
+    """Whether values are words, and not lists of them or texts; few may be more than one."""
+    if not all(is_missing(word) or isinstance(word, str) for word in words):
+        return False
+    several = sum(not is_missing(word) and len(word.split()) > 1 for word in words)
+    return several * _FEW <= len(words)
 
 
 def _first(names: dict[str, str], wanted: Sequence[str]) -> str | None:

@@ -21,8 +21,10 @@ def find_articles(text: str) -> Sequence[Any] | None:
     except (json.JSONDecodeError, RecursionError):
         return None
     articles = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(articles, list) or not articles:
+    if not isinstance(articles, list):
         return None
+    if not articles:
+        return articles if document.keys() <= {"data", "version"} else None
     return articles if _has_paragraphs(articles[0]) else None
 
 
@@ -38,7 +40,8 @@ def questions_of(articles: Sequence[Any], source: str) -> dict[str, list[Any]]:
         for row in _rows(article, f"{source}, data[{number}]")
     ]
     if not rows:
-        raise DataError(f"{source}: holds no questions, only articles")
+        held = "questions, only articles" if articles else "articles"
+        raise DataError(f"{source}: holds no {held}")
     columns = {name: [row[name] for _, row in rows] for name in _COLUMNS}
     missing = [place for place, row in rows if row["answers"] is None]
     if len(missing) == len(rows):
