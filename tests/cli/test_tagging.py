@@ -47,6 +47,21 @@ def test_entities_of_texts(shell, names: Path) -> None:
     assert line.startswith(f"{first['label']} {first['text']}")
 
 
+def test_words_of_a_file_are_tagged_as_they_are(shell, names: Path, tmp_path: Path) -> None:
+    words = tmp_path / "words.conll"
+    words.write_text("Anna O\nmet O\nDo.ra O\n\nin O\nBonn. O\n", encoding="utf-8")
+    done = shell("predict", names, "--file", words, "--out", tmp_path / "said.jsonl")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
+    assert [row["0"] for row in rows] == [["Anna", "met", "Do.ra"], ["in", "Bonn."]]
+    said = json.loads(shell("predict", names, "--file", words, "--json").stdout)["predictions"]
+    assert [one["text"] for one in said] == ["Anna met Do.ra", "in Bonn."]
+    assert [one["prediction"] for one in said] == [row["prediction"] for row in rows]
+    for one in said:
+        for entity in one["prediction"]:
+            assert one["text"][entity["start"] : entity["end"]] == entity["text"]
+
+
 def test_a_tagger_is_scored_and_refuses_pairs(shell, names: Path, source: Path) -> None:
     done = shell("evaluate", names, source, "--json")
     assert done.returncode == 0, done.stderr

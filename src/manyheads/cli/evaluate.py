@@ -54,7 +54,8 @@ def evaluate(
 ) -> None:
     """Score a saved predictor on labelled texts or images, texts with targets, pairs, or text."""
     with busy("reading", quiet):
-        from manyheads.predict import ImagePredictor, load, task_of
+        from manyheads.cli.heads_file import ENDING
+        from manyheads.predict import ImagePredictor, ManyPredictor, load, task_of
         from manyheads.train.analysis.slices import extra_columns
         from manyheads.train.progress import Reporter
         from manyheads.train.report.evaluation import judge_predictor
@@ -71,6 +72,11 @@ def evaluate(
             raise ConfigError(
                 f"{predictor} is a model for {task_of(opened)}, which has no task to be scored on; "
                 "train one with `manyheads train`"
+            )
+        if isinstance(opened, ManyPredictor) and not labelled.data.endswith(ENDING):
+            raise DataError(
+                f"{labelled.data}: these rows do not say which head they are for; {predictor} has "
+                f"several, so give a heads file ({ENDING}) that names the data of each"
             )
         dataset = labelled.read(images=isinstance(opened, ImagePredictor))
         chosen = _split(dataset, split)

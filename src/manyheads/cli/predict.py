@@ -105,7 +105,7 @@ def predict(
         tables.require_writable(out)
         if as_json and out == tables.PIPE:
             raise DataError(f"--out {out} and --json both write to stdout; choose one of them")
-    columns, first, second = _inputs(texts, file, text, pair, encoding, quiet)
+    columns, first, second, words = _inputs(texts, file, text, pair, encoding, quiet)
     if context is not None:
         second = [context] * len(first)
     from manyheads.predict import Answerer, ImagePredictor, ManyPredictor, Predictor, Tagger
@@ -114,11 +114,13 @@ def predict(
     otherwise = "says no labels, tags or numbers; use `manyheads fill-mask` or `manyheads generate`"
     kinds = Predictor | Tagger | Answerer | ImagePredictor | ManyPredictor
     opened = candidates.opened(predictor, device) or opened_as(kinds, predictor, device, otherwise)
+    if words is not None and not isinstance(opened, Tagger):
+        raise DataError(f"{file}: holds lists of words, and this model reads texts; join them")
     if isinstance(opened, ManyPredictor):
         _ask_heads(opened, columns, first, second, out, quiet=quiet, as_json=as_json)
         return
     noun = "image" if isinstance(opened, ImagePredictor) else "text"
-    answers = _answers(_asking(opened, first, second, file), len(first), quiet)
+    answers = _answers(_asking(opened, words or first, second, file), len(first), quiet)
     cut = sum(1 for answer in answers if answer.truncated)
     if cut:
         notice(f"{cut:,} of {len(answers):,} texts were longer than the model reads", quiet)
@@ -167,13 +169,16 @@ def _inputs(
     pair: str | None,
     encoding: str | None,
     quiet: bool,
-) -> tuple[tables.Columns, list[str], list[str] | None]:
-    """Return the columns of the input, its texts, and its second texts where there are any."""
+) -> tuple[tables.Columns, list[str], list[str] | None, list[list[str]] | None]:
+    """Return the columns of the input, its texts, and its second texts where there are any.
+
+    And the words of the texts, where the input has lists of them.
+    """
     if file is None:
         if not texts and sys.stdin.isatty():
             notice("reading texts from the keyboard, one per line; Ctrl-D ends them", quiet)
         lines = list(texts) if texts else tables.read_lines()
-        return {"text": lines}, lines, None
+        return {"text": lines}, lines, None, None
     table = tables.read_any(file, encoding, (text, pair))
     if text is None and pair is None:
         from manyheads.data import usual_pair
@@ -182,16 +187,18 @@ def _inputs(
             text, pair = "question", "context"
         elif sides := usual_pair(list(table.columns)):
             text, pair = sides["text"], sides["pair"]
-    return (
-        table.columns,
-        tables.texts_of(table, text),
-        None if pair is None else tables.texts_of(table, pair),
-    )
+    words = None if pair else tables.words_of(table, text)
+    if words is not None:
+        from manyheads.text.tagged import join_words
+
+        return table.columns, [join_words(one)[0] for one in words], None, words
+    second = None if pair is None else tables.texts_of(table, pair)
+    return table.columns, tables.texts_of(table, text), second, None
 
 
 def _asking(
     opened: Predictor | Tagger | Answerer | ImagePredictor | ZeroShot,
-    first: list[str],
+    first: Sequence[Any],
     second: list[str] | None,
     file: str | None,
 ) -> Ask:

@@ -59,14 +59,15 @@ def read_lines() -> list[str]:
 
 
 def text_column(table: Table, column: str | None) -> str:
-    """Return the name of a column: without one the only column, or the one called text or image.
+    """Return the name of a column: without one that of which the format says that it holds texts,
+    the only column, or the one called text or image.
 
     Raises `DataError` where there is no such column.
     """
     known = list(table.columns)
     if column is None:
         usual = next((name for name in ("text", "image") if name in known), "text")
-        column = known[0] if len(known) == 1 else usual
+        column = table.roles.get("text") or (known[0] if len(known) == 1 else usual)
     if column not in table.columns:
         raise DataError(
             f"{table.source}: has no column {column!r}; its columns are "
@@ -91,6 +92,15 @@ def texts_of(table: Table, column: str | None) -> list[str]:
             )
         texts.append("" if absent else value)
     return texts
+
+
+def words_of(table: Table, column: str | None) -> list[list[str]] | None:
+    """Return a column of lists of words, None where it holds anything else."""
+    values = table.columns[text_column(table, column)]
+    are_words = all(
+        isinstance(one, list) and all(isinstance(word, str) for word in one) for one in values
+    )
+    return list(values) if are_words and len(values) else None
 
 
 def require_writable(out: str) -> None:
