@@ -150,3 +150,6 @@ def test_columns_and_tasks_are_said_in_the_file(
     assert done.returncode == 2 and "say it for the heads in" in done.stderr
     done = shell("train", file, *scratch, "--task", "tagging")
     assert done.returncode == 2 and "say it for the heads in the file" in done.stderr
+    done = shell("train", file, *scratch, "--calibrate")
+    assert done.returncode == 2
+    assert "head 'score': --calibrate is for classification, image-classification" in done.stderr

@@ -169,7 +169,12 @@ class Setup:
             raise RecipeError(
                 f"--task {self.task} is for a table; say it for the heads in the file"
             )
-        tasks = {head: self.chosen_task(own, data.kinds[head]) for head, own in data.sets().items()}
+        tasks = {}
+        for head, own in data.sets().items():
+            try:
+                tasks[head] = self.chosen_task(own, data.kinds[head])
+            except RecipeError as error:
+                raise RecipeError(f"head {head!r}: {error}") from None
         return TaskKind.CLASSIFICATION, ManyHeads(tasks, data.temperature, data.weights)
 
     def chosen_task(self, data: Dataset, kind: TaskKind) -> Any:
