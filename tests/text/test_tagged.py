@@ -94,6 +94,13 @@ def test_what_there_is_in_a_text() -> None:
     assert Tagged("Bo Lee .", words, ("O", "O", "O")).kinds == []
 
 
+def test_what_tags_mark_is_the_same_in_every_scheme():
+    words = ((0, 2), (3, 6), (7, 8))
+    schemes = [("B-PER", "I-PER", "O"), ("I-PER", "I-PER", "O"), ("B-PER", "L-PER", "O")]
+    assert {Tagged("Bo Lee .", words, tags).marked for tags in schemes} == {((0, 2, "PER"),)}
+    assert Tagged("Bo Lee .", words, ("NN", "NN", ".")).marked == ("NN", "NN", ".")
+
+
 def test_as_a_person_reads_it() -> None:
     assert str(Tagged("Bo .", ((0, 2), (3, 4)), ("B-PER", "O"))) == "Bo/B-PER ./O"
     long = Tagged("a" * 20, tuple((at, at + 1) for at in range(20)), ("O",) * 20)

@@ -120,9 +120,9 @@ def test_layers_thaw_one_each_epoch():
     before = weights(one)
     validate = one._validate
 
-    def look() -> dict[str, float]:
+    def look(recipe: mh.Recipe) -> dict[str, float]:
         seen.append(changed(before, one))
-        return validate()
+        return validate(recipe)
 
     one._validate = look
     one.fit()

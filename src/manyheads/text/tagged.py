@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from manyheads.text.scripts import UNSPACED
-from manyheads.text.tag_scheme import OUTSIDE, chunks_of, mark_entities
+from manyheads.text.tag_scheme import OUTSIDE, Chunk, chunks_of, mark_entities
 
 Span = tuple[int, int]  # the characters text[start:end]
 
@@ -45,6 +45,11 @@ class Tagged:
         if mark_entities(self.tags):
             return [kind for _, _, kind in chunks_of(self.tags)]
         return [tag for tag in self.tags if tag != OUTSIDE]
+
+    @property
+    def marked(self) -> tuple[Chunk, ...] | tuple[str, ...]:
+        """What the tags say, the same in IOB, BIO and BILOU: entities, or a tag for each word."""
+        return tuple(chunks_of(self.tags)) if mark_entities(self.tags) else self.tags
 
     def spelled(self) -> list[str]:
         """Return the words themselves."""

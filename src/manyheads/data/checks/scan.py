@@ -13,7 +13,6 @@ from manyheads.data.checks.report import Finding, Severity, describe_rows
 from manyheads.data.dataset import Dataset, Split, are_numbers, is_missing, label_items
 from manyheads.data.questions import holds_questions
 from manyheads.data.split import row_keys
-from manyheads.text.tag_scheme import chunks_of, mark_entities
 
 _FEW_ROWS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -136,8 +135,8 @@ def label_key(label: Any) -> Hashable:
     """Return a hashable value that is equal for equal labels, whatever the order of a list."""
     if isinstance(label, list | tuple):
         return tuple(sorted(map(str, label)))
-    if (tags := getattr(label, "tags", None)) is not None:  # manyheads.text.tagged.Tagged
-        return tuple(chunks_of(tags)) if mark_entities(tags) else tags  # in any scheme
+    if (marked := getattr(label, "marked", None)) is not None:  # manyheads.text.tagged.Tagged
+        return marked
     return label if isinstance(label, Hashable) else str(label)
 
 
