@@ -19,7 +19,10 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "manyheads"
@@ -95,9 +98,7 @@ def imports(tree: ast.AST, name: str) -> Iterator[tuple[str, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = here[: len(here) - node.level + 1] if node.level else ()
             module = ".".join((*base, *([node.module] if node.module else [])))
-            modules = [module]
-            if module == "manyheads":
-                modules += [f"manyheads.{alias.name}" for alias in node.names]
+            modules = [module, *(f"{module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             constants = [a.value for a in node.args if isinstance(a, ast.Constant)]
             modules = [value for value in constants if isinstance(value, str)]
@@ -150,6 +151,26 @@ def test_folders_of_tasks_know_what_all_share_and_few_others() -> None:
             offences.append(f"{place} imports {module}")
     assert {"tagging", "answering", "writing"} < folders
     assert offences == []
+
+
+def files_by_what_they_import() -> dict[str, set[str]]:
+    """Every file with those that it imports anywhere; what a package hands on is not followed."""
+    files = {"manyheads." + name[:-3].replace("/", "."): name for name in SOURCES}
+    graph: dict[str, set[str]] = {name: set() for name in SOURCES}
+    for name, _, module in all_imports():
+        if module in files:
+            graph[name].add(files[module])
+    return graph
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = files_by_what_they_import()
+    assert "tasks/task.py" in graph["tasks/tagging/task.py"]
+    assert "similar/map.py" in graph["similar/topic.py"]
+    tuple(TopologicalSorter(graph).static_order())  # raises an error that names the circle
+    with pytest.raises(CycleError, match="tasks/task"):
+        graph["tasks/task.py"].add("tasks/tagging/task.py")
+        tuple(TopologicalSorter(graph).static_order())
 
 
 def test_peers_are_never_imported() -> None:

@@ -81,6 +81,16 @@ def test_of_two_labels_the_second_one_counts(tokenizer, tmp_path: Path) -> None:
     np.testing.assert_allclose(mh.Reranker.open(folder).predict(pairs), expected, atol=1e-6)
 
 
+def test_an_ensemble_orders_by_the_mean_of_its_parts(tokenizer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folders = [published(tmp_path / name, tokenizer, outputs=2) for name in ("one", "other")]
+    mh.ensemble([mh.load(folder) for folder in folders]).save(tmp_path / "both")
+    pairs = [(QUERY, one) for one in DOCUMENTS]
+    expected = np.mean([mh.Reranker.open(folder).predict(pairs) for folder in folders], axis=0)
+    np.testing.assert_allclose(
+        mh.Reranker.open(tmp_path / "both").predict(pairs), expected, atol=1e-6
+    )
+
+
 def test_models_that_order_nothing(tokenizer, tmp_path: Path, minilm: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match="LABEL_2"):
         mh.Reranker.open(published(tmp_path / "three", tokenizer, outputs=3))

@@ -12,7 +12,8 @@ from manyheads.predict.ensemble import ensemble
 from manyheads.predict.filling import Candidate, Filled, MaskFiller
 from manyheads.predict.folder import FORMAT, MANIFEST, parts_of
 from manyheads.predict.images import ImagePredictor
-from manyheads.predict.load import is_embedder, load, predictor_of, settings_of, task_of
+from manyheads.predict.load import load, predictor_of, task_of
+from manyheads.predict.manifest import is_embedder, settings_of
 from manyheads.predict.many import ManyPredictor
 from manyheads.predict.reranker import Ranked, Reranker
 from manyheads.predict.running import BATCH_TOKENS, map_batches, map_ragged, run

@@ -12,12 +12,16 @@ import torch
 from torch import Tensor
 
 from manyheads.errors import ConfigError, TextError
-from manyheads.hub import Pretrained
+from manyheads.hub import Pretrained, load_model, locate
 from manyheads.hub.checkpoint import read_object
-from manyheads.predict.folder import MANIFEST
+from manyheads.predict.ensemble import ensemble
+from manyheads.predict.folder import MANIFEST, parts_of
+from manyheads.predict.manifest import is_embedder, settings_of
 from manyheads.predict.sequence import Predictor
-from manyheads.tasks import Classification, Regression
+from manyheads.predict.settings import TextSettings
+from manyheads.tasks import Classification, Regression, SequenceTask
 
+_ORDERS_NONE = "orders no documents; choose a cross-encoder, or train one with --task reranking"
 _SENTENCES = "config_sentence_transformers.json"
 # What a published model says is done to its one output, by the last part of the name.
 _SIGMOIDS = {"Sigmoid": True, "Identity": False}
@@ -50,15 +54,17 @@ class Reranker(Predictor):
 
         Raises `ConfigError` for a model that orders nothing, and what `load` raises.
         """
-        from manyheads.predict.load import load, task_of  # which opens what is defined here
-
-        opened = load(reference, device=device)
-        if not isinstance(opened, Predictor):
-            raise ConfigError(
-                f"{reference} is a model for {task_of(opened)}, which orders no documents; choose "
-                "a cross-encoder, or train one with --task reranking"
-            )
-        return cls(opened.model, opened.task, opened.reader, opened.pretrained)
+        folder = locate(reference)
+        if parts := parts_of(folder):
+            return ensemble([cls.open(part, device=device) for part in parts])
+        if is_embedder(folder):
+            raise ConfigError(f"{reference} is a model for vectors of texts, which {_ORDERS_NONE}")
+        pretrained = load_model(folder, device=device)
+        settings = settings_of(folder, pretrained)
+        if not isinstance(settings, TextSettings) or not isinstance(settings.task, SequenceTask):
+            what = f"for {settings.task.name}" if settings else "without a task"
+            raise ConfigError(f"{reference} is a model {what}, which {_ORDERS_NONE}")
+        return cls.opened(settings, pretrained, device, folder)
 
     def rank(self, query: str, documents: Sequence[str], top_k: int | None = None) -> list[Ranked]:
         """Return documents with their relevance, the most relevant first, all or `top_k` of them.

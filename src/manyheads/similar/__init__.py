@@ -7,6 +7,7 @@ texts ─ embedder ─→ vectors ─┬─ near pairs ─→ duplicates: groups
 from __future__ import annotations
 
 from manyheads.similar.duplicate import Duplicates, duplicates
-from manyheads.similar.topic import Topic, Topics, topics
+from manyheads.similar.finding import topics
+from manyheads.similar.topic import Topic, Topics
 
 __all__ = ["Duplicates", "Topic", "Topics", "duplicates", "topics"]

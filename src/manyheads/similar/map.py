@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,47 +11,47 @@ from manyheads.errors import MissingExtra
 from manyheads.pages.markup import Markup, drawing, escaped
 from manyheads.similar.clusters import principal
 
-if TYPE_CHECKING:
-    from manyheads.similar.topic import Topics
-
 _MOST = 2000  # points
 _PERPLEXITY = 30.0
 _FEW = 8  # points: so few are drawn by two principal components
 _WIDTH, _HEIGHT, _EDGE = 1000, 680, 24
 _LETTER, _LINE = 15, 22  # pixels of a label
-_NAMED = 2  # words in a label
 _STEPS = sorted(range(-8, 9), key=abs)  # lines that a label may be moved
 _GOLDEN = 137.508  # degrees between the hues of two topics, so that neighbours differ most
 
 
-def map_of(topics: Topics) -> Markup:
-    """Return the picture of topics; of very many texts some are drawn.
+def map_of(
+    texts: Sequence[str],
+    vectors_NE: np.ndarray,
+    label_N: np.ndarray,
+    names: Sequence[str],
+    seed: int,
+) -> Markup:
+    """Return the picture of N texts in topics, which have names; of very many texts some are drawn.
 
-    By t-SNE (van der Maaten and Hinton 2008) over principal components. Raises `MissingExtra`.
+    By t-SNE (van der Maaten and Hinton 2008) over principal components; label -1 is an outlier.
+    Raises `MissingExtra`.
     """
-    draw = np.random.default_rng(topics.seed)
-    rows = np.arange(len(topics.texts))
+    rows = np.arange(len(texts))
     if len(rows) > _MOST:
-        rows = np.sort(draw.choice(rows, _MOST, replace=False))
-    places_M2 = _scaled(_places(topics.vectors[rows], topics.seed))
-    label_M = topics.labels[rows]
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST, replace=False))
+    places_M2 = _scaled(_places(vectors_NE[rows], seed))
+    label_M = label_N[rows]
     points = [
-        _point(place, int(label), topics.texts[row])
+        _point(place, int(label), texts[row])
         for place, label, row in zip(places_M2, label_M, rows, strict=True)
     ]
     # Outliers are drawn first, beneath all others.
     ordered = [points[one] for one in np.argsort(label_M, kind="stable")]
-    centres = {
-        topic.number: np.median(places_M2[label_M == topic.number], axis=0)
-        for topic in topics.topics
-        if (label_M == topic.number).any()
-    }
-    names = {
-        one.number: " · ".join(one.words[:_NAMED]) or f"topic {one.number}" for one in topics.topics
-    }
-    labels = _labels([(names[number], *centre) for number, centre in centres.items()])
-    said = f"Map of {len(rows):,} texts in {len(topics.topics)} topics; the table below lists them."
-    style = f"<style>{_colours(len(topics.topics))}</style>"
+    labels = _labels(
+        [
+            (name, *np.median(places_M2[label_M == number], axis=0))
+            for number, name in enumerate(names)
+            if (label_M == number).any()
+        ]
+    )
+    said = f"Map of {len(rows):,} texts in {len(names)} topics; the table below lists them."
+    style = f"<style>{_colours(len(names))}</style>"
     return drawing(_WIDTH, _HEIGHT, said, [style, *ordered, *labels], of="map")
 
 

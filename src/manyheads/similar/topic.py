@@ -1,22 +1,22 @@
-"""What a collection of texts is about: clusters of their vectors, each with words and examples."""
+"""What a collection of texts is about, and one page that shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from manyheads._version import __version__
 from manyheads.data.dataset import shorten
-from manyheads.errors import ConfigError
-from manyheads.similar.clusters import clusters_of
-from manyheads.similar.naming import topic_words
-from manyheads.similar.vectors import Progress, Vectors, unit_vectors
+from manyheads.hub.atomic import write_atomically
+from manyheads.pages import markup
+from manyheads.similar.map import map_of, swatch
 
-_WORDS = 8  # that name a topic
-_EXAMPLES = 5  # texts of a topic
-_ALIKE = 0.9  # cosine: an example that is nearer to another one says nothing new
+_NAMED = 2  # words of a topic on the map
+_SHOWN = 300  # characters of an example
+_MOST_OUTLIERS = 50
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ class Topics:
 
     def write_page(self, path: str | Path, *, title: str = "Topics") -> Path:
         """Write a page about them with a map, one file of HTML; raises `MissingExtra`."""
-        from manyheads.similar.page import write_page
-
-        return write_page(self, Path(path), title)
+        lead = f"{len(self.texts):,} texts · manyheads {__version__}"
+        text = markup.page(title, lead, _sections(self))
+        write_atomically(Path(path), text.encode("utf-8"))
+        return Path(path)
 
     def __str__(self) -> str:
         lines = [f"{len(self.topics)} topics: {self.reason}"]
@@ -76,49 +77,43 @@ class Topics:
         return "\n".join([*lines, f"    {len(self.outliers):>8,}  outliers"])
 
 
-def topics(
-    texts: Sequence[str],
-    embedder: Vectors,
-    n: int | None = None,
-    *,
-    seed: int = 0,
-    progress: Progress = lambda _: None,
-) -> Topics:
-    """Find what texts are about: `n` topics, or as many as stand apart best.
+def _sections(topics: Topics) -> Iterator[markup.Markup]:
+    note = "Texts that are near each other say similar things; the smallest dots are near no topic."
+    names = [" · ".join(one.words[:_NAMED]) or f"topic {one.number}" for one in topics.topics]
+    picture = map_of(topics.texts, topics.vectors, topics.labels, names, topics.seed)
+    yield markup.section("Map", picture, markup.paragraph(note))
+    yield markup.section(
+        "Topics", _table(topics), *(_examples(topics, one) for one in topics.topics)
+    )
+    if topics.outliers:
+        yield markup.section("Outliers", *_outliers(topics))
 
-    Clusters of k-means over the principal components of vectors; without `n` those with the highest
-    mean silhouette (Rousseeuw 1987). `embedder` may also be vectors (N, E). The same texts and the
-    same seed give the same topics.
 
-    Raises `ConfigError` for n below 1 or above the number of texts; `DataError` for texts that are
-    none; `MissingExtra` without scikit-learn.
-    """
-    if n is not None and not 1 <= n <= len(set(texts)):
-        raise ConfigError(
-            f"n={n} topics of {len(set(texts))} distinct texts; choose 1 to {len(set(texts))}"
-        )
-    vectors_NE = unit_vectors(texts, embedder, progress)
-    found = clusters_of(vectors_NE, n, seed)
-    count = len(found.centers_CE)
-    words = topic_words(texts, found.cluster_N, count, _WORDS)
-    made = [
-        Topic(
-            number,
-            int((found.cluster_N == number).sum()),
-            words[number],
-            _examples(vectors_NE, np.flatnonzero(found.cluster_N == number), center_E),
-        )
-        for number, center_E in enumerate(found.centers_CE)
+def _table(topics: Topics) -> markup.Markup:
+    rows = [
+        [
+            markup.joined([swatch(one.number), ", ".join(one.words)]),
+            f"{one.size:,}",
+            f"{one.size / len(topics.texts):.1%}",
+        ]
+        for one in topics.topics
     ]
-    return Topics(made, found.cluster_N, found.reason, texts, vectors_NE, seed)
+    caption = f"Number of topics: {topics.reason}"
+    return markup.table(caption, ("words", "texts", "share"), rows)
 
 
-def _examples(vectors_NE: np.ndarray, rows: np.ndarray, center_E: np.ndarray) -> tuple[int, ...]:
-    """Return rows near a centre that are not alike, the nearest first."""
-    chosen: list[int] = []
-    for row in rows[np.argsort(-(vectors_NE[rows] @ center_E), kind="stable")].tolist():
-        if not chosen or (vectors_NE[chosen] @ vectors_NE[row]).max() < _ALIKE:
-            chosen.append(row)
-        if len(chosen) == _EXAMPLES:
-            break
-    return tuple(chosen)
+def _examples(topics: Topics, topic: Topic) -> markup.Markup:
+    shown = [markup.element("li", shorten(topics.texts[row], _SHOWN)) for row in topic.examples]
+    name = ", ".join(topic.words[:3]) or f"topic {topic.number}"
+    return markup.folded(f"Examples of {name}", markup.element("ul", markup.joined(shown)))
+
+
+def _outliers(topics: Topics) -> Iterator[markup.Markup]:
+    shown = topics.outliers[:_MOST_OUTLIERS]
+    rest = len(topics.outliers) - len(shown)
+    yield markup.paragraph(
+        "Texts that are much farther from their topic than its others"
+        + (f", the first {len(shown)} of {len(topics.outliers):,}." if rest else ".")
+    )
+    lines = [markup.element("li", shorten(topics.texts[row], _SHOWN)) for row in shown]
+    yield markup.folded(f"{len(shown)} texts", markup.element("ul", markup.joined(lines)))
