@@ -164,7 +164,7 @@ def test_lone_surrogates_name_the_text_and_the_remedy(minilm: Tokenizer) -> None
 
 
 def test_what_is_not_a_list_of_strings_is_refused(minilm: Tokenizer) -> None:
-    with pytest.raises(TextError, match="put a single text into a list"):
+    with pytest.raises(TextError, match="texts are one text"):
         minilm.encode("a single text")
     for wrong in (None, float("nan"), ("a", "pair"), b"bytes"):
         with pytest.raises(TextError, match=r"^text 2 is .* not a string"):

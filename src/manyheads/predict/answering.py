@@ -23,6 +23,7 @@ from manyheads.predict.running import map_ragged
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Answering, AnswerModel, Candidate, QuestionReader, Reader, Window
 from manyheads.tasks.answering.model import log_softmax
+from manyheads.text.several import several
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Answerer(HeadPredictor):
         """Return the answer to a question in a context, or to each of several."""
         if isinstance(inputs, str):
             return self([inputs], [pairs])[0]
+        inputs = several(inputs, "questions")
         pairs = [pairs] * len(inputs) if isinstance(pairs, str) else pairs
         return [answer.prediction for answer in self.answers(inputs, pairs)]
 
@@ -90,8 +92,8 @@ class Answerer(HeadPredictor):
         `progress` is told of every finished batch's number of windows. Raises `TextError` where
         there is not a context for each question.
         """
-        pairs = _contexts(pairs)
-        if not len(inputs):
+        inputs, pairs = several(inputs, "questions"), _contexts(pairs)
+        if not inputs:
             return []
         parts, windows = self._run(inputs, pairs, progress)
         return self._said(parts, windows, pairs)
@@ -152,4 +154,4 @@ def _contexts(pairs: Sequence[str] | None) -> Sequence[str]:
             "a question is answered in a context; give one for each (--pair COL), or one for all "
             "(--context TEXT)"
         )
-    return pairs
+    return several(pairs, "contexts")

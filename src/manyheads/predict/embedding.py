@@ -32,6 +32,7 @@ from manyheads.predict.folder import replace_folder
 from manyheads.predict.running import in_batches
 from manyheads.tasks import Embedding, Reader, RelatedReader, VectorModel
 from manyheads.text import Cleaning, Encoded, Head, Truncation
+from manyheads.text.several import several
 
 _BATCH_TOKENS = 1024  # as fast as more, and holds less memory
 
@@ -245,6 +246,7 @@ class Embedder:
 
     def _read(self, texts: Sequence[str], prompt: str) -> list[Encoded]:
         """Return the tokens of each text behind the prompt."""
+        texts = several(texts)
         prepared = self.sentences.prompts.before(prompt, texts)
         encoded = self.tokenizer.encode(prepared, truncation=self.truncation)
         for number, one in enumerate(encoded, 1):

@@ -23,6 +23,7 @@ from manyheads.predict.running import in_batches
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import MaskedLanguageModel, PlainModel, Reader
 from manyheads.text import Encoded, Piece
+from manyheads.text.several import several
 
 _AT_ONCE = 256  # masked tokens: each has a score for every token of the vocabulary
 _SHOWN = 60  # characters of a text in a message
@@ -114,6 +115,7 @@ class MaskFiller(PlainPredictor):
         known = self._known_tokens
         if not 1 <= top <= known:
             raise GenerationError(f"top={top} is no number of tokens; choose 1 to {known}")
+        texts = several(texts)
         names = names or [f"text {number}" for number in range(1, len(texts) + 1)]
         read, windows = self._read(texts, names)
         probabilities, ids = self._best(windows, top, progress)

@@ -18,6 +18,7 @@ from manyheads.predict.outputs import OutputPredictor
 from manyheads.predict.running import run
 from manyheads.predict.settings import Settings
 from manyheads.tasks import ImageClassification, ImageExample, ImageModel, ImageReader
+from manyheads.text.several import several
 
 Images = Sequence[ImageSource] | np.ndarray
 
@@ -50,11 +51,13 @@ class ImagePredictor(OutputPredictor):
         """
         if _is_one(images):
             return self([images])[0]
-        return self.task.predict(self.outputs(images)) if len(images) else []
+        images = several(images, "images")
+        return self.task.predict(self.outputs(images)) if images else []
 
     def probabilities(self, images: Images) -> np.ndarray:
         """Return the probability of each label, (N, C), columns in the order of `labels`."""
-        if not len(images):
+        images = several(images, "images")
+        if not images:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.task.probabilities(self.outputs(images)).numpy()
 
@@ -65,7 +68,8 @@ class ImagePredictor(OutputPredictor):
 
         `progress` is told of every finished batch's number of images.
         """
-        if not len(images):
+        images = several(images, "images")
+        if not images:
             return []
         outputs = run(self.model, self.task, self._examples(images), progress=progress)
         return [Answer(prediction, 0) for prediction in self.task.predict(outputs)]
@@ -79,7 +83,7 @@ class ImagePredictor(OutputPredictor):
         reader = self.reader
         return [
             ImageExample(row, Picture(image, reader.preparation), reader.tokens)
-            for row, image in enumerate(images)
+            for row, image in enumerate(several(images, "images"))
         ]
 
     def _settings(self, folder: Path) -> Settings:

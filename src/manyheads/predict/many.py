@@ -30,6 +30,7 @@ from manyheads.tasks import (
     SequenceTask,
     Tagging,
 )
+from manyheads.text.several import several
 
 OfHead = Predictor | Tagger | Answerer
 
@@ -138,9 +139,10 @@ class ManyPredictor:
         are given, one for each text or one for all; other heads read the texts alone. `progress` is
         told of every finished batch's number of pieces. Raises `TextError`.
         """
+        inputs = several(inputs)
         pairs = [pairs] * len(inputs) if isinstance(pairs, str) else pairs
         chosen = self._chosen(pairs is not None)
-        if not len(inputs):
+        if not inputs:
             return {head: [] for head in chosen}
         asked = {
             head: self[head].asked(inputs, pairs if head in self.task.paired else None)

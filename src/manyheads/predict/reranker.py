@@ -20,6 +20,7 @@ from manyheads.predict.manifest import is_embedder, settings_of
 from manyheads.predict.sequence import Predictor
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Classification, Regression, SequenceTask
+from manyheads.text.several import several
 
 _ORDERS_NONE = "orders no documents; choose a cross-encoder, or train one with --task reranking"
 _SENTENCES = "config_sentence_transformers.json"
@@ -73,8 +74,7 @@ class Reranker(Predictor):
         """
         if top_k is not None and top_k < 1:
             raise TextError(f"top_k={top_k} asks for no document; choose at least 1")
-        if isinstance(documents, str):
-            raise TextError("documents are one text; give a list of texts")
+        documents = several(documents, "documents")
         scores = self.predict([(query, document) for document in documents])
         order = np.argsort(-scores, kind="stable")[:top_k].tolist()
         return [Ranked(place, float(scores[place]), documents[place]) for place in order]

@@ -22,6 +22,7 @@ from manyheads.predict.outputs import OutputPredictor
 from manyheads.predict.running import run
 from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Example, Reader, SequenceTask, TaskModel
+from manyheads.text.several import several
 
 
 class LabelsTexts:
@@ -45,13 +46,15 @@ class LabelsTexts:
         """Return the prediction of one text, or a list of predictions in the order of the texts."""
         if isinstance(inputs, str):
             return self([inputs], None if pairs is None else [pairs])[0]
-        return self.task.predict(self.outputs(inputs, pairs)) if len(inputs) else []
+        inputs = several(inputs)
+        return self.task.predict(self.outputs(inputs, pairs)) if inputs else []
 
     def probabilities(
         self, inputs: Sequence[str], pairs: Sequence[str] | None = None
     ) -> np.ndarray:
         """Return the probability of each label, (N, C), columns in the order of `labels`."""
-        if not len(inputs):
+        inputs = several(inputs)
+        if not inputs:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.task.probabilities(self.outputs(inputs, pairs)).numpy()
 
@@ -65,7 +68,8 @@ class LabelsTexts:
 
         `progress` is told of every finished batch's number of texts.
         """
-        if not len(inputs):
+        inputs = several(inputs)
+        if not inputs:
             return []
         examples = self._examples(inputs, pairs)
         return self._said(examples, run(self.model, self.task, examples, progress=progress))
@@ -82,7 +86,8 @@ class LabelsTexts:
         ]
 
     def _examples(self, inputs: Sequence[str], pairs: Sequence[str] | None) -> list[Example]:
-        encoded = self.reader.read(inputs, pairs)
+        seconds = pairs if pairs is None else several(pairs, "second texts")
+        encoded = self.reader.read(several(inputs), seconds)
         return [Example(row, one) for row, one in enumerate(encoded)]
 
 

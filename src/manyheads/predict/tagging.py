@@ -24,6 +24,7 @@ from manyheads.predict.settings import TextSettings
 from manyheads.tasks import Reader, Stretch, Tagging, TagModel, WordReader
 from manyheads.tasks.tagging.path import log_probs_of_words
 from manyheads.tasks.task import device_of
+from manyheads.text.several import several
 from manyheads.text.tag_scheme import chunks_of
 from manyheads.text.tagged import Span, Tagged, join_words, split_words
 
@@ -124,7 +125,8 @@ class Tagger(HeadPredictor):
 
         `progress` is told of every finished batch's number of texts, or windows of texts.
         """
-        if not len(inputs):
+        inputs = several(inputs)
+        if not inputs:
             return []
         texts, words = _texts_and_words(inputs)
         return self._said(texts, words, self._log_probs(texts, words, progress))

@@ -17,6 +17,7 @@ from manyheads.predict.settings import TextSettings
 from manyheads.tasks import LanguageModel, PlainModel, TextToText
 from manyheads.tasks.writing.task import pair_reader
 from manyheads.text import Head
+from manyheads.text.several import several
 from manyheads.writer import Generator, Wording
 
 
@@ -42,7 +43,9 @@ class WritingPredictor(PlainPredictor):
         """Return what is written for one text, or for each of a list."""
         if isinstance(texts, str):
             return self([texts], wording)[0]
-        return self.generator([self.cleaned(text) for text in texts], wording or self.wording)
+        return self.generator(
+            [self.cleaned(text) for text in several(texts)], wording or self.wording
+        )
 
     @abstractmethod
     def cleaned(self, text: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from manyheads.errors import ConfigError, MissingExtra
 from manyheads.similar.vectors import Progress, Vectors, unit_vectors
+from manyheads.text.several import several
 
 EXACT = 50_000  # distinct texts: so many are all compared with each other
 _BLOCK = 1 << 23  # similarities at a time: 32 megabytes
@@ -54,6 +55,7 @@ def duplicates(
     """
     if not 0 < threshold <= 1:
         raise ConfigError(f"threshold={threshold} is no cosine of what is alike; choose 0.5 to 1")
+    texts = several(texts)
     vectors_NE = unit_vectors(texts, embedder, progress)
     firsts: dict[str, int] = {}
     first_N = np.array([firsts.setdefault(text, row) for row, text in enumerate(texts)])

@@ -11,6 +11,7 @@ from manyheads.similar.clusters import clusters_of
 from manyheads.similar.naming import topic_words
 from manyheads.similar.topic import Topic, Topics
 from manyheads.similar.vectors import Progress, Vectors, unit_vectors
+from manyheads.text.several import several
 
 _WORDS = 8  # that name a topic
 _EXAMPLES = 5  # texts of a topic
@@ -34,6 +35,7 @@ def topics(
     Raises `ConfigError` for n below 1 or above the number of texts; `DataError` for texts that are
     none; `MissingExtra` without scikit-learn.
     """
+    texts = several(texts)
     if n is not None and not 1 <= n <= len(set(texts)):
         raise ConfigError(
             f"n={n} topics of {len(set(texts))} distinct texts; choose 1 to {len(set(texts))}"

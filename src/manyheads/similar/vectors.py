@@ -23,8 +23,9 @@ def unit_vectors(texts: Sequence[str], vectors: Vectors, progress: Progress) -> 
     if not len(texts):
         raise DataError("there are no texts; give at least one")
     for row, text in enumerate(texts, 1):
-        if not text.strip():
-            raise DataError(f"text {row} is empty; leave it out")
+        if not isinstance(text, str) or not text.strip():
+            what = "empty" if isinstance(text, str) else repr(text)
+            raise DataError(f"text {row} is {what}; leave it out")
     if isinstance(vectors, np.ndarray):
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise ConfigError(

@@ -22,6 +22,7 @@ from manyheads.errors import RecipeError, TextError
 from manyheads.text.chat import ChatTemplate
 from manyheads.text.encoded import Encoded, Wanted, truncated, whole
 from manyheads.text.folder import read_folder, read_target, write_folder
+from manyheads.text.several import several
 from manyheads.text.truncate import Truncation
 
 _AT_ONCE = 1_000  # texts: the library holds far more of each than its ids, until they are read
@@ -256,14 +257,12 @@ class Tokenizer:
 
 
 def _inputs(texts: Sequence[str], pairs: Sequence[str] | None, first: int) -> list[Any]:
-    for given in (texts, pairs):
-        if isinstance(given, str):
-            raise TextError("encode takes a list of texts; put a single text into a list")
+    texts, pairs = several(texts), pairs if pairs is None else several(pairs, "second texts")
     # Two texts in a tuple would be read as a pair, so that the type of each is looked at.
     if not all(isinstance(text, str) for given in (texts, pairs or ()) for text in given):
         raise _refusal(texts, pairs, first)
     if pairs is None:
-        return list(texts)
+        return texts
     if len(texts) != len(pairs):
         raise TextError(f"{len(texts)} texts stand beside {len(pairs)} second texts; give one each")
     return list(zip(texts, pairs, strict=True))
