@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import isnan
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from manyheads.train.pace import spoken
+from manyheads.train.readable import readable
 
 if TYPE_CHECKING:
     from manyheads.train.loop import Step
@@ -88,15 +88,13 @@ class Reporter:
 
     def epoch(self, epoch: int, loss: float) -> None:
         """Write the line of an epoch without validation."""
-        self.say(f"epoch {epoch:>3}   training     loss {loss:.4f}")
+        self.say(f"epoch {epoch:>3}   training     loss {readable(loss)}")
 
     def validation(self, epoch: int, scores: Mapping[str, float], best: bool) -> None:
         """Write the line of one validation."""
         names = _metrics_of_heads(scores) or [name for name in _SHOWN if name in scores][:2]
-        shown = [
-            f"{name} {'–' if isnan(scores[name]) else f'{scores[name]:.4f}'}" for name in names
-        ]
-        facts = "   ".join([f"loss {scores['loss']:.4f}", *shown])
+        shown = [f"{name} {readable(scores[name])}" for name in names]
+        facts = "   ".join([f"loss {readable(scores['loss'])}", *shown])
         self.say(f"epoch {epoch:>3}   validation   {facts}{'   ← best' if best else ''}")
 
 

@@ -23,6 +23,7 @@ from manyheads.tasks.metrics import Interval
 from manyheads.train.analysis.hard_rows import HardRow, hard_row, hardest_rows
 from manyheads.train.analysis.row_scores import RowScores, row_scores
 from manyheads.train.analysis.slices import ExtraColumns, Slice, extra_columns, slices_of
+from manyheads.train.readable import readable
 
 MOST_ROWS = 20_000
 _PAIRS, _EXAMPLES = 12, 3
@@ -66,7 +67,7 @@ class Analysis:
             file=io.StringIO(), width=_WIDTH, highlight=False, markup=False, emoji=False
         )
         console.print(
-            f"{self.split}: {self.metric} {self.score:.4f} ({bounds(self.interval)}) "
+            f"{self.split}: {self.metric} {readable(self.score)} ({bounds(self.interval)}) "
             f"over {self.coverage} of {self.source}"
         )
         if self.slices:
@@ -137,7 +138,7 @@ def analyse(task: Task, judgement: Judgement, split: Split, columns: ExtraColumn
 
 def bounds(interval: Interval) -> str:
     """Return an interval in a few characters."""
-    return f"{interval.low:.3f}–{interval.high:.3f}"
+    return f"{readable(interval.low, 3)}–{readable(interval.high, 3)}"
 
 
 def _confusions(
@@ -179,7 +180,7 @@ def _slice_table(slices: Sequence[Slice]) -> Table:
         table.add_column(name, justify="right")
     for one in slices:
         mark = "!" if one.is_worse else ""
-        numbers = (f"{one.rows:,}", f"{one.score:.4f}", bounds(one.interval))
+        numbers = (f"{one.rows:,}", readable(one.score), bounds(one.interval))
         table.add_row(mark, one.kind, one.value, *numbers)
     return table
 

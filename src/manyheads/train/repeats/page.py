@@ -10,6 +10,7 @@ from manyheads.errors import MissingExtra
 from manyheads.hub.atomic import write_atomically
 from manyheads.pages import markup
 from manyheads.train.analysis.label_errors import errors_out_of_fold
+from manyheads.train.readable import readable
 from manyheads.train.repeats.trials import LEVEL, Mean, Trials, by_name
 from manyheads.train.report.page import suspects_table
 
@@ -46,12 +47,12 @@ def _summary(trials: Trials) -> markup.Markup:
     if trials.metric in trials.scores:
         mean = trials.mean()
         pairs = [
-            (f"mean {name}", f"{mean.mean:.4f}"),
-            (f"its {LEVEL:.0%} interval", f"{mean.low:.4f} to {mean.high:.4f}"),
-            ("deviation of the runs", f"{mean.deviation:.4f}"),
+            (f"mean {name}", readable(mean.mean)),
+            (f"its {LEVEL:.0%} interval", f"{readable(mean.low)} to {readable(mean.high)}"),
+            ("deviation of the runs", readable(mean.deviation)),
         ]
     if trials.ensemble_scores and trials.metric in trials.ensemble_scores:
-        pairs.append((f"{name} of the ensemble", f"{trials.ensemble_scores[trials.metric]:.4f}"))
+        pairs.append((f"{name} of the ensemble", readable(trials.ensemble_scores[trials.metric])))
     pairs += [
         ("runs", len(trials.trials)),
         ("rows to learn from", ", ".join(sorted({f"{one.rows:,}" for one in trials.trials}))),
@@ -72,14 +73,14 @@ def _judged(
     values = by_name(list(runs.values()))
     names = sorted(values, key=lambda name: name != metric)
     rows = [
-        [markup.link(f"{run}/{page}", run), *(f"{scores[name]:.4f}" for name in names)]
+        [markup.link(f"{run}/{page}", run), *(readable(scores[name]) for name in names)]
         for run, scores in runs.items()
     ]
     means = [Mean.of(values[name]) for name in names]
-    rows.append(["mean", *(f"{one.mean:.4f}" for one in means)])
-    rows.append([f"± ({LEVEL:.0%}, t)", *(f"{one.high - one.mean:.4f}" for one in means)])
+    rows.append(["mean", *(readable(one.mean) for one in means)])
+    rows.append([f"± ({LEVEL:.0%}, t)", *(readable(one.high - one.mean) for one in means)])
     if together is not None:
-        rows.append(["ensemble", *(f"{together[name]:.4f}" for name in names)])
+        rows.append(["ensemble", *(readable(together[name]) for name in names)])
     parts: list[markup.Markup] = []
     if metric in names:
         dots = [(run, scores[metric]) for run, scores in runs.items()]
@@ -105,14 +106,14 @@ def _strip(scores: Scores, mean: Mean, metric: str) -> markup.Markup:
         f'<rect x="{left:.1f}" y="0" width="{right - left:.1f}" height="{height - _LINE}"/>',
         f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="0" y2="{height - _LINE}"/>',
         f'<text x="{middle:.1f}" y="{height - _LINE / 2}" text-anchor="middle">'
-        f"mean {mean.mean:.4f}</text>",
+        f"mean {readable(mean.mean)}</text>",
     ]
     for number, (name, value) in enumerate(scores):
         y = _LINE * (number + 0.5)
         drawn += [
             f'<text x="0" y="{y}">{markup.escaped(name)}</text>',
             f'<circle cx="{across(value):.1f}" cy="{y}" r="6"/>',
-            f'<text x="{across(value) + 12:.1f}" y="{y}">{value:.4f}</text>',
+            f'<text x="{across(value) + 12:.1f}" y="{y}">{readable(value)}</text>',
         ]
     said = f"{metric.replace('_', ' ')} of every run over their mean; the table below has them."
     return markup.drawing(_WIDTH, height, said, drawn, of="strip")

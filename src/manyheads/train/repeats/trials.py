@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from manyheads.train.readable import readable
 from manyheads.train.report.evaluation import as_text
 
 LEVEL = 0.95
@@ -120,13 +121,13 @@ class Trials:
         for name in names:
             table.add_column(name.replace("_", " "), justify="right")
         for number, trial in enumerate(self.trials):
-            table.add_row(trial.name, *(f"{values[name][number]:.4f}" for name in names))
+            table.add_row(trial.name, *(readable(values[name][number]) for name in names))
         means = [Mean.of(values[name]) for name in names]
-        table.add_row("mean", *(f"{one.mean:.4f}" for one in means))
-        half = (f"± {one.high - one.mean:.4f}" for one in means)
+        table.add_row("mean", *(readable(one.mean) for one in means))
+        half = (f"± {readable(one.high - one.mean)}" for one in means)
         table.add_row(f"± ({LEVEL:.0%}, t)", *half, style="dim")
         if together is not None:
-            table.add_row("ensemble", *(f"{together[name]:.4f}" for name in names))
+            table.add_row("ensemble", *(readable(together[name]) for name in names))
         return table
 
 

@@ -20,6 +20,7 @@ from manyheads.hub.atomic import write_atomically
 from manyheads.tasks import TextToText
 from manyheads.tasks.metrics import Scores
 from manyheads.train.analysis.analysis import bounds
+from manyheads.train.readable import readable
 from manyheads.train.report.page import duration
 from manyheads.train.report.run_report import RunReport, changed_settings
 
@@ -275,7 +276,7 @@ def _score(scores: Scores, metric: str) -> str:
     if metric not in scores.numbers():
         return "–"
     interval = getattr(scores, f"{metric}_interval", None)
-    number = f"{scores.numbers()[metric]:.4f}"
+    number = readable(scores.numbers()[metric])
     return number if interval is None else f"{number} ({bounds(interval)})"
 
 

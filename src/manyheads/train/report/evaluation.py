@@ -25,6 +25,7 @@ from manyheads.tasks.metrics import (
 from manyheads.tasks.task import device_of
 from manyheads.text import Encoded
 from manyheads.train.progress import Reporter
+from manyheads.train.readable import readable
 from manyheads.train.report.plots import draw_confusion_matrix
 
 _WIDTH = 96
@@ -95,9 +96,9 @@ class Evaluation:
             table.add_column(self.baseline_name, justify="right")
         other = self.baseline.numbers() if self.baseline is not None else {}
         for name, value in self.scores.numbers().items():
-            cells = [name.replace("_", " "), f"{value:.4f}"]
+            cells = [name.replace("_", " "), readable(value)]
             if self.baseline is not None:
-                cells.append(f"{other[name]:.4f}" if name in other else "–")
+                cells.append(readable(other[name]) if name in other else "–")
             table.add_row(*cells)
             if interval := getattr(self.scores, f"{name}_interval", None):
                 cells = [f"  {interval.level:.0%} interval", _bounds(interval)]
@@ -137,7 +138,7 @@ def as_text(*parts: str | Table) -> str:
 
 
 def _bounds(interval: Interval) -> str:
-    return f"{interval.low:.3f}–{interval.high:.3f}"
+    return f"{readable(interval.low, 3)}–{readable(interval.high, 3)}"
 
 
 def _per_label(labels: Sequence[LabelScores]) -> Table:

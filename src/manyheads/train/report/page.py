@@ -17,6 +17,7 @@ from manyheads.hub.atomic import write_atomically
 from manyheads.pages import markup
 from manyheads.train.analysis.analysis import Analysis
 from manyheads.train.analysis.label_errors import LabelError
+from manyheads.train.readable import readable
 from manyheads.train.report.evaluation import Evaluation
 from manyheads.train.report.page_errors import (
     analysis_sections,
@@ -113,10 +114,10 @@ def _main_score(evaluation: Evaluation, metric: str) -> Iterator[tuple[str, obje
     numbers = evaluation.scores.numbers()
     name = f"{metric.replace('_', ' ')} ({evaluation.split})"
     if metric in numbers:
-        yield name, f"{numbers[metric]:.4f}"
+        yield name, readable(numbers[metric])
         if evaluation.baseline is not None and metric in evaluation.baseline.numbers():
             other = evaluation.baseline.numbers()[metric]
-            yield f"of the {evaluation.baseline_name}", f"{other:.4f}"
+            yield f"of the {evaluation.baseline_name}", readable(other)
 
 
 def _training(report: RunReport, picture: bytes | None) -> markup.Markup:
@@ -142,7 +143,7 @@ def _validations(report: RunReport) -> markup.Markup:
         [
             f"{one.step:,}",
             "kept" if one is kept and report.recipe.average_last is None else "",
-            *(f"{one.scores[name]:.4f}" for name in names),
+            *(readable(one.scores[name]) for name in names),
         ]
         for one in shown
     ]

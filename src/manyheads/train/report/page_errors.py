@@ -9,6 +9,7 @@ from manyheads.pages import markup
 from manyheads.tasks.metrics import ClassificationScores, LabelScores, Scores
 from manyheads.train.analysis.analysis import Analysis, Confusion, bounds
 from manyheads.train.analysis.hard_rows import HardRow
+from manyheads.train.readable import readable
 from manyheads.train.report.evaluation import Evaluation
 
 _TEXT, _LABEL = 300, 120  # characters that are shown
@@ -30,7 +31,9 @@ def evaluation_section(evaluation: Evaluation) -> markup.Markup:
     return markup.section(
         "Evaluation",
         markup.table(f"Scores on {said}", header, rows),
-        markup.paragraph(f"Mean loss: {evaluation.loss:.4f}. Intervals hold the score at 95%."),
+        markup.paragraph(
+            f"Mean loss: {readable(evaluation.loss)}. Intervals hold the score at 95%."
+        ),
     )
 
 
@@ -85,7 +88,7 @@ def _has_intervals(scores: Scores) -> bool:
 def _score(scores: Scores, metric: str) -> list[str]:
     """Return the cells of a score, and of its interval where any score here has one."""
     numbers = scores.numbers()
-    cells = [f"{numbers[metric]:.4f}" if metric in numbers else "–"]
+    cells = [readable(numbers[metric]) if metric in numbers else "–"]
     if _has_intervals(scores):
         interval = getattr(scores, f"{metric}_interval", None)
         cells.append("" if interval is None else bounds(interval))
@@ -125,14 +128,14 @@ def _slices_section(analysis: Analysis) -> markup.Markup:
             shorten(one.value, _LABEL),
             markup.element("span", "worse beyond chance", of="bad") if one.is_worse else "",
             f"{one.rows:,}",
-            f"{one.score:.4f}",
+            readable(one.score),
             bounds(one.interval),
         ]
         for one in analysis.slices[:_MOST_SLICES]
     ]
     better = "higher" if analysis.higher_is_better else "lower"
     caption = (
-        f"{analysis.metric} ({better} is better) by slice; over all {analysis.score:.4f} "
+        f"{analysis.metric} ({better} is better) by slice; over all {readable(analysis.score)} "
         f"({bounds(analysis.interval)})"
     )
     if len(analysis.slices) > _MOST_SLICES:
