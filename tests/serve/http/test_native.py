@@ -154,7 +154,7 @@ def test_sigterm_answers_what_is_there(folders: dict[str, Path]) -> None:
         found: list[int] = []
 
         def ask() -> None:
-            asked = {"inputs": TEXTS * 200}
+            asked = {"inputs": TEXTS * 100}
             answer = httpx.post(f"{server.url}/v1/embed", json=asked, timeout=60)
             found.append(len(answer.raise_for_status().json()["items"]))
 
@@ -166,5 +166,5 @@ def test_sigterm_answers_what_is_there(folders: dict[str, Path]) -> None:
         server.process.send_signal(signal.SIGTERM)
         for one in clients:
             one.join()
-        assert found == [len(TEXTS) * 200] * 4
+        assert found == [len(TEXTS) * 100] * 4
         assert server.process.wait(30) == 0
