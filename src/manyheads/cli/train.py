@@ -21,6 +21,7 @@ from manyheads.cli.unfold import unfolded
 from manyheads.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from manyheads.cli.heads_file import HeadsData
     from manyheads.data import Dataset
     from manyheads.train import Evaluation, Learner, Tracker
 
@@ -96,77 +97,83 @@ def train(
         raise DataError("there is nothing to learn from; name DATA, or a run to repeat by --from")
     if plan and estimate:
         raise ConfigError("--plan and --estimate say two things; ask for one after the other")
+    # What is wrong with where it is to go is said before anything is read.
+    folder = None if plan else _folder(out, resume)
+    trackers = trackers_of(track or (), kept=out is not None)
+    dataset = _dataset(labelled, held_out, setup, repeats, quiet, inspect)
     if plan:
         with busy("reading", quiet):
-            dataset = setup.read(labelled, held_out)
-            if inspect is not None:
-                inspect(dataset)
             planned = setup.learner(dataset, quiet=quiet).plan()
         show(planned, planned.to_json(), as_json)
-        return
-    _trained(
-        labelled,
-        held_out,
-        setup,
-        repeats,
-        out,
-        resume=resume,
-        quiet=quiet,
-        as_json=as_json,
-        trackers=trackers_of(track or (), kept=out is not None),
-        estimate=estimate,
-        inspect=inspect,
-    )
+    elif estimate:
+        with busy("measuring", quiet):
+            learner = setup.learner(dataset, quiet=quiet)
+            learner.rehearse()
+            found = learner.estimate()
+        show(f"{found}{repeats}", found.to_json() | {"runs": repeats.count}, as_json)
+    else:
+        data = str(Path(labelled.data).resolve())
+        arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
+        arguments |= asdict(repeats)
+        if repeats.are_wanted:
+            several = Several(setup, repeats, dataset, folder, trackers, quiet)
+            several.train(arguments, resume=resume, as_json=as_json)
+        else:
+            _train_once(setup, dataset, folder, arguments, resume, trackers, quiet, as_json)
 
 
-def _trained(
+def _folder(out: Path | None, resume: bool) -> RunFolder | None:
+    """Return where the run is kept; raises `DataError` for a folder of something else."""
+    if out is None:
+        if resume:
+            raise DataError("--resume needs --out, the folder of the run that was stopped")
+        return None
+    folder = RunFolder(out)
+    folder.require_ours()
+    return folder
+
+
+def _dataset(
     labelled: rows.Labelled,
     held_out: rows.HeldOut,
     setup: learning.Setup,
     repeats: Repeats,
-    out: Path | None,
-    *,
-    resume: bool,
     quiet: bool,
-    as_json: bool,
-    trackers: Sequence[Tracker],
-    estimate: bool,
     inspect: Callable[[Dataset], None] | None,
-) -> None:
-    """Do what `train` says; `inspect` is shown the data before a model is opened."""
+) -> Dataset | HeadsData:
+    """Return what is learnt from; `inspect` is shown it before a model is opened."""
     from manyheads.cli.heads_file import HeadsData
 
-    folder = None if out is None else RunFolder(out)
-    if folder is not None:
-        folder.require_ours()
-    elif resume:
-        raise DataError("--resume needs --out, the folder of the run that was stopped")
     with busy("reading", quiet):
         dataset = setup.read(labelled, held_out)
         if inspect is not None:
             inspect(dataset)
-    data = str(Path(labelled.data).resolve())
-    arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
-    arguments |= asdict(repeats)
+    if isinstance(dataset, HeadsData) and repeats.are_wanted:
+        raise DataError(
+            "--folds and --seeds deal out the rows of one table; leave them out for heads"
+        )
+    return dataset
+
+
+def _train_once(
+    setup: learning.Setup,
+    dataset: Dataset | HeadsData,
+    folder: RunFolder | None,
+    arguments: dict[str, Any],
+    resume: bool,
+    trackers: Sequence[Tracker],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train one model, and save it where there is a folder."""
+    from manyheads.cli.heads_file import HeadsData
+
     if isinstance(dataset, HeadsData):
-        if repeats.are_wanted:
-            raise DataError(
-                "--folds and --seeds deal out the rows of one table; leave them out for heads"
-            )
         arguments["lessons"] = dataset.arguments()
-    if repeats.are_wanted and not estimate:
-        several = Several(setup, repeats, dataset, folder, trackers, quiet)
-        several.train(arguments, resume=resume, as_json=as_json)
-        return
     with busy("reading", quiet):
         runs_in = None if folder is None else folder.run
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet, trackers=trackers)
         learner.rehearse()
-    if estimate:
-        with busy("measuring", quiet):
-            found = learner.estimate()
-        show(f"{found}{repeats}", found.to_json() | {"runs": repeats.count}, as_json)
-        return
     if folder is not None and resume:
         resume = folder.can_resume(arguments, learner.recipe.to_json())
         if folder.progress is Progress.FINISHED:
@@ -181,6 +188,7 @@ def _trained(
     else:
         evaluation = _fit_into(folder, learner, None if resume else arguments)
         notice(f"saved in {folder.out}", quiet)
+    out = None if folder is None else folder.out
     show(evaluation or "", _document(out, learner, evaluation), as_json)
 
 
