@@ -10,20 +10,16 @@ reaches F1 0.909 (Lample et al. 2016) and BERT-base 0.924 (Devlin et al. 2019), 
 
 from __future__ import annotations
 
-import json
-import shutil
-import string
 import sys
 import tempfile
 from pathlib import Path
 
+from capitals import Capitals, with_capitals
 from judged import MINILM, run
 
 import manyheads as mh
 from manyheads.data import read_table
-from manyheads.hub import locate
 
-CAPITAL, CAPITALS = "^", "~"  # before words such as Berlin, and such as BERLIN
 WORDS = 100  # in a row; entities end with their sentence
 RECIPE = mh.Recipe(
     epochs=6,
@@ -52,34 +48,10 @@ def read(folder: Path) -> mh.Dataset:
     return mh.read(splits, text="tokens", label="ner_tags")
 
 
-def with_capitals(folder: Path) -> Path:
-    """Copy MiniLM into a folder, with a tokenizer that sets marks before it makes all small.
-
-    Offsets stay those of the text, and whoever opens what is saved reads it in the same way.
-    """
-    shutil.copytree(locate(MINILM), folder)
-    path = folder / "tokenizer.json"
-    tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    marks = [
-        {"type": "Replace", "pattern": {"Regex": pattern}, "content": f"{mark}{letter.lower()}"}
-        for letter in string.ascii_uppercase
-        for pattern, mark in ((rf"\b{letter}(?=[A-Z]+\b)", CAPITALS), (rf"\b{letter}", CAPITAL))
-    ]
-    normalizers = [*marks, tokenizer["normalizer"]]
-    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
-    path.write_text(json.dumps(tokenizer), encoding="utf-8")
-    # BERT's own class would make its normalizer anew; the general one takes that of the file.
-    settings = folder / "tokenizer_config.json"
-    told = json.loads(settings.read_text(encoding="utf-8"))
-    told["tokenizer_class"] = "PreTrainedTokenizerFast"
-    settings.write_text(json.dumps(told), encoding="utf-8")
-    return folder
-
-
 def main(data: Path) -> None:
     """Fine-tune, keep the epoch that validates best, and score the test split."""
     with tempfile.TemporaryDirectory() as folder:
-        model = with_capitals(Path(folder) / "model")
+        model = with_capitals(MINILM, Path(folder) / "model", Capitals.ALL, Capitals.FIRST)
         run(model, mh.Tagging(label_smoothing=0.1), read(data / "conll2003"), RECIPE)
 
 

@@ -48,6 +48,7 @@ def main(data: Path) -> None:
         ways: dict[str, Mode] = {
             "words": mh.ByWords(),
             "meaning": mh.ByMeaning(),
+            "meaning, reranked": mh.Reranked(reranker, mh.ByMeaning(), depth=READ),
             "both": mh.ByBoth(),
             "both, reranked": mh.Reranked(reranker, depth=READ),
         }
