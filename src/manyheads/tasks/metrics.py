@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,7 +36,12 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """What all scores have in common: they can be asked by name and written as JSON."""
+    """What all scores have in common: they can be asked by name and written as JSON.
+
+    `counted` says what the support of a label counts.
+    """
+
+    counted: ClassVar[str] = "rows"
 
     def value(self, metric: str) -> float:
         """Return one score by its name; raises `RecipeError` naming the nearest one."""
@@ -105,13 +110,21 @@ class RegressionScores(Scores):
     spearman: float | None
 
 
+@dataclass(frozen=True)
+class WordScores(ClassificationScores):
+    """Scores of one label per word."""
+
+    counted: ClassVar[str] = "words"
+
+
 def classification_scores(
     expected: Sequence[str],
     predicted: Sequence[str],
     labels: Sequence[str],
     probabilities: ArrayLike | None = None,
+    kind: type[ClassificationScores] = ClassificationScores,
 ) -> ClassificationScores:
-    """Score one label per row.
+    """Score one label per row, or per whatever `kind` says.
 
     `probabilities` (rows, labels) has its columns in the order of `labels`. A label that no row
     has counts in neither macro F1 nor balanced accuracy. Raises `DataError` for no rows, rows that
@@ -130,7 +143,7 @@ def classification_scores(
     recalls = metrics.recall_score(
         truth_B, guess_B, labels=sorted(set(truth_B.tolist())), average=None, zero_division=0
     )
-    return ClassificationScores(
+    return kind(
         count=len(expected),
         accuracy=float(metrics.accuracy_score(truth_B, guess_B)),
         accuracy_interval=wilson_interval(int((truth_B == guess_B).sum()), len(expected)),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from tests import tiny
@@ -34,6 +36,7 @@ def test_names_are_learnt_from_scratch(learner: mh.Learner) -> None:
     assert evaluation.scores.value("f1") > 0.9
     assert evaluation.baseline_name == "gazetteer" and evaluation.baseline is not None
     assert evaluation.truncated.texts == 0
+    assert re.search(r"label .* F1 +entities$", str(evaluation), re.MULTILINE)
     assert learner.task.labels == tuple(NER)
     assert learner.task.metric == "f1"
 
@@ -47,7 +50,9 @@ def test_what_each_word_is_is_learnt_too() -> None:
     learner = learned(tiny.speech(60))
     assert learner.task.metric == "accuracy" and not learner.task.finds_entities
     assert learner.task.labels == ("ADP", "NOUN", "PUNCT", "VERB")
-    assert learner.evaluate("train").scores.value("accuracy") > 0.95
+    evaluation = learner.evaluate("train")
+    assert evaluation.scores.value("accuracy") > 0.95
+    assert re.search(r"label .* F1 +words$", str(evaluation), re.MULTILINE)
 
 
 def test_the_worst_rows_show_the_words_that_differ(learner: mh.Learner) -> None:

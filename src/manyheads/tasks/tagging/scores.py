@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ class EntityScores(Scores):
 
     `f1_interval` comes from resampled texts; `accuracy` is that of single words.
     """
+
+    counted: ClassVar[str] = "entities"
 
     texts: int
     f1: float

@@ -303,7 +303,7 @@ class Tagging:
         if self.finds_entities:
             return entity_scores(expected, found)
         truth, guess = ([tag for tags in rows for tag in tags] for rows in (expected, found))
-        return metrics.classification_scores(truth, guess, self.labels)
+        return metrics.classification_scores(truth, guess, self.labels, kind=metrics.WordScores)
 
 
 def _refuse_strange(row: Tagged, place: str) -> None:

@@ -77,7 +77,7 @@ class Evaluation:
         parts = [f"{self.split}: {self.rows:,} rows of {self.source}", self._summary()]
         labels = getattr(self.scores, "per_label", ())
         if labels:
-            parts.append(_per_label(labels))
+            parts.append(_per_label(labels, self.scores.counted))
         for name, signature in getattr(self.scores, "signatures", {}).items():
             parts.append(f"{name}: {signature}")
         if self.truncated.rows:
@@ -141,10 +141,10 @@ def _bounds(interval: Interval) -> str:
     return f"{readable(interval.low, 3)}–{readable(interval.high, 3)}"
 
 
-def _per_label(labels: Sequence[LabelScores]) -> Table:
+def _per_label(labels: Sequence[LabelScores], counted: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("label", max_width=40, overflow="ellipsis", no_wrap=True)
-    for name in ("precision", "recall", "F1", "rows"):
+    for name in ("precision", "recall", "F1", counted):
         table.add_column(name, justify="right")
     for one in labels:
         cells = (f"{value:.3f}" for value in (one.precision, one.recall, one.f1))

@@ -55,7 +55,7 @@ def label_sections(evaluation: Evaluation, picture: bytes | None) -> Iterator[ma
             yield markup.section("Confusion matrix", *parts)
     labels: Sequence[LabelScores] = getattr(scores, "per_label", ())
     if labels:
-        yield markup.section("Labels", _labels_table(labels))
+        yield markup.section("Labels", _labels_table(labels, scores.counted))
 
 
 def analysis_sections(analysis: Analysis) -> Iterator[markup.Markup]:
@@ -105,7 +105,7 @@ def _matrix(scores: ClassificationScores) -> markup.Markup:
     return markup.table(caption, ["expected", *names], rows)
 
 
-def _labels_table(labels: Sequence[LabelScores]) -> markup.Markup:
+def _labels_table(labels: Sequence[LabelScores], counted: str) -> markup.Markup:
     worst = sorted(labels, key=lambda one: (one.f1, -one.support))
     rows = [
         [
@@ -118,7 +118,7 @@ def _labels_table(labels: Sequence[LabelScores]) -> markup.Markup:
     caption = "Scores of each label, the lowest F1 first"
     if len(worst) > _MOST_LABELS:
         caption += f" ({_MOST_LABELS} of {len(worst):,})"
-    return markup.table(caption, ["label", "precision", "recall", "F1", "rows"], rows)
+    return markup.table(caption, ["label", "precision", "recall", "F1", counted], rows)
 
 
 def _slices_section(analysis: Analysis) -> markup.Markup:
