@@ -218,10 +218,7 @@ def _read(
 
     if ending == ".npy":
         return column, texts, NpyFile(out)
-    if VECTOR in table.columns:
-        raise DataError(
-            f"the table already has a column {VECTOR!r}, which would be lost; rename it first"
-        )
+    tables.require_free(table.columns, VECTOR)
     return column, texts, ParquetFile(out, tables.to_arrow(table.columns))
 
 

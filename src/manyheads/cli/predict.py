@@ -120,7 +120,11 @@ def predict(
         _ask_heads(opened, columns, first, second, out, quiet=quiet, as_json=as_json)
         return
     noun = "image" if isinstance(opened, ImagePredictor) else "text"
-    answers = _answers(_asking(opened, words or first, second, file), len(first), quiet)
+    asked = words or first
+    if out is not None and asked:  # no long work whose results could not be kept
+        one = _asking(opened, asked[:1], second and second[:1], file)()
+        _with_answers(columns, one, opened)
+    answers = _answers(_asking(opened, asked, second, file), len(first), quiet)
     cut = sum(1 for answer in answers if answer.truncated)
     if cut:
         notice(f"{cut:,} of {len(answers):,} texts were longer than the model reads", quiet)
@@ -131,7 +135,7 @@ def predict(
         lines = [_line(document, document[noun]) for document in documents]
         show("\n".join(lines), {"predictions": documents}, as_json)
         return
-    tables.write_any(_with_answers(columns, answers), out)
+    tables.write_any(_with_answers(columns, answers, opened), out)
     if out != tables.PIPE:
         document = {"out": out, "rows": len(answers), "truncated": cut}
         show(f"{len(answers):,} predictions in {out}", document, as_json)
@@ -151,6 +155,9 @@ def _ask_heads(
     asked = partial(opened.answers, first, second)
     from manyheads.predict.spelled import answer_to_json
 
+    if out is not None and first:  # no long work whose results could not be kept
+        one = opened.answers(first[:1], second and second[:1])
+        with_heads(columns, rows_of(one, answer_to_json))
     rows = rows_of(_answers(asked, len(first), quiet), answer_to_json)
     if out is None:
         documents = documents_of(rows, first)
@@ -224,20 +231,18 @@ def _answers(ask: Callable[..., Found], count: int, quiet: bool) -> Found:
         return ask(progress=advance)
 
 
-def _with_answers(columns: tables.Columns, answers: Sequence[Answer]) -> tables.Columns:
+def _with_answers(
+    columns: tables.Columns, answers: Sequence[Answer], opened: Any
+) -> tables.Columns:
     """Return a table with the answers behind; raises `DataError` where it has such columns."""
     from manyheads.predict.spelled import answer_to_json
 
+    calibration = getattr(opened.task, "calibration", None)
+    decides = calibration is not None and calibration.precision is not None
+    left_out = {"probabilities"} if decides else {"probabilities", "is_sure"}
     rows = [answer_to_json(answer) for answer in answers]
-    left_out = {"probabilities"} | (
-        {"is_sure"} if all(r.get("is_sure", True) for r in rows) else set()
-    )
     names = [name for name in (rows[0] if rows else {}) if name not in left_out]
-    taken = [name for name in names if name in columns]
-    if taken:
-        raise DataError(
-            f"the table already has a column {taken[0]!r}, which would be lost; rename it first"
-        )
+    tables.require_free(columns, *names)
     return {**columns, **{name: [row[name] for row in rows] for name in names}}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import tables
-from manyheads.errors import DataError
 
 if TYPE_CHECKING:
     from manyheads.predict import Answer
@@ -42,15 +41,11 @@ def shown(documents: Sequence[dict[str, Any]], said: Callable[[Any], Sequence[st
 
 
 def with_heads(columns: tables.Columns, rows: Rows) -> tables.Columns:
-    """Return a table with the answers behind; raises `DataError` where it has such columns."""
-    added: dict[str, list[Any]] = {}
+    """Return a table with the answers behind; raises `DataError` where a name is taken."""
+    whole = dict(columns)
     for head, own in rows.items():
         for name, called in _COLUMNS.items():
             if own and name in own[0]:
-                added[called.format(head)] = [one[name] for one in own]
-    taken = [name for name in added if name in columns]
-    if taken:
-        raise DataError(
-            f"the table already has a column {taken[0]!r}, which would be lost; rename it first"
-        )
-    return {**columns, **added}
+                tables.require_free(whole, called.format(head))
+                whole[called.format(head)] = [one[name] for one in own]
+    return whole

@@ -103,6 +103,15 @@ def words_of(table: Table, column: str | None) -> list[list[str]] | None:
     return list(values) if are_words and len(values) else None
 
 
+def require_free(columns: Columns, *names: str) -> None:
+    """Raise `DataError` for a column that would take the place of another one."""
+    for name in names:
+        if name in columns:
+            raise DataError(
+                f"the table already has a column {name!r}, which would be lost; rename it first"
+            )
+
+
 def require_writable(out: str) -> None:
     """Raise `DataError` before any work is done, where a table cannot be written to `out`."""
     if out == PIPE:

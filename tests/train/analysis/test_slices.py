@@ -57,3 +57,30 @@ def test_columns_are_found_in_the_source_again(tmp_path: Path):
     assert list(found) == [text.replace("text", "place") for text in texts]
     with pytest.raises(DataError, match=r"no column 'plase'.*Did you mean 'place'"):
         extra_columns(data.valid, ["plase"])
+
+
+def test_values_that_begin_alike_are_told_apart():
+    pages = [f"https://example.org/a/very/long/path/to/page-{n % 2}" for n in range(40)]
+    found = slices(["text"] * 40, [True, False] * 20, page=pages)
+    assert {value: one.score for (_, value), one in found.items()} == {pages[0]: 1, pages[1]: 0}
+
+
+def test_a_name_is_that_of_a_column_before_what_one_is_for(tmp_path: Path):
+    rows = [(f"review {n}", "ab"[n % 2], f"text {n}") for n in range(8)]
+    path = tiny.write_csv(tmp_path / "t.csv", rows, ("review", "label", "text"))
+    data = mh.read(str(path), text="review", label="label", valid=0)
+    assert extra_columns(data.train, ["text"])["text"] == [row[2] for row in rows]
+
+
+def test_columns_without_names_are_found_by_their_number(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"text {n},{'ab'[n % 2]},place {n}\n" for n in range(8)))
+    data = mh.read(str(path), text=0, label=1, valid=0)
+    assert extra_columns(data.train, ["2"])["2"] == [f"place {n}" for n in range(8)]
+
+
+def test_what_is_no_table_has_columns_by_what_they_are_for():
+    split = tiny.table([("a text", "a"), ("another", "b")]).train
+    assert extra_columns(split, ["text"]) == {"text": ["a text", "another"]}
+    with pytest.raises(DataError, match="'place' was not kept"):
+        extra_columns(split, ["place"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ def predict_image_labels(
     there are fewer than two labels, `ImageError`.
     """
     try:
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
     except ImportError:
         raise MissingExtra("scikit-learn", "eval", "the baseline of images") from None
@@ -42,7 +44,10 @@ def predict_image_labels(
         raise DataError("a baseline needs at least two labels in the training rows")
     seen = _copies([train_images[row] for row in some])
     mode = "RGB" if any(copy.mode == "RGB" for copy in seen) else "L"
-    model = LogisticRegression(C=0.1, max_iter=200).fit(_features(seen, mode), names)
+    with warnings.catch_warnings():
+        # A baseline that could become a little better with more steps is good enough.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=0.1, max_iter=200).fit(_features(seen, mode), names)
     probabilities = np.zeros((len(images), len(labels)))
     columns = [list(labels).index(label) for label in model.classes_]
     probabilities[:, columns] = model.predict_proba(_features(_copies(images), mode))

@@ -181,7 +181,7 @@ def _slice_table(slices: Sequence[Slice]) -> Table:
     for one in slices:
         mark = "!" if one.is_worse else ""
         numbers = (f"{one.rows:,}", readable(one.score), bounds(one.interval))
-        table.add_row(mark, one.kind, one.value, *numbers)
+        table.add_row(mark, one.kind, shorten(one.value), *numbers)
     return table
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from manyheads.data import Split, read_table
 from manyheads.data.checks.texts import main_script
-from manyheads.data.dataset import are_numbers, is_missing, shorten
+from manyheads.data.dataset import are_numbers, is_missing
+from manyheads.data.table import Table
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.metrics import Interval
 from manyheads.train.analysis.row_scores import RowScores
@@ -83,29 +84,43 @@ def extra_columns(split: Split, wanted: ExtraColumns) -> dict[str, Sequence[Any]
                     f"{split.name}; give one for each row"
                 )
         return dict(wanted)
-    there = {name: split.columns[name] for name in wanted if name in split.columns}
-    missing = [name for name in wanted if name not in there]
-    return there | (_from_source(split, missing) if missing else {})
-
-
-def _from_source(split: Split, names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    if not Path(split.source).exists():  # a dataframe, which is not there any more
-        raise DataError(
-            f"column {names[0]!r} was not kept of the {split.source}; give its values, one for "
-            f"each row of the split {split.name}: columns={{{names[0]!r}: [...]}}"
-        )
-    table = read_table(split.source)
-    place = {row: position for position, row in enumerate(table.rows)}
-    found = {}
-    for name in names:
-        if name not in table.columns:
+    table = _source_of(split, wanted)
+    place = {row: position for position, row in enumerate(table.rows if table else ())}
+    found: dict[str, Sequence[Any]] = {}
+    for name in wanted:
+        if table is not None and name in table.columns:
+            found[name] = [table.columns[name][place[row]] for row in split.rows]
+        elif name in split.columns:
+            found[name] = split.columns[name]
+        elif table is None:
+            raise DataError(
+                f"column {name!r} was not kept of the {split.source}; give its values, one for "
+                f"each row of the split {split.name}: columns={{{name!r}: [...]}}"
+            )
+        else:
             raise DataError(
                 f"{split.source} has no column {name!r}; its columns are "
                 f"{', '.join(map(repr, table.columns))}.{did_you_mean(name, table.columns)}"
             )
-        values = table.columns[name]
-        found[name] = [values[place[row]] for row in split.rows]
     return found
+
+
+def _source_of(split: Split, wanted: Sequence[str]) -> Table | None:
+    """Return the table that a split is from; None of a dataframe, which is not there any more, and
+    of files that are no tables.
+
+    A split knows its columns by what they are for: `text` may be another column of the table.
+    """
+    if not Path(split.source).exists():
+        return None
+    numbers = [int(name) for name in wanted if name.isdecimal()]
+    try:
+        table = read_table(split.source)
+        if numbers and not any(name in table.columns for name in wanted):  # it has no header
+            table = read_table(split.source, wanted=numbers)
+    except DataError:
+        return None
+    return table if set(split.rows) <= set(table.rows) else None
 
 
 def _slice(
@@ -131,7 +146,7 @@ def _groupings(
         if (numbers and are_numbers(numbers)) or _are_many_integers(numbers):
             yield _by_size(name, [float("nan") if is_missing(one) else one for one in chosen])
         else:
-            named = [("(missing)" if is_missing(one) else shorten(one),) for one in chosen]
+            named = [("(missing)" if is_missing(one) else str(one),) for one in chosen]
             yield _by_values(name, named)
 
 

@@ -10,7 +10,6 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads._version import __version__
@@ -23,91 +22,11 @@ from manyheads.train.analysis.analysis import bounds
 from manyheads.train.readable import readable
 from manyheads.train.report.page import duration
 from manyheads.train.report.run_report import RunReport, changed_settings
+from manyheads.train.report.usage import Usage, usage_of
 
 CARD = "README.md"
 _CHECKSUM = re.compile(r"\n<!-- written by manyheads, unchanged: ([0-9a-f]{64}) -->\n\Z")
 _SHOWN_SLICES = 5
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a kind of model is called on the Hub, what it does, and how others open it."""
-
-    pipeline: str | None
-    does: str
-    opened: str
-    library: str = "transformers"
-
-
-_PIPELINE = """\
-from transformers import pipeline
-
-model = pipeline("{pipeline}", model="path/to/this/folder")
-print(model("a text"))"""
-_AUTO = """\
-from transformers import {auto}, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
-model = {auto}.from_pretrained("path/to/this/folder")
-print(tokenizer.decode(model.generate(**tokenizer("a text", return_tensors="pt"))[0]))"""
-_SENTENCES = """\
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("path/to/this/folder")
-print(model.encode(["a text", "another text"]))"""
-_QUESTIONS = """\
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
-model = AutoModelForQuestionAnswering.from_pretrained("path/to/this/folder")
-print(model(**tokenizer("a question", "a text", return_tensors="pt")))"""
-_CROSS = """\
-from sentence_transformers import CrossEncoder
-
-model = CrossEncoder("path/to/this/folder")
-print(model.rank("a query", ["a document", "another one"]))"""
-_BODY = """\
-from transformers import AutoModel
-
-model = AutoModel.from_pretrained("path/to/this/folder")"""
-_SEQ2SEQ, _CAUSAL = "AutoModelForSeq2SeqLM", "AutoModelForCausalLM"
-_CLASSIFIES = "text-classification"
-
-_USAGE = {
-    "classification": Usage(_CLASSIFIES, "gives a text one of several labels", _PIPELINE),
-    "multi-label": Usage(_CLASSIFIES, "gives a text any number of labels", _PIPELINE),
-    "regression": Usage(_CLASSIFIES, "gives a text a number", _PIPELINE),
-    "reranking": Usage(
-        "text-ranking",
-        "says how relevant a document is to a query",
-        _CROSS,
-        "sentence-transformers",
-    ),
-    "tagging": Usage("token-classification", "gives each word of a text a tag", _PIPELINE),
-    "answering": Usage(
-        "question-answering", "finds the answer to a question in a text", _QUESTIONS
-    ),
-    "translation": Usage("translation", "translates a text", _AUTO.format(auto=_SEQ2SEQ)),
-    "text-to-text": Usage(
-        "text2text-generation", "writes a text for a text", _AUTO.format(auto=_SEQ2SEQ)
-    ),
-    "summarization": Usage("summarization", "summarises a text", _AUTO.format(auto=_SEQ2SEQ)),
-    "language-model": Usage("text-generation", "goes on with a text", _AUTO.format(auto=_CAUSAL)),
-    "many-heads": Usage(None, "answers several questions about a text in one pass", _BODY),
-    "masked-language-model": Usage("fill-mask", "fills in what is masked in a text", _PIPELINE),
-    "embedding": Usage(
-        "sentence-similarity",
-        "makes vectors of texts, near to each other where the texts belong together",
-        _SENTENCES,
-        "sentence-transformers",
-    ),
-}
-_CALLS = {
-    "embedding": 'model.encode(["a text"])',
-    "answering": 'model("a question", "a text")',
-    "reranking": 'model.rank("a query", ["a document", "another one"])',
-}
-_OTHER = Usage(None, "does what it was trained for", _BODY)
 
 
 def write_card(report: RunReport, folder: Path) -> Path | None:
@@ -135,18 +54,18 @@ def is_ours(path: Path) -> bool:
 def card(report: RunReport) -> str:
     """Return the card of a run in Markdown, with its facts for machines in front."""
     name = f"{report.task.name.capitalize()} of {_source(report)}"
-    usage = _USAGE.get(report.task.name, _OTHER)
+    usage = usage_of(report.task.name, is_paired="pair" in report.data.train.columns)
     parts = [
         f"---\n{_front_matter(report, usage)}\n---",
         f"# {name}",
         f"This model {usage.does}. {_came_from(report)}",
-        *_how_to_use(report, usage),
+        *_how_to_use(usage),
         "## Training data",
         "\n".join(f"- {line}" for line in _data_lines(report)),
         *_training(report),
         *_evaluation(report),
         "## Limits",
-        "\n".join(f"- {line}" for line in _limits(report)),
+        "\n".join(f"- {line}" for line in _limits(report, usage)),
         "## Versions",
         _versions(),
     ]
@@ -198,17 +117,14 @@ def _base(report: RunReport) -> str:
     return f"`{origin if is_public else Path(origin).name}`"
 
 
-def _how_to_use(report: RunReport, usage: Usage) -> Iterator[str]:
-    call = _CALLS.get(report.task.name, 'model("a text")')
+def _how_to_use(usage: Usage) -> Iterator[str]:
     yield "## How to use it"
     yield (
-        "With manyheads, which cleans and cuts texts as in training:\n\n```python\n"
-        f'import manyheads as mh\n\nmodel = mh.load("path/to/this/folder")\nprint({call})\n```'
+        f"With manyheads, which makes {usage.reads} ready as in training:\n\n```python\n"
+        'import manyheads as mh\n\nmodel = mh.load("path/to/this/folder")\n'
+        f"print({usage.call})\n```"
     )
-    yield (
-        f"With {usage.library}:\n\n```python\n"
-        f"{usage.opened.replace('{pipeline}', str(usage.pipeline))}\n```"
-    )
+    yield f"With {usage.library}:\n\n```python\n{usage.opened}\n```"
 
 
 def _source(report: RunReport) -> str:
@@ -221,7 +137,7 @@ def _data_lines(report: RunReport) -> Iterator[str]:
     ):
         line = f"{head} {split.name}: {len(split):,} rows of `{Path(split.source).name}`".strip()
         labels = split.columns.get("label")
-        yield line if labels is None else f"{line}: {describe_labels(labels)}"
+        yield line if labels is None else f"{line}: {_plain(describe_labels(labels))}"
     yield from (f"truncation, {name}: {cut}" for name, cut in report.truncated.items() if cut.texts)
 
 
@@ -257,15 +173,15 @@ def _evaluation(report: RunReport) -> Iterator[str]:
     yield _markdown_table(header, rows)
 
 
-def _limits(report: RunReport) -> Iterator[str]:
-    yield "It was trained and judged on these data alone; on other texts it may be worse."
+def _limits(report: RunReport, usage: Usage) -> Iterator[str]:
+    yield f"It was trained and judged on these data alone; on other {usage.reads} it may be worse."
     if report.evaluation is not None and report.evaluation.split == "valid":
         yield "The scores are those of the rows that chose its weights, and so a little too good."
     worse = [] if report.analysis is None else [s for s in report.analysis.slices if s.is_worse]
     for one in worse[:_SHOWN_SLICES]:
         yield (
-            f"It is worse than usual for {_plain(one.kind)} {_plain(one.value)}: {one.score:.3f} "
-            f"({bounds(one.interval)}) over {one.rows:,} rows."
+            f"It is worse than usual for {_plain(one.kind)} {_plain(shorten(one.value))}: "
+            f"{one.score:.3f} ({bounds(one.interval)}) over {one.rows:,} rows."
         )
     lost = report.truncated["train"]
     if lost.texts:
