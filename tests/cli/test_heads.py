@@ -130,12 +130,47 @@ def test_kinds_follow_from_labels(file: Path) -> None:
         ('[heads.a]\ndata = "none.csv"', "none.csv"),
         ('data = "all.csv"\n[heads.a]\n[heads.b]\nlabel = "mood"', "head 'a' shares"),
         ('[heads.a]\ndata = "all.csv"\nlabel = "moods"', "moods"),
+        ('text = ["x"]\n[heads.a]\ndata = "all.csv"', "head 'a': text=['x'] must be"),
+        ('[heads.a]\ndata = "all.csv"\nlabel = true', "head 'a': label=True must be"),
+        ('[heads.a]\ndata = "all.csv"\npair = 1.5', "head 'a': pair=1.5 must be"),
+        ('encoding = 3\n[heads.a]\ndata = "all.csv"', "head 'a': encoding=3 must be"),
+        ("[heads.a]\ndata = 3", "head 'a': data=3 must be"),
+        ('[heads.a]\ndata = "all.csv"\nvalid = 1.5', "head 'a': valid=1.5 must be"),
+        ('[heads.a]\ndata = "all.csv"\ntest = false', "head 'a': test=False must be"),
+        ('[heads.a]\ndata = "all.csv"\ntask = ["x"]', "task=['x'] is none of"),
+        ('temperature = true\n[heads.a]\ndata = "all.csv"', "temperature=True"),
     ],
 )
 def test_what_a_file_says_wrongly_is_named(file: Path, text: str, said: str) -> None:
     with pytest.raises(DataError) as raised:
         read(file.parent / "wrong.toml", text)
     assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_shares_of_the_rows_may_be_said(file: Path) -> None:
+    path = file.parent / "shares.toml"
+    text = 'valid = 0.2\n[heads.a]\ndata = "all.csv"\nlabel = "mood"\ntest = 0.5'
+    sizes = [len(split) for split in read(path, text).splits()]
+    assert sizes == [18, 12, 30]
+    nothing = read_heads_file(path, 0.0, 0.0, 0)  # as `evaluate` asks
+    assert [split.name for split in nothing.splits()] == ["train"]
+
+
+def test_columns_may_be_numbers(file: Path) -> None:
+    (file.parent / "bare.csv").write_text("lovely,good,3\nawful,bad,4\n", encoding="utf-8")
+    heads = 'data = "bare.csv"\ntext = 0\n[heads.a]\nlabel = 1\n[heads.b]\nlabel = 2'
+    data = read(file.parent / "numbers.toml", heads)
+    assert data.train.columns["label"] == ["good", "bad", 3, 4]
+
+
+def test_heads_may_share_a_folder_of_splits(file: Path) -> None:
+    folder = file.parent / "splits"
+    folder.mkdir()
+    for name in ("train.csv", "test.csv"):
+        (folder / name).write_bytes((file.parent / "all.csv").read_bytes())
+    heads = 'data = "splits"\n[heads.a]\nlabel = "mood"\n[heads.b]\nlabel = "length"'
+    data = read(file.parent / "folder.toml", heads)
+    assert [len(split) for split in data.splits()] == [108, 12, 120]
 
 
 def test_data_for_all_heads_cannot_be_one_table(file: Path) -> None:

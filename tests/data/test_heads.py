@@ -62,6 +62,45 @@ def test_other_tables_may_be_the_other_splits(table: Path) -> None:
     assert [len(split) for split in data.splits()] == [70, 70, 70]
 
 
+def test_a_class_that_is_rare_for_one_head_stays(tmp_path: Path) -> None:
+    rows = tiny.mood_rows(40)
+    kinds = ["rare" if number == 7 else "usual" for number in range(40)]
+    columns = {
+        "text": [f"{number} {text}" for number, (text, _) in enumerate(rows)],
+        "mood": [mood for _, mood in rows],
+        "kind": kinds,
+    }
+    labels = {"mood": "mood", "kind": "kind"}
+    for seed in range(12):
+        sets = mh.read_heads(columns, labels, valid=0.2, test=0.1, seed=seed).sets()
+        assert "rare" in sets["kind"].train.columns["label"]
+        for name, count in (("valid", 8), ("test", 4)):
+            mood, kind = (getattr(sets[head], name) for head in labels)
+            assert mood.rows == kind.rows
+            assert mood.columns["label"].count("good") == count / 2
+
+
+def test_a_folder_may_bring_its_own_splits(table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("train.csv", "test.csv"):
+        (folder / name).write_bytes(table.read_bytes())
+    data = mh.read_heads(folder, LABELS, valid=0.1)
+    sets = data.sets()
+    assert [len(split) for split in sets["mood"].splits()] == [36, 4, 40]
+    assert sets["score"].test is not None and len(sets["score"].test) == 30
+    columns = {"text": ["a", "b"], "mood": ["x", "y"], "tone": ["u", "v"]}
+    memory = mh.read_heads({"train": columns, "test": columns}, {"a": "mood", "b": "tone"}, valid=0)
+    assert [len(split) for split in memory.splits()] == [4, 4]
+
+
+def test_columns_without_a_header_are_given_by_number(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("lovely,good,3\nawful,bad,4\n")
+    data = mh.read_heads(path, {"mood": 1, "stars": 2}, text=0, valid=0)
+    assert data.train.columns["label"] == ["good", "bad", 3, 4]
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [

@@ -169,6 +169,38 @@ def test_a_file_that_is_not_there_is_broken_too(tmp_path: Path):
         mh.read_images(tmp_path / "table.csv")
 
 
+def test_hidden_files_and_folders_are_no_images(tmp_path: Path):
+    folder = folder_of(tmp_path / "photos")
+    (folder / "cat" / "._0.png").write_bytes(b"of a Mac")
+    checkpoints = folder / "dog" / ".ipynb_checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "0-checkpoint.png").write_bytes((folder / "dog" / "0.png").read_bytes())
+    data = mh.read_images(folder, valid=0)
+    assert len(data.train) == 6
+    assert "train: one folder per class" in data.notes
+    hidden_above = folder_of(tmp_path / ".cache" / "photos")
+    assert len(mh.read_images(hidden_above, valid=0).train) == 6
+
+
+def test_a_row_without_an_image_is_broken(tmp_path: Path):
+    folder_of(tmp_path / "photos")
+    path = tmp_path / "table.csv"
+    path.write_text("image,label\nphotos/cat/0.png,a\n,a\nphotos/dog/0.png,b\n")
+    for drop in (False, None):
+        with pytest.raises(DataError) as caught:
+            mh.read_images(path, drop_broken=drop)
+        assert str(caught.value) == (
+            f"{path}, line 3: nothing in column 'image'; 1 of 3 images are broken, leave them out "
+            "with drop_broken=True (--drop-broken)"
+        )
+    data = mh.read_images(path, drop_broken=True, valid=0)
+    assert data.train.rows == [2, 4]
+    assert "train: 1 image that cannot be decoded dropped" in data.notes
+    absent = {"image": [None, float("nan"), {"bytes": None, "path": None}], "label": ["a"] * 3}
+    with pytest.raises(DataError, match="every image is broken"):
+        mh.read_images(absent, drop_broken=True)
+
+
 def test_what_holds_no_images_is_said(tmp_path: Path):
     with pytest.raises(DataError, match="holds 'float'"):
         mh.read_images({"image": [0.5], "label": ["a"]})

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.split import hold_out, text_key
+from manyheads.data.split import hold_out, hold_out_together, text_key
 
 rows = st.lists(
     st.tuples(st.integers(0, 30), st.sampled_from(["a", "b", "c"])), min_size=2, max_size=80
@@ -61,9 +61,45 @@ def test_rare_labels_of_lists_are_held_out_too():
     assert hold_out(range(4), [[], [], ["a"], ["a"]], 2, 0)[1]
 
 
-def test_labels_that_hardly_repeat_are_no_classes():
-    translations = [f"Satz {number}" for number in range(50)]
-    assert len(hold_out(range(50), translations, 5, 0)[1]) == 5
+def test_classes_that_hardly_repeat_stay_too():
+    assert hold_out(range(30), [f"c{number}" for number in range(30)], 3, 0)[1] == []
+    labels = [f"c{number // 2 if number < 10 else number}" for number in range(30)]
+    stay, held_out = hold_out(range(30), labels, 3, 0)
+    assert len(held_out) == 3 and {labels[i] for i in stay} == set(labels)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefg"), max_size=3), min_size=2, max_size=40),
+    st.floats(0.0, 0.9),
+)
+def test_no_class_of_lists_leaves_train(labels, fraction):
+    stay, _ = hold_out(range(len(labels)), labels, round(fraction * len(labels)), 0)
+    assert set().union(*(labels[i] for i in stay)) == set().union(*labels)
+
+
+def test_cells_of_several_classes_are_lists():
+    names = "abcdefgh"
+    labels = ["|".join((x, y)) for x in names for y in names if x < y]
+    stay, held_out = hold_out(range(len(labels)), labels, 3, 0)
+    assert len(held_out) == 3
+    assert {name for i in stay for name in labels[i].split("|")} == set(names)
+
+
+def test_integers_that_hardly_repeat_are_numbers():
+    _, held_out = hold_out(range(200), range(1000, 3000, 10), 20, 0)
+    assert Counter(position // 20 for position in held_out) == dict.fromkeys(range(10), 2)
+
+
+def test_no_class_of_any_column_leaves_train():
+    kinds = ["rare" if i in (3, 7) else "usual" for i in range(60)]
+    moods = [None if i % 5 == 0 else "good" if i % 3 else "bad" for i in range(60)]
+    scores = [i / 7 for i in range(60)]
+    tags = [["x", "seldom"] if i == 9 else ["x"] for i in range(60)]
+    for seed in range(20):
+        stay, held_out = hold_out_together(range(60), [kinds, moods, scores, tags], 12, seed)
+        assert len(held_out) == 12 and 9 in stay and {3, 7} & set(stay)
+        given_by = Counter(moods[i] for i in held_out)
+        assert 2 <= given_by["bad"] <= 4 and 5 <= given_by["good"] <= 8
 
 
 def test_tiny_classes_stay():

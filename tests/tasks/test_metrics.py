@@ -106,6 +106,16 @@ def test_multilabel_by_hand():
     assert [label.label for label in scores.per_label] == list(LABELS)
 
 
+def test_a_single_label_is_counted_where_it_is():
+    truth, guess = [["a"], [], ["a"], []], [["a"], ["a"], [], []]
+    scores = multilabel_scores(truth, guess, ["a"])
+    assert (scores.micro_f1, scores.macro_f1, scores.subset_accuracy) == (0.5, 0.5, 0.5)
+    (one,) = scores.per_label
+    assert (one.label, one.precision, one.recall, one.support) == ("a", 0.5, 0.5, 2)
+    nothing = multilabel_scores([[], []], [[], []], ["a"])
+    assert (nothing.micro_f1, nothing.per_label[0].support) == (0, 0)
+
+
 def test_regression_against_numpy():
     generator = np.random.default_rng(1)
     truth = generator.normal(size=40)

@@ -57,6 +57,25 @@ def test_values_that_never_differ_are_refused():
         fitted([7, 7.0, "7"])
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1.7e9 + 40 * (n % 2) for n in range(20)], r"by 20 only.* subtract 1\.7e\+09"),
+        ([1e12 + n / 2 for n in range(36)], r"differ from their mean .* subtract 1e\+12"),
+        ([1e300 * n for n in range(5)], r"go up to 4e\+300; weights hold"),
+        ([1e-300 * n for n in range(5)], r"go up to 4e-300; weights hold"),
+    ],
+)
+def test_values_that_weights_cannot_hold_are_refused(values: list[float], message: str):
+    with pytest.raises(DataError, match=message):
+        fitted(values)
+
+
+def test_years_and_large_sums_are_held():
+    assert fitted([1990, 2020]).mean == 2005
+    assert fitted([-250_000, 250_000]).deviation == 250_000
+
+
 def test_a_regression_has_no_probabilities():
     with pytest.raises(ManyHeadsError, match="values, not probabilities"):
         Regression().probabilities(torch.zeros(1, 1))

@@ -42,8 +42,9 @@ class Calibrated:
             raise RecipeError(f"precision={self.precision} is no share; choose such as 0.95")
 
     def __str__(self) -> str:
-        errors = f"calibration error {self.error_before:.3f} → {self.error_after:.3f}"
-        said = f"temperature {self.temperature:.3f}, {errors}"
+        said = f"temperature {self.temperature:.3f}"
+        if self.error_before is not None and self.error_after is not None:
+            said += f", calibration error {self.error_before:.3f} → {self.error_after:.3f}"
         return said if self.precision is None else f"{said}; sure from {self.sure_from:.3f} on"
 
     def tuned(self, outputs_NC: Tensor, targets_N: Tensor) -> Self:
@@ -88,6 +89,8 @@ class Thresholds:
     values: tuple[float, ...] = ()
 
     def __str__(self) -> str:
+        if not self.values:
+            return f"thresholds to be chosen for {self.average.value} F1"
         low, high = min(self.values), max(self.values)
         return f"labels are given from probabilities of {low:.3f} to {high:.3f} on"
 

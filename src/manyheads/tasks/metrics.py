@@ -175,17 +175,24 @@ def multilabel_scores(
     truth_BL, guess_BL = _indicators(expected, labels), _indicators(predicted, labels)
     probabilities_BL = _matrix(probabilities, len(expected), labels)
     right = int((truth_BL == guess_BL).all(axis=1).sum())
+    # A single column is read as two classes, of which the second one is the label.
+    order = [1] if len(labels) == 1 else None
     ranking = None
     if probabilities_BL is not None:
         ranking = float(metrics.label_ranking_average_precision_score(truth_BL, probabilities_BL))
+
+    def f1(average: str) -> float:
+        score = metrics.f1_score(truth_BL, guess_BL, labels=order, average=average, zero_division=0)
+        return float(score)
+
     return MultiLabelScores(
         count=len(expected),
         subset_accuracy=right / len(expected),
         subset_accuracy_interval=wilson_interval(right, len(expected)),
-        micro_f1=float(metrics.f1_score(truth_BL, guess_BL, average="micro", zero_division=0)),
-        macro_f1=float(metrics.f1_score(truth_BL, guess_BL, average="macro", zero_division=0)),
+        micro_f1=f1("micro"),
+        macro_f1=f1("macro"),
         label_ranking_average_precision=ranking,
-        per_label=_per_label(metrics, truth_BL, guess_BL, labels, None),
+        per_label=_per_label(metrics, truth_BL, guess_BL, labels, order),
         labels=tuple(labels),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
 from typing import Any, Self
 
 import torch
@@ -16,6 +17,10 @@ from manyheads.tasks import baseline, metrics
 from manyheads.tasks.labels import Describe, labels_of, numbers_of
 from manyheads.tasks.sequence import SequenceTask
 from manyheads.tasks.task import Columns
+
+_FARTHEST = 1e30  # from 0; float32 ends at 3e38, and sums of squares go farther than values
+# Of the mean. Weights in float32 have seven digits: below this, three are left for what differs.
+_NARROWEST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,29 @@ class Regression(SequenceTask):
         return False
 
     def fit_to(self, columns: Columns, describe: Describe) -> Self:
-        """Find mean and deviation; raises `DataError` for values that are no numbers."""
-        values = torch.tensor(self.targets(labels_of(columns), describe))
-        deviation = float(values.std(correction=0))
-        if deviation == 0:
+        """Find mean and deviation.
+
+        Raises `DataError` for values that are no numbers, or that float32 cannot tell apart.
+        """
+        values = self.targets(labels_of(columns), describe)
+        if min(values) == max(values):
             raise DataError(
-                f"all {len(values)} training values are {float(values[0]):g}; a regression needs "
-                "values that differ"
+                f"all {len(values)} training values are {values[0]:g}; a regression needs values "
+                "that differ"
             )
-        return replace(self, mean=float(values.mean()), deviation=deviation)
+        farthest = max(map(abs, values))
+        if farthest > _FARTHEST or farthest < 1 / _FARTHEST:
+            raise DataError(
+                f"the training values go up to {farthest:g}; weights hold 1e-30 to 1e+30, so give "
+                "them in a unit that brings them there"
+            )
+        mean, deviation = fmean(values), pstdev(values)
+        if deviation < _NARROWEST * abs(mean):
+            raise DataError(
+                f"the training values differ from their mean {mean:.10g} by {deviation:.3g} only, "
+                f"which weights cannot hold; subtract {mean:.3g} from all of them"
+            )
+        return replace(self, mean=mean, deviation=deviation)
 
     def targets(self, labels: Sequence[Any], describe: Describe) -> list[float]:
         """Return each label as a number; raises `DataError` for one that is none."""
