@@ -48,4 +48,5 @@ def test_numbers_stay_numbers_and_each_head_has_its_labels(shell, write, scratch
     assert done.returncode == 0, done.stderr
     done = shell("evaluate", model, tmp_path / "test.toml", "--json", "--report", page)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["rows"] == 32
+    heads = json.loads(done.stdout)["scores"]["heads"]
+    assert heads["truth"]["count"] == heads["score"]["count"] == 16

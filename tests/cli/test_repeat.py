@@ -37,6 +37,19 @@ def test_other_data_are_refused_and_moved_ones_found(shell, table, scratch, tmp_
     assert done.returncode == 0, done.stderr
 
 
+def test_a_run_is_repeated_from_another_folder(shell, write, scratch, tmp_path):
+    for name in ("train.csv", "test.csv"):
+        write(tmp_path / name, [("good", "a"), ("bad", "b")] * 8, header=("text", "label"))
+    told = ("train", "train.csv", "--test", "test.csv", *scratch, "--set", "epochs=1", "--quiet")
+    done = shell(*told, "--out", "first", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = tmp_path / "first", tmp_path / "second"
+    done = shell("train", "--from", first, "--out", second, "--quiet", cwd=tmp_path / "first")
+    assert done.returncode == 0, done.stderr
+    for name in ("arguments.json", "recipe.json"):
+        assert (first / "run" / name).read_text() == (second / "run" / name).read_text()
+
+
 def test_other_versions_are_told(shell, table, scratch, tmp_path):
     first = tmp_path / "first"
     shell("train", table, *scratch, "--set", "epochs=1", "--out", first, "--quiet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -101,6 +102,23 @@ def test_what_cannot_be_done_is_one_line(shell, table, scratch, tmp_path):
     done = shell("train", table, *scratch, "--folds", "1", "--out", out, "--quiet")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "folds=1 holds nothing out" in done.stderr and not out.exists()
+    done = shell("train", table, *scratch, "--seeds", "1", "--estimate")
+    assert done.returncode == 2 and "seeds=1 says nothing" in done.stderr
+
+
+def test_runs_of_other_data_are_not_gone_on_with(shell, command, folds, table, tmp_path):
+    out = tmp_path / "model"
+    shutil.copytree(folds[0], out)
+    again = ("--out", out, "--resume", "--quiet")
+    done = shell(*command, *again)
+    assert done.returncode == 0 and "nothing left to do" in done.stderr
+    text = table.read_text(encoding="utf-8")
+    try:
+        table.write_text("".join(text.splitlines(keepends=True)[:-1]), encoding="utf-8")
+        done = shell(*command, *again)
+    finally:
+        table.write_text(text, encoding="utf-8")
+    assert done.returncode == 2 and "the data are not those of the run" in done.stderr
 
 
 def files_of(out: Path) -> dict[str, str]:
@@ -122,7 +140,8 @@ def test_a_run_that_fails_leaves_the_one_before(shell, table, scratch, tmp_path)
     assert files_of(out) == before
     with pytest.raises(RuntimeError), RunFolder(out).guarded():
         RunFolder(out).begin({}, {}, {})
-        assert not (out / "fold-1").exists()
+        # Nothing is left that would answer by models that are put aside.
+        assert not (out / "fold-1").exists() and not (out / "manyheads.json").exists()
         raise RuntimeError
     assert files_of(out) == before
 

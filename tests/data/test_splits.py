@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,9 @@ def test_each_head_knows_its_own_labels(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("text,truth,score\na,true,1.0\nb,false,2.0\n")
     heads = {name: read(path, label=name, valid=0) for name in ("truth", "score")}
-    split = with_known_labels(joined(heads).train, {"truth": ("false", "maybe", "true")})
-    assert isinstance(split, JoinedSplit)
+    judged = replace(joined(heads).train, name="test")
+    split = with_known_labels(judged, {"truth": ("false", "maybe", "true")})
+    assert isinstance(split, JoinedSplit) and split.name == "test"
     assert split.columns["label"] == ["true", "false", 1.0, 2.0]
     assert split.parts["truth"].columns["label"] == ["true", "false"]
 

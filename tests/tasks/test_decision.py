@@ -89,7 +89,8 @@ def test_nothing_is_sure_where_nothing_is_right() -> None:
 
 def test_what_is_not_known_yet_is_not_said() -> None:
     assert str(mh.Calibrated()) == "temperature 1.000"
-    assert str(mh.Calibrated(0.95)) == "temperature 1.000; sure from 0.000 on"
+    assert str(mh.Calibrated(0.95)) == "temperature 1.000"
+    assert str(mh.Calibrated(0.95, sure_from=0.7)) == "temperature 1.000; sure from 0.700 on"
     assert str(mh.Thresholds()) == "thresholds to be chosen for macro F1"
     agreed = mh.Calibrated(error_before=0.2, error_after=0.1).agreed([mh.Calibrated()])
     assert str(agreed) == "temperature 1.000"

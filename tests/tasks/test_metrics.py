@@ -107,11 +107,18 @@ def test_multilabel_by_hand():
 
 
 def test_a_single_label_is_counted_where_it_is():
-    truth, guess = [["a"], [], ["a"], []], [["a"], ["a"], [], []]
-    scores = multilabel_scores(truth, guess, ["a"])
-    assert (scores.micro_f1, scores.macro_f1, scores.subset_accuracy) == (0.5, 0.5, 0.5)
-    (one,) = scores.per_label
-    assert (one.label, one.precision, one.recall, one.support) == ("a", 0.5, 0.5, 2)
+    # Two right, one too many, one missed, one rightly left out: two classes would have F1 0.583.
+    truth, guess = [["a"], ["a"], [], ["a"], []], [["a"], ["a"], ["a"], [], []]
+    scores = multilabel_scores(truth, guess, ["a"], [[0.9], [0.8], [0.6], [0.2], [0.1]])
+    assert (scores.micro_f1, scores.macro_f1) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert scores.subset_accuracy == pytest.approx(3 / 5)
+    assert scores.label_ranking_average_precision == 1  # there is nothing to rank
+    assert scores.per_label == (
+        LabelScores("a", pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3),
+    )
+    uneven = multilabel_scores([["a"], []], [["a"], ["a"]], ["a"])
+    assert uneven.micro_f1 == uneven.macro_f1 == pytest.approx(2 / 3)  # of two classes: 1/2, 1/3
+    assert uneven.per_label == (LabelScores("a", 0.5, 1.0, pytest.approx(2 / 3), 1),)
     nothing = multilabel_scores([[], []], [[], []], ["a"])
     assert (nothing.micro_f1, nothing.per_label[0].support) == (0, 0)
 

@@ -60,15 +60,42 @@ def test_values_that_never_differ_are_refused():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.7e9 + 40 * (n % 2) for n in range(20)], r"by 20 only.* subtract 1\.7e\+09"),
-        ([1e12 + n / 2 for n in range(36)], r"differ from their mean .* subtract 1e\+12"),
-        ([1e300 * n for n in range(5)], r"go up to 4e\+300; weights hold"),
-        ([1e-300 * n for n in range(5)], r"go up to 4e-300; weights hold"),
+        ([1.7e9 + 40 * (n % 2) + 0.5 for n in range(20)], r"by 20 only.* subtract 1700000000\.5 "),
+        ([1e12 + n / 2 for n in range(36)], r"differ from their mean .* subtract 1000000000000 "),
+        ([1e300 * (n + 1) for n in range(5)], r"line 0: the value 1e\+300 .* by 1e\+300$"),
+        ([0, -2e30, 4e30], r"line 1: the value -2e\+30 is farther from 0 than 1e\+30"),
+        ([1e-300 * n for n in range(5)], r"go up to 4e-300 .* by 1e-300$"),
     ],
 )
 def test_values_that_weights_cannot_hold_are_refused(values: list[float], message: str):
     with pytest.raises(DataError, match=message):
         fitted(values)
+
+
+def test_what_is_to_be_subtracted_is_enough():
+    values = [1_234_567_890 + 10 * n for n in range(40)]
+    with pytest.raises(DataError, match="subtract 1234567890 from all of them"):
+        fitted(values)
+    assert fitted([value - 1_234_567_890 for value in values]).deviation == pytest.approx(115.434)
+
+
+def test_values_of_other_splits_must_be_held_too():
+    with pytest.raises(DataError, match=r"line 1: the value 1e\+300"):
+        fitted([1.0, 2.0]).check({"text": ["a", "b"], "label": [1.0, 1e300]}, DESCRIBE)
+
+
+def test_answers_keep_a_percent_of_a_deviation_where_values_are_farthest():
+    torch.manual_seed(0)
+    task = fitted([9_999_000 + 1000 * (-1) ** n for n in range(40)])
+    assert task.deviation == pytest.approx(1.0001e-4 * task.mean, rel=1e-3)
+    head = SequenceHead(HeadSpec(width=6), 1)
+    pooled = torch.randn(40, 6)
+    standardised = head(pooled)[:, 0].double()
+    losses, _ = task.losses(torch.ones(1, 1), torch.tensor([task.mean + task.deviation]))
+    folded = task.folded(head)
+    answers = folded.values(head(pooled)).double()
+    assert losses.sqrt().item() < 0.01
+    assert ((answers - task.mean) / task.deviation - standardised).abs().max() < 0.01
 
 
 def test_years_and_large_sums_are_held():

@@ -58,7 +58,7 @@ def evaluate(
         from manyheads.predict import ImagePredictor, ManyPredictor, load, task_of
         from manyheads.train.analysis.slices import extra_columns
         from manyheads.train.progress import Reporter
-        from manyheads.train.report.evaluation import judge_predictor
+        from manyheads.train.report.evaluation import as_known, judge_predictor
         from manyheads.writer import Generator
 
         if report is not None:
@@ -78,8 +78,9 @@ def evaluate(
                 f"{labelled.data}: these rows do not say which head they are for; {predictor} has "
                 f"several, so give a heads file ({ENDING}) that names the data of each"
             )
-        dataset = labelled.read(images=isinstance(opened, ImagePredictor))
-        chosen = _split(dataset, split)
+        nothing = rows.HeldOut(valid="0", test="0")  # not even what a heads file says for training
+        dataset = labelled.read(nothing, images=isinstance(opened, ImagePredictor))
+        chosen = as_known(opened.task, _split(dataset, split))
         columns = extra_columns(chosen, slice or ())
         opened.task.check(chosen.columns, chosen.describe)
         opened.task.rehearsal(chosen.columns)  # what it takes is missing before the work, not after

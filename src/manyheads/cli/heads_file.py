@@ -13,6 +13,7 @@ task = "regression"              # guessed from the labels where nothing is said
 
 [heads.names]
 data = "names.conll"             # seen from the folder of this file
+valid = 0.2                      # a share of the rows, or other data
 weight = 0.5
 """
 
@@ -32,6 +33,8 @@ from manyheads.data.joined import JoinedDataset
 from manyheads.errors import DataError, did_you_mean
 
 ENDING = ".toml"
+_COLUMNS = ("text", "pair", "label")
+_SPLITS = ("valid", "test")
 KINDS = (
     TaskKind.CLASSIFICATION,
     TaskKind.MULTI_LABEL,
@@ -46,10 +49,10 @@ class Source:
     """Where the rows of a head stand; heads of equal sources are read together."""
 
     data: str | None = None
-    text: str | None = None
-    pair: str | None = None
-    valid: str | None = None
-    test: str | None = None
+    text: str | int | None = None
+    pair: str | int | None = None
+    valid: str | float | None = None
+    test: str | float | None = None
     encoding: str | None = None
 
 
@@ -58,7 +61,7 @@ class Head:
     """What a file says of one head."""
 
     source: Source
-    label: str | None
+    label: str | int | None
     task: TaskKind | None
     weight: float
 
@@ -85,16 +88,19 @@ def read_heads_file(
 ) -> HeadsData:
     """Read the data of all heads of a file, with shares of the rows held out.
 
+    What the file says of a split goes before `valid` and `test`; but where one of these is 0, no
+    share of the rows is held out for it.
+
     Raises `DataError` for what the file says wrongly, and what reading raises.
     """
-    for option, value in (("--valid", valid), ("--test", test)):
-        if isinstance(value, str):
-            raise DataError(
-                f"{option} {value} names data for all heads; name those of each head in {path}"
-            )
+    if isinstance(valid, str) or isinstance(test, str):
+        option, value = ("--valid", valid) if isinstance(valid, str) else ("--test", test)
+        raise DataError(
+            f"{option} {value} names data for all heads; name those of each head in {path}"
+        )
     document = _document(path)
     heads, temperature = _heads(document, path), document.get("temperature", 1.0)
-    if not isinstance(temperature, int | float) or temperature <= 0:
+    if not _is_number(temperature) or temperature <= 0:
         raise DataError(f"{path}: temperature={temperature!r} must be a number above 0")
     data = _read(heads, valid, test, seed)
     whole = joined({head: data[head] for head in heads})
@@ -132,14 +138,16 @@ def _head(head: str, own: Any, shared: Mapping[str, Any], path: Path) -> Head:
         raise DataError(f"{place} is {own!r}; write a table, [heads.{head}]")
     names = [one.name for one in fields(Source)]
     _refuse_unknown(own, [*names, "label", "task", "weight"], place)
-    source = {name: (shared | own).get(name) for name in names}
+    said = {**shared, **own}
+    _refuse_wrong_types(said, place)
+    source = {name: said.get(name) for name in names}
     if source["data"] is None:
         raise DataError(f"{place} has no data; name a table, as in data = 'reviews.csv'")
-    for name in ("data", "valid", "test"):
-        if source[name] is not None:
-            source[name] = str(path.parent / str(source[name]))
+    for name in ("data", *_SPLITS):
+        if isinstance(value := source[name], str):
+            source[name] = str(path.parent / value)
     weight = own.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or weight <= 0:
+    if not _is_number(weight) or weight <= 0:
         raise DataError(f"{place}: weight={weight!r} must be a number above 0")
     task = own.get("task")
     if task is not None and task not in KINDS:
@@ -147,6 +155,26 @@ def _head(head: str, own: Any, shared: Mapping[str, Any], path: Path) -> Head:
             f"{place}: task={task!r} is none of {', '.join(KINDS)}.{did_you_mean(str(task), KINDS)}"
         )
     return Head(Source(**source), own.get("label"), task and TaskKind(task), float(weight))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _refuse_wrong_types(table: Mapping[str, Any], place: str) -> None:
+    """Raise `DataError` for a value that is not what its key is for."""
+    for key, value in table.items():
+        is_column = isinstance(value, int) and not isinstance(value, bool) and key in _COLUMNS
+        is_share = _is_number(value) and key in _SPLITS and 0 <= value < 1
+        if isinstance(value, str) or is_column or is_share or key in ("task", "weight"):
+            continue
+        if key in _COLUMNS:
+            wanted = f"the name of a column, as in {key} = 'review', or its number from 0 on"
+        elif key in _SPLITS:
+            wanted = f"a table, or a share of the rows from 0 to below 1, as in {key} = 0.1"
+        else:
+            wanted = f"a string, as in {key} = '{'utf-8' if key == 'encoding' else 'reviews.csv'}'"
+        raise DataError(f"{place}: {key}={value!r} must be {wanted}")
 
 
 def _refuse_unknown(
@@ -161,14 +189,20 @@ def _refuse_unknown(
             )
 
 
-def _read(heads: Mapping[str, Head], valid: Any, test: Any, seed: int) -> dict[str, Dataset]:
+def _read(
+    heads: Mapping[str, Head], valid: float | None, test: float | None, seed: int
+) -> dict[str, Dataset]:
     """Read every source once; heads that share one get the same rows held out."""
     found: dict[str, Dataset] = {}
     for source in dict.fromkeys(one.source for one in heads.values()):
         own = {head: one.label for head, one in heads.items() if one.source == source}
         settings = asdict(source)
         reference = settings.pop("data")
-        settings |= {"valid": source.valid or valid, "test": source.test or test, "seed": seed}
+        settings |= {
+            "valid": _held_out(source.valid, valid),
+            "test": _held_out(source.test, test),
+            "seed": seed,
+        }
         if len(own) == 1:
             ((head, label),) = own.items()
             found[head] = read(reference, label=label, **settings)
@@ -179,9 +213,15 @@ def _read(heads: Mapping[str, Head], valid: Any, test: Any, seed: int) -> dict[s
                 f"head {without!r} shares {reference} with others; name its column, as in "
                 "label = 'topic'"
             )
-        labels = {head: str(label) for head, label in own.items()}
+        labels = {head: label for head, label in own.items() if label is not None}
         found |= read_heads(reference, labels, **settings).sets()
     return found
+
+
+def _held_out(own: str | float | None, asked: float | None) -> str | float | None:
+    """Return what the file says of a split, else the share that is asked for."""
+    is_share = own is not None and not isinstance(own, str)
+    return asked if own is None or (is_share and asked == 0) else own
 
 
 def _kind_of(data: Dataset) -> TaskKind:

@@ -13,7 +13,7 @@ from manyheads.cli import learning, rows
 from manyheads.cli.facts import differences, facts_of
 from manyheads.cli.options import Augment, Clean, TaskKind, ThresholdsFor, Weighting
 from manyheads.cli.output import notice
-from manyheads.cli.run_folder import RunFolder
+from manyheads.cli.run_folder import RunFolder, require_same_data
 from manyheads.cli.trials import Repeats
 from manyheads.errors import ConfigError
 
@@ -68,16 +68,12 @@ def comparison(run: Path, quiet: bool) -> Callable[[Dataset], None]:
     It raises `ConfigError` for other data than those of the run, and tells of other versions,
     threads and machines.
     """
-    then = RunFolder(run).facts()
+    folder = RunFolder(run)
+    then = folder.facts()
 
     def compare(dataset: Dataset) -> None:
         now = facts_of(dataset)
-        if then.get("data", {}) != now["data"]:
-            noted = differences(then.get("data", {}), now["data"])
-            changed = ", ".join(noted) or "nothing was noted"
-            raise ConfigError(
-                f"the data are not those of the run in {run} ({changed}); give them as they were"
-            )
+        require_same_data(folder, now)
         if found := differences(then, now):
             notice(f"not as it was, so the bits may differ: {'; '.join(found)}", quiet)
 

@@ -20,6 +20,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyheads.cli.facts import differences
 from manyheads.cli.output import Interrupted, notice, plain
 from manyheads.errors import ConfigError
 
@@ -103,12 +104,15 @@ class RunFolder:
                 "with the same arguments, or begin anew without --resume"
             )
 
-    def can_resume(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
+    def can_resume(
+        self, arguments: Mapping[str, Any], recipe: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> bool:
         """Whether there is a run to go on with; raises `ConfigError` where it is another one."""
         if self.progress is Progress.NONE:
             notice(f"{self.out} holds no checkpoint to resume from; training begins from the start")
             return False
         self.require_same(arguments, recipe)
+        require_same_data(self, facts)
         return True
 
     def begin(
@@ -121,8 +125,8 @@ class RunFolder:
     ) -> None:
         """Put aside the run that was in here, and write down how the new one is begun.
 
-        The predictor stays until the new one takes its place, file by file; but several runs
-        (`has_parts`) have none of their own in here.
+        The predictor stays until the new one takes its place, file by file. But several runs
+        (`has_parts`) have none of their own in here, and what answers by theirs goes with them.
         """
         from manyheads.predict.folder import FILES
 
@@ -131,7 +135,7 @@ class RunFolder:
         if self.progress is Progress.FINISHED:
             aside = self.out / _REPLACED
             aside.mkdir()
-            predictor = (*FILES, _MANIFEST) if has_parts else ()
+            predictor = (*FILES, _MANIFEST) if has_parts or self.parts else ()
             mine = (self.run.name, *self.parts, *self._said(), *predictor)
             for path in (self.out / name for name in mine):
                 if path.exists():
@@ -246,6 +250,16 @@ class RunFolder:
         from manyheads.hub.atomic import write_atomically
 
         write_atomically(self.run / name, text.encode("utf-8", errors="backslashreplace"))
+
+
+def require_same_data(folder: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` where the data of a run in a folder are not those that facts tell of."""
+    then = folder.facts().get("data", {})
+    if then != facts["data"]:
+        changed = ", ".join(differences(then, facts["data"])) or "nothing was noted"
+        raise ConfigError(
+            f"the data are not those of the run in {folder.out} ({changed}); give them as they were"
+        )
 
 
 def _json(value: Any) -> str:

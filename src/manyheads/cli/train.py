@@ -112,14 +112,25 @@ def train(
             found = learner.estimate()
         show(f"{found}{repeats}", found.to_json() | {"runs": repeats.count}, as_json)
     else:
-        data = str(Path(labelled.data).resolve())
-        arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | {"data": data}
-        arguments |= asdict(repeats)
+        arguments = _arguments(labelled, held_out, setup) | asdict(repeats)
         if repeats.are_wanted:
             several = Several(setup, repeats, dataset, folder, trackers, quiet)
             several.train(arguments, resume=resume, as_json=as_json)
         else:
             _train_once(setup, dataset, folder, arguments, resume, trackers, quiet, as_json)
+
+
+def _arguments(
+    labelled: rows.Labelled, held_out: rows.HeldOut, setup: learning.Setup
+) -> dict[str, Any]:
+    """Return how a run is begun; paths are said from the root, so that it can be repeated."""
+    arguments = asdict(labelled) | asdict(held_out) | setup.arguments()
+    for name in ("data", "valid", "test", "model"):
+        value = arguments[name]
+        is_path = value is not None and value != learning.SCRATCH and Path(str(value)).exists()
+        if name == "data" or is_path:
+            arguments[name] = str(Path(value).resolve())
+    return arguments
 
 
 def _folder(out: Path | None, resume: bool) -> RunFolder | None:
@@ -175,7 +186,7 @@ def _train_once(
         learner = setup.learner(dataset, folder=runs_in, quiet=quiet, trackers=trackers)
         learner.rehearse()
     if folder is not None and resume:
-        resume = folder.can_resume(arguments, learner.recipe.to_json())
+        resume = folder.can_resume(arguments, learner.recipe.to_json(), facts_of(dataset))
         if folder.progress is Progress.FINISHED:
             _show_finished(folder, as_json)
             return

@@ -45,9 +45,16 @@ class Repeats:
 
     @property
     def are_wanted(self) -> bool:
-        """Whether there is to be more than one run; raises `RecipeError` for both kinds."""
+        """Whether there is to be more than one run.
+
+        Raises `RecipeError` for both kinds, and for a single one of a kind.
+        """
         if self.folds is not None and self.seeds is not None:
             raise RecipeError("--folds and --seeds are two ways to train several times; choose one")
+        if self.folds is not None and self.folds < 2:
+            raise RecipeError(f"folds={self.folds} holds nothing out; choose at least 2")
+        if self.seeds is not None and self.seeds < 2:
+            raise RecipeError(f"seeds={self.seeds} says nothing of chance; choose at least 2")
         return self.folds is not None or self.seeds is not None
 
     @property
@@ -78,14 +85,15 @@ class Several:
             notice("nothing was saved; give --out DIR to keep the models", self.quiet)
             _show(trials, None, trials.to_json(), as_json)
             return
-        resume = resume and folder.can_resume(arguments, recipe.to_json())
+        facts = facts_of(self.data)
+        resume = resume and folder.can_resume(arguments, recipe.to_json(), facts)
         if resume and folder.progress is Progress.FINISHED:
             notice(f"the runs in {folder.out} are finished; there is nothing left to do")
             _show(folder.report(), folder, folder.document(), as_json)
             return
         with folder.guarded():
             if not resume:
-                folder.begin(arguments, recipe.to_json(), facts_of(self.data), has_parts=True)
+                folder.begin(arguments, recipe.to_json(), facts, has_parts=True)
             trials = self._trials(recipe, folder.out, resume)
             folder.conclude(trials)
         notice(f"saved in {folder.out}", self.quiet)

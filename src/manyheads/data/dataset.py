@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Split:
             texts.
         unit: what ``rows`` count: ``"line"`` or ``"row"``.
         files: for a folder of texts or images, the path of each row's file within ``source``.
+        spelled: how the source spells labels that took another type, by the number of the row.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Split:
     columns: Mapping[str, list[Any]]
     unit: str = "row"
     files: Sequence[str] | None = None
+    spelled: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -9,10 +9,11 @@ from typing import Any
 from manyheads.data.dataset import Dataset, Split, is_missing
 from manyheads.data.formats.tables import read_table
 from manyheads.data.joined import JoinedDataset, joined
+from manyheads.data.questions import holds_questions
 from manyheads.data.reader import read
 from manyheads.data.roles import find_column
-from manyheads.data.split import hold_out, row_keys
-from manyheads.data.splits import sources_of
+from manyheads.data.split import hold_out_together, row_keys
+from manyheads.data.splits import own_splits, sources_of
 from manyheads.data.table import Table
 from manyheads.errors import DataError
 
@@ -31,15 +32,17 @@ def read_heads(
     """Read one table that labels its texts in several ways, for `ManyHeads`.
 
     Args:
-        source: anything that `read_table` reads.
+        source: anything that `read_table` reads; a folder or a mapping with one of these for each
+            split: train, valid (validation, dev) and test.
         labels: the column of labels of each head, by the head's name. A row that lacks a label is
             left out for that head alone.
         text: the column of texts; guessed from the usual names when None.
         pair: the column of second texts, for heads that read pairs.
-        valid: the fraction of the rows to hold out for validation, the same ones for all heads; or
-            a table of its own; 0 for none.
+        valid: the fraction of the rows to hold out for validation, the same ones for all heads,
+            unless the source brings a validation split; or a table of its own; 0 for none.
         test: the same for the test split; None for none.
-        seed: of the random choice of rows to hold out; rows of equal texts stay together.
+        seed: of the random choice of rows to hold out; rows of equal texts stay together, and
+            classes give their share, but never their last row.
         encoding: of text files; found out when None.
 
     Returns:
@@ -51,7 +54,7 @@ def read_heads(
     if not labels:
         raise DataError("no column of labels is given; name one for each head, as in {'topic': …}")
     wanted = [column for column in (text, pair, *labels.values()) if column is not None]
-    parts, fractions = sources_of(source, {}, {"valid": valid, "test": test})
+    parts, fractions = sources_of(source, own_splits(source), {"valid": valid, "test": test})
     tables = {
         name: read_table(part, encoding=encoding, wanted=wanted) for name, part in parts.items()
     }
@@ -94,13 +97,19 @@ def _held_out(
     keys: dict[int, str] = {}
     for one in data.values():
         keys |= dict(zip(one.train.rows, row_keys(one.train.columns), strict=True))
+    labels = [
+        dict(zip(one.train.rows, one.train.columns["label"], strict=True))
+        for one in data.values()
+        if not holds_questions(one.train, one.names)
+    ]
     total, left = len(keys), dict(sorted(keys.items()))
     chosen: dict[str, set[int]] = {}
     for name in ("test", "valid"):
         if fraction := fractions.get(name):
             rows = list(left)
             count = max(1, round(fraction * total))
-            _, leave = hold_out(list(left.values()), None, count, seed)
+            columns = [[own.get(row) for row in rows] for own in labels]
+            _, leave = hold_out_together(list(left.values()), columns, count, seed)
             chosen[name] = {rows[position] for position in leave}
             left = {row: key for row, key in left.items() if row not in chosen[name]}
     return chosen

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.dataset import Dataset, Split
+from manyheads.data.dataset import Dataset, Split, is_missing
 from manyheads.data.formats.folder import entries, pick_file, split_paths
 from manyheads.data.formats.idx import idx_splits, is_idx, read_labelled
 from manyheads.data.formats.tables import read_table
@@ -77,10 +77,10 @@ def read_images(
         splits = with_typed_labels(splits, [name for name in tables if tables[name].untyped])
         for split in splits.values():
             refuse_missing_labels(split, names["label"])
-    if drop_broken is not None:
-        splits = {
-            name: _without_broken(split, drop_broken, notes) for name, split in splits.items()
-        }
+    splits = {
+        name: _without_broken(split, names["image"], drop_broken, notes)
+        for name, split in splits.items()
+    }
     hold_out_fractions(splits, fractions, seed, notes)
     return Dataset(splits["train"], splits.get("valid"), splits.get("test"), names, tuple(notes))
 
@@ -148,12 +148,18 @@ def _class_images(folder: Path) -> tuple[dict[str, list[Path]], int]:
     found, others = {}, 0
     for entry in entries(folder):
         if entry.is_dir():
-            files = [path for path in sorted(entry.rglob("*")) if path.is_file()]
+            files = [path for path in sorted(entry.rglob("*")) if _is_shown(path, entry)]
             images = [path for path in files if path.suffix.lower() in ENDINGS]
             others += len(files) - len(images)
             if images:
                 found[entry.name] = images
     return found, others
+
+
+def _is_shown(path: Path, folder: Path) -> bool:
+    """Whether a path is a file that is not hidden, nor in a hidden folder below this one."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.is_file()
 
 
 def _images_in(folder: Path) -> bool:
@@ -184,12 +190,17 @@ def _split(name: str, table: Table, names: Mapping[str, str], base: Path) -> Spl
     )
 
 
-def _source(split: Split, index: int, column: str, base: Path) -> ImageSource:
-    """Return the image of a row; paths start from the folder of their table."""
+def _source(split: Split, index: int, column: str, base: Path) -> ImageSource | None:
+    """Return the image of a row, None where there is none; paths start from their table's folder.
+
+    Raises `DataError` for what is no image.
+    """
     value = split.columns["image"][index]
     if isinstance(value, Mapping):  # as Hugging Face datasets hold images
         value = value.get("bytes") or value.get("path")
-    if isinstance(value, str | Path) and str(value).strip():
+    if value is None or (isinstance(value, str | float) and is_missing(value)):
+        return None
+    if isinstance(value, str | Path):
         return base / value
     # Arrays, and images of Pillow, which need not be installed.
     if isinstance(value, bytes) or hasattr(value, "shape") or hasattr(value, "getexif"):
@@ -200,12 +211,12 @@ def _source(split: Split, index: int, column: str, base: Path) -> ImageSource:
     )
 
 
-def _without_broken(split: Split, drop: bool, notes: list[str]) -> Split:
-    """Return the split without images that cannot be decoded; refuse them unless `drop`."""
-    from manyheads.image import fault_of
+def _without_broken(split: Split, column: str, drop: bool | None, notes: list[str]) -> Split:
+    """Return the split without images that are broken; refuse them unless `drop`.
 
-    with ThreadPoolExecutor() as threads:
-        faults = list(threads.map(fault_of, split.columns["image"]))
+    Where `drop` is None, only those are that a row lacks: decoding would tell of the others.
+    """
+    faults = _faults(split.columns["image"], column, decoding=drop is not None)
     broken = [index for index, fault in enumerate(faults) if fault is not None]
     if not broken:
         return split
@@ -222,3 +233,16 @@ def _without_broken(split: Split, drop: bool, notes: list[str]) -> Split:
     images = "1 image" if len(broken) == 1 else f"{len(broken):,} images"
     notes.append(f"{split.name}: {images} that cannot be decoded dropped")
     return split.take(index for index, fault in enumerate(faults) if fault is None)
+
+
+def _faults(
+    images: Sequence[ImageSource | None], column: str, *, decoding: bool
+) -> list[str | None]:
+    """Return why each image is broken, None where nothing is known against it."""
+    absent = f"nothing in column {column!r}"
+    if not decoding:
+        return [absent if image is None else None for image in images]
+    from manyheads.image import fault_of
+
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(lambda image: absent if image is None else fault_of(image), images))

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from manyheads.data.dataset import Dataset, Split, is_missing, shorten
-from manyheads.data.formats.aligned import aligned_splits
-from manyheads.data.formats.folder import split_paths
 from manyheads.data.formats.tables import read_table
 from manyheads.data.questions import holds_questions
 from manyheads.data.roles import choose_roles, find_column, guesses
 from manyheads.data.splits import (
     hold_out_fractions,
+    own_splits,
     refuse_missing_labels,
     sources_of,
-    splits_in_memory,
     with_typed_labels,
 )
 from manyheads.data.table import Table
@@ -89,7 +86,7 @@ def read(
         "target": target,
     }
     given = {role: None if column is None else str(column) for role, column in roles.items()}
-    own = _own_splits(source, given["text"], given["target"])
+    own = own_splits(source, given["text"], given["target"])
     parts, fractions = sources_of(source, own, {"valid": valid, "test": test})
     sides = [side for side in (given["text"], given["target"]) if side is not None]
     tables = {
@@ -117,17 +114,6 @@ def read(
         raise DataError(f"together={together!r} is no column here; there is {', '.join(names)}")
     hold_out_fractions(splits, fractions, None if running else seed, notes, together)
     return Dataset(splits["train"], splits.get("valid"), splits.get("test"), names, tuple(notes))
-
-
-def _own_splits(source: Any, text: str | None, target: str | None) -> dict[str, Any]:
-    """Return the splits that a folder or a mapping of tables brings, if any."""
-    if not isinstance(source, str | Path):
-        return splits_in_memory(source)
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        return {}
-    aligned = aligned_splits(folder, text, target) if text and target else {}
-    return dict(aligned or split_paths(folder))
 
 
 def _formats(tables: Mapping[str, Table]) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from manyheads.data.dataset import Split, is_missing
+from manyheads.data.formats.aligned import aligned_splits
 from manyheads.data.formats.delimited import infer
-from manyheads.data.formats.folder import split_name
+from manyheads.data.formats.folder import split_name, split_paths
+from manyheads.data.joined import JoinedSplit, joined_split
 from manyheads.data.split import hold_out, row_keys, text_key
 from manyheads.errors import DataError
 
@@ -47,14 +50,62 @@ def splits_in_memory(source: Any) -> dict[str, Any]:
     return {}
 
 
+def own_splits(source: Any, text: str | None = None, target: str | None = None) -> dict[str, Any]:
+    """Return the splits that a folder or a mapping of tables brings, if any.
+
+    Two aligned files are one split where `text` and `target` say how they end.
+    """
+    if not isinstance(source, str | Path):
+        return splits_in_memory(source)
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return {}
+    aligned = aligned_splits(folder, text, target) if text and target else {}
+    return dict(aligned or split_paths(folder))
+
+
 def with_typed_labels(splits: Mapping[str, Split], untyped: Sequence[str]) -> dict[str, Split]:
     """Infer the type of the labels over all untyped splits at once: a class has one type."""
     inferred = iter(infer([x for name in untyped for x in splits[name].columns["label"]]))
     typed = dict(splits)
     for name in untyped:
-        labels = list(islice(inferred, len(splits[name])))
-        typed[name] = replace(splits[name], columns={**splits[name].columns, "label": labels})
+        split = splits[name]
+        labels = list(islice(inferred, len(split)))
+        both = zip(split.rows, split.columns["label"], labels, strict=True)
+        spelled = {row: text for row, text, label in both if text != str(label)}
+        columns = {**split.columns, "label": labels}
+        typed[name] = replace(split, columns=columns, spelled=spelled)
     return typed
+
+
+def with_known_labels(split: Split, names: Mapping[str, Collection[str]]) -> Split:
+    """Return a split whose labels are spelled as a model knows them.
+
+    A table by itself may suggest another type than the one of training: where all labels are "true"
+    and "false" they are truth values, and names where a third one was "maybe". `names` are the
+    labels that are known, by the head, "" where there are no heads; without any, labels stay.
+    """
+    if isinstance(split, JoinedSplit):
+        parts = {
+            head: with_known_labels(part, {"": names.get(head, ())})
+            for head, part in split.parts.items()
+        }
+        return replace(joined_split(parts), name=split.name)
+    known = set(names.get("", ()))
+    if not known or "label" not in split.columns:
+        return split
+    both = zip(split.rows, split.columns["label"], strict=True)
+    labels = [_known(label, split.spelled.get(row, label), known) for row, label in both]
+    return replace(split, columns={**split.columns, "label": labels}, spelled={})
+
+
+def _known(label: Any, spelled: Any, names: Collection[str]) -> Any:
+    """Return the known name of one label, its spelling where there is none."""
+    if not isinstance(label, str | int | float) or is_missing(label):
+        return label
+    text = str(spelled)
+    typed = str(infer([text])[0])
+    return typed if typed in names and text not in names else text
 
 
 def refuse_missing_labels(split: Split, column: str) -> None:

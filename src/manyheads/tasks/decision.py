@@ -45,7 +45,8 @@ class Calibrated:
         said = f"temperature {self.temperature:.3f}"
         if self.error_before is not None and self.error_after is not None:
             said += f", calibration error {self.error_before:.3f} → {self.error_after:.3f}"
-        return said if self.precision is None else f"{said}; sure from {self.sure_from:.3f} on"
+        # What is sure begins above 0 once it was found: no probability on a prediction is 0.
+        return f"{said}; sure from {self.sure_from:.3f} on" if self.sure_from else said
 
     def tuned(self, outputs_NC: Tensor, targets_N: Tensor) -> Self:
         """Return it with what is best for outputs whose targets are known."""

@@ -88,7 +88,7 @@ def numbers_of(values: Sequence[Any], describe: Describe, remedy: str) -> list[f
     for row, value in enumerate(values):
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
@@ -18,8 +19,10 @@ from manyheads.tasks.labels import Describe, labels_of, numbers_of
 from manyheads.tasks.sequence import SequenceTask
 from manyheads.tasks.task import Columns
 
-_FARTHEST = 1e30  # from 0; float32 ends at 3e38, and sums of squares go farther than values
-# Of the mean. Weights in float32 have seven digits: below this, three are left for what differs.
+_FARTHEST = 1e30  # from 0; float32 ends at 3e38, and an answer may be farther out than any value
+_NEAREST = 1e-30  # float32 is precise from 1e-38 on, and weights are smaller than deviations
+# Of the mean. With its 24 bits, float32 rounds by up to 6e-8 of a value, and a few times on the way
+# to an answer: at this deviation, that is less than a percent of it.
 _NARROWEST = 1e-4
 
 
@@ -65,22 +68,30 @@ class Regression(SequenceTask):
                 "that differ"
             )
         farthest = max(map(abs, values))
-        if farthest > _FARTHEST or farthest < 1 / _FARTHEST:
+        if farthest < _NEAREST:
             raise DataError(
-                f"the training values go up to {farthest:g}; weights hold 1e-30 to 1e+30, so give "
-                "them in a unit that brings them there"
+                f"the training values go up to {farthest:g} only, and weights hold what is above "
+                f"{_NEAREST:g}; divide all values by {_power_of_ten(farthest)}"
             )
         mean, deviation = fmean(values), pstdev(values)
         if deviation < _NARROWEST * abs(mean):
             raise DataError(
                 f"the training values differ from their mean {mean:.10g} by {deviation:.3g} only, "
-                f"which weights cannot hold; subtract {mean:.3g} from all of them"
+                f"and weights hold {_NARROWEST:g} of a mean or more; subtract {min(values):.15g} "
+                "from all of them"
             )
         return replace(self, mean=mean, deviation=deviation)
 
     def targets(self, labels: Sequence[Any], describe: Describe) -> list[float]:
-        """Return each label as a number; raises `DataError` for one that is none."""
-        return numbers_of(labels, describe, "correct it, or choose the task Classification")
+        """Return each label as a number; raises `DataError` for one that is none, or too large."""
+        values = numbers_of(labels, describe, "correct it, or choose the task Classification")
+        for row, value in enumerate(values):
+            if abs(value) > _FARTHEST:
+                raise DataError(
+                    f"{describe(row)}: the value {value:g} is farther from 0 than {_FARTHEST:g}, "
+                    f"which weights can hold; divide all values by {_power_of_ten(value)}"
+                )
+        return values
 
     def losses(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the squared error in units of the variance, and weight 1."""
@@ -127,3 +138,8 @@ class Regression(SequenceTask):
         """Return what a ridge regression over TF-IDF reaches."""
         values = baseline.predict_numbers(seen, [float(value) for value in labels], asked)
         return metrics.regression_scores([float(value) for value in truth], values)
+
+
+def _power_of_ten(value: float) -> str:
+    """Return the largest power of ten that is not farther from 0 than a value."""
+    return f"1e{math.floor(math.log10(abs(value))):+03d}"

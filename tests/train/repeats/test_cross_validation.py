@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def folds(data: mh.Dataset, home: Path) -> Trials:
 
 def crossed(data: mh.Dataset, folder: Path | None, **changes: Any) -> Trials:
     task = mh.Classification(class_weights={"good": 2.0})
-    given = {"folds": 3, "folder": folder, "quiet": True, **changes}
-    return mh.cross_validate(tiny.SCRATCH, task, data, QUICK, **given)
+    usual = {"model": tiny.SCRATCH, "task": task, "recipe": QUICK, "folds": 3, "quiet": True}
+    return mh.cross_validate(data=data, folder=folder, **{**usual, **changes})
 
 
 def weights(folder: Path) -> bytes:
@@ -101,12 +102,24 @@ def test_a_fold_that_is_over_stays_and_one_that_is_not_is_trained(
     assert (again / "fold-1/model.safetensors").stat().st_mtime_ns == before
     assert resumed.to_json() == folds.to_json()
     assert weights(again / "fold-2") == weights(home / "fold-2")
-    with pytest.raises(RecipeError, match="fold-1 was trained by another recipe"):
-        mh.cross_validate(
-            tiny.SCRATCH, mh.Classification(), data, QUICK, folds=3, folder=again, resume=True
-        )
     begun = crossed(data, again, folds=2)
     assert len(begun.trials) == 2 and not (again / "fold-3").exists()
+
+
+def test_a_fold_that_was_trained_otherwise_is_not_one_of_these(
+    folds: Trials, data: mh.Dataset, home: Path
+):
+    assert folds.trials and data.test is not None
+    other = mh.Scratch(layers=2, width=32, heads=2)
+    shorter = replace(data, test=data.test.take(range(3)))
+    for what, given in {
+        "task": {"task": mh.Classification()},
+        "model": {"model": other},
+        "cleaning": {"cleaning": mh.Cleaning(html=True)},
+        "common": {"data": shorter},
+    }.items():
+        with pytest.raises(RecipeError, match=f"fold-1 was trained with another {what};"):
+            crossed(**{"data": data, "folder": home, "resume": True, **given})
 
 
 def test_seeds_share_their_rows_and_differ_in_their_weights(data: mh.Dataset, tmp_path: Path):

@@ -40,6 +40,7 @@ from manyheads.text import Cleaning
 from manyheads.train.learner import Learner
 from manyheads.train.progress import Reporter
 from manyheads.train.recipe import Recipe, changed
+from manyheads.train.repeats.facts import Model, model_fact, require_same
 from manyheads.train.repeats.out_of_fold import RECORDS, answered, gather, json_bytes, write_records
 from manyheads.train.repeats.page import write_trials_page
 from manyheads.train.repeats.trials import Trial, Trials
@@ -48,8 +49,6 @@ from manyheads.train.report.files import PAGE, write_report
 from manyheads.train.trackers.tracker import Tracker
 
 RUN, TRIAL = "run", "trial.json"
-
-Model = str | Path | Pretrained | Blueprint
 
 
 def cross_validate(
@@ -243,20 +242,20 @@ class _Series:
         if not path.is_file():
             return None
         saved = json.loads(path.read_text(encoding="utf-8"))
-        if saved.pop("facts") != json.loads(json_bytes(self._facts(planned))):
-            raise RecipeError(
-                f"{home} was trained by another recipe, for another task or on other data; resume "
-                "with the same ones, or begin anew without resume"
-            )
+        require_same(saved.pop("facts"), json.loads(json_bytes(self._facts(planned))), home)
         _clear_checkpoints(home)
         return Trial(**saved)
 
     def _facts(self, planned: _Planned) -> dict[str, Any]:
         """Return, as JSON values, what another run must share to be the same one."""
+        model = self.model
         return {
             "recipe": planned.recipe.to_json(),
             "task": repr(self.task),
+            "model": model_fact(model.blueprint if isinstance(model, _SameTokenizer) else model),
+            "cleaning": self.cleaning.to_json(),
             "data": planned.data.fingerprint(),
+            "common": None if self.common is None else self.common.fingerprint(),
         }
 
     def _together(self, found: Trials, home: Path, reporter: Reporter) -> Trials:

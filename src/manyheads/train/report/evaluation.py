@@ -14,8 +14,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from manyheads.data import Split
+from manyheads.data.splits import with_known_labels
 from manyheads.predict import map_batches, map_ragged
-from manyheads.tasks import Judgement, Sample, Task
+from manyheads.tasks import Judgement, ManyHeads, MultiLabel, OneLabel, Sample, Task
 from manyheads.tasks.metrics import (
     ClassificationScores,
     Interval,
@@ -193,10 +194,19 @@ def judge_predictor(
     predictor: Any, split: Split, reporter: Reporter
 ) -> tuple[Judgement, Evaluation]:
     """Judge a saved predictor as `evaluate_predictor` does; return what `analyse` takes, too."""
+    split = as_known(predictor.task, split)
     samples = predictor.task.read(predictor.reader, split.columns, split.describe)
     return evaluate(
         predictor.task, predictor.model, predictor.reader, samples, split, reporter, "evaluating"
     )
+
+
+def as_known(task: Task, split: Split) -> Split:
+    """Return a split whose labels are spelled as the classes that a task tells apart."""
+    tasks = task.tasks if isinstance(task, ManyHeads) else {"": task}
+    classes = (OneLabel, MultiLabel)  # others have numbers, or labels of words
+    known = {head: one.labels for head, one in tasks.items() if isinstance(one, classes)}
+    return with_known_labels(split, known)
 
 
 def evaluate(
