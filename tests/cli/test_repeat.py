@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from manyheads.cli.run_folder import RunFolder, located
+
 
 def test_a_run_is_repeated_to_the_same_bits(shell, table, scratch, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
@@ -48,6 +50,49 @@ def test_a_run_is_repeated_from_another_folder(shell, write, scratch, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("arguments.json", "recipe.json"):
         assert (first / "run" / name).read_text() == (second / "run" / name).read_text()
+
+
+def test_a_finished_run_has_nothing_left_to_do_for_its_own_data_alone(
+    shell, write, scratch, tmp_path
+):
+    rows = [("good", "a", "x"), ("bad", "b", "y")] * 8
+    write(tmp_path / "train.csv", rows, header=("text", "first", "second"))
+    heads = tmp_path / "heads.toml"
+    heads.write_text('data = "train.csv"\n[heads.topic]\nlabel = "first"\n')
+    command = ("train", heads, *scratch, "--set", "epochs=1", "--quiet", "--out", tmp_path / "out")
+    assert shell(*command).returncode == 0
+    done = shell(*command, "--resume")
+    assert done.returncode == 0 and "there is nothing left to do" in done.stderr
+    heads.write_text('data = "train.csv"\n[heads.topic]\nlabel = "second"\n')
+    done = shell(*command, "--resume")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+    assert "the data are not those of the run" in done.stderr and "train: " in done.stderr
+
+
+def test_paths_are_kept_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("scratch", "mine"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link.gguf").symlink_to("mine")
+    typed = {"data": "a.csv", "valid": "0.1", "test": "b.csv"}
+    for model, kept in {
+        "scratch": "scratch",
+        "mine": str(tmp_path / "mine"),
+        "link.gguf": str(tmp_path / "link.gguf"),
+        "package:some/model": "package:some/model",
+        "owner/name": "owner/name",
+    }.items():
+        found = located(typed | {"model": model})
+        assert found == {
+            "data": str(tmp_path / "a.csv"),
+            "valid": "0.1",
+            "test": str(tmp_path / "b.csv"),
+            "model": kept,
+        }
+        assert located(found) == found
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "run/arguments.json").write_text(json.dumps(typed | {"model": model}))
+        RunFolder(tmp_path).require_same(found, {})  # of a version that kept what was typed
 
 
 def test_other_versions_are_told(shell, table, scratch, tmp_path):

@@ -102,8 +102,11 @@ def test_what_cannot_be_done_is_one_line(shell, table, scratch, tmp_path):
     done = shell("train", table, *scratch, "--folds", "1", "--out", out, "--quiet")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "folds=1 holds nothing out" in done.stderr and not out.exists()
-    done = shell("train", table, *scratch, "--seeds", "1", "--estimate")
-    assert done.returncode == 2 and "seeds=1 says nothing" in done.stderr
+    for what in ("--estimate", "--plan"):
+        for option, said in (("--folds", "folds=1 holds nothing"), ("--seeds", "seeds=1 says")):
+            done = shell("train", table, *scratch, option, "1", what, "--quiet")
+            assert done.returncode == 2 and done.stderr.count("\n") == 1
+            assert said in done.stderr and done.stdout == ""
 
 
 def test_runs_of_other_data_are_not_gone_on_with(shell, command, folds, table, tmp_path):
@@ -115,10 +118,15 @@ def test_runs_of_other_data_are_not_gone_on_with(shell, command, folds, table, t
     text = table.read_text(encoding="utf-8")
     try:
         table.write_text("".join(text.splitlines(keepends=True)[:-1]), encoding="utf-8")
-        done = shell(*command, *again)
+        finished = shell(*command, *again)
+        for name in ("run/report.json", "fold-3/run/trial.json"):
+            (out / name).unlink()
+        stopped = shell(*command, *again)
     finally:
         table.write_text(text, encoding="utf-8")
-    assert done.returncode == 2 and "the data are not those of the run" in done.stderr
+    for done in (finished, stopped):
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+        assert "the data are not those of the run" in done.stderr and "test: " in done.stderr
 
 
 def files_of(out: Path) -> dict[str, str]:
@@ -140,10 +148,26 @@ def test_a_run_that_fails_leaves_the_one_before(shell, table, scratch, tmp_path)
     assert files_of(out) == before
     with pytest.raises(RuntimeError), RunFolder(out).guarded():
         RunFolder(out).begin({}, {}, {})
-        # Nothing is left that would answer by models that are put aside.
-        assert not (out / "fold-1").exists() and not (out / "manyheads.json").exists()
+        assert not (out / "fold-1").exists()
+        assert len(mh.load(out).parts) == 2, "the predictor stays until there is a new one"
         raise RuntimeError
     assert files_of(out) == before
+
+
+def test_a_stopped_run_leaves_the_predictor_of_several(start, shell, table, scratch, tmp_path):
+    out = tmp_path / "model"
+    quick = ("train", table, *scratch, "--quiet", "--out", out, "--set")
+    assert shell(*quick, "epochs=1", "--folds", "2").returncode == 0
+    said = shell("predict", out, "a lovely film", "--json").stdout
+    process = start(*quick, "epochs=40", "--set", "checkpoint_every=1")
+    while not list(out.glob("run/checkpoints/step-*")) and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    done = shell("predict", out, "a lovely film", "--json")
+    assert done.returncode == 0 and done.stdout == said, done.stderr
+    assert shell(*quick, "epochs=1").returncode == 0
+    assert len(mh.load(out).parts) == 0 and not (out / ".replaced").exists()
 
 
 def test_another_kind_of_run_leaves_nothing_of_the_one_before(shell, table, scratch, tmp_path):

@@ -7,6 +7,7 @@ DIR/run/arguments.json, recipe.json, facts.json          how the run was begun, 
 DIR/run/checkpoints/                                     while it goes on
 DIR/run/metrics.jsonl, report.json, report.txt           when it is over
 DIR/fold-1/…, DIR/seed-0/…                               of several runs, each a folder like DIR
+DIR/.replaced/                                           what was here before, until it is over
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli.facts import differences
+from manyheads.cli.learning import SCRATCH
 from manyheads.cli.output import Interrupted, notice, plain
 from manyheads.errors import ConfigError
 
@@ -93,8 +95,9 @@ class RunFolder:
     def require_same(self, arguments: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
         """Raise `ConfigError` where the run in here was begun with other arguments."""
         changed = []
-        for name, mine in (("arguments.json", arguments), ("recipe.json", recipe)):
-            saved = self._read(name)
+        # Earlier versions wrote paths down as they were typed.
+        begun = (located(self._read("arguments.json")), self._read("recipe.json"))
+        for saved, mine in zip(begun, (arguments, recipe), strict=True):
             changed += [
                 f"{k}: {saved.get(k)!r} → {mine[k]!r}" for k in mine if saved.get(k) != mine[k]
             ]
@@ -125,27 +128,35 @@ class RunFolder:
     ) -> None:
         """Put aside the run that was in here, and write down how the new one is begun.
 
-        The predictor stays until the new one takes its place, file by file. But several runs
-        (`has_parts`) have none of their own in here, and what answers by theirs goes with them.
+        The predictor stays until the new one takes its place, file by file; one of several runs
+        answers from where their folders are put aside. But several runs (`has_parts`) have none of
+        their own in here.
         """
-        from manyheads.predict.folder import FILES
-
         self._restore()
         self.tidy()
         if self.progress is Progress.FINISHED:
-            aside = self.out / _REPLACED
-            aside.mkdir()
-            predictor = (*FILES, _MANIFEST) if has_parts or self.parts else ()
-            mine = (self.run.name, *self.parts, *self._said(), *predictor)
-            for path in (self.out / name for name in mine):
-                if path.exists():
-                    path.replace(aside / path.name)
+            self._put_aside(with_predictor=has_parts)
         for folder in (self.run, *(self.out / part for part in self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         self.run.mkdir(parents=True)
         self._write("arguments.json", _json(arguments))
         self._write("recipe.json", _json(recipe))
         self._write("facts.json", _json(facts))
+
+    def _put_aside(self, *, with_predictor: bool) -> None:
+        """Move a finished run away; its predictor, where that stays, then answers from there."""
+        from manyheads.predict.folder import FILES
+
+        aside, manifest, parts = self.out / _REPLACED, self.out / _MANIFEST, self.parts
+        aside.mkdir()
+        mine = (self.run.name, *parts, *self._said())
+        predictor = (*FILES, _MANIFEST) if with_predictor else ()
+        for path in (self.out / name for name in (*mine, *predictor)):
+            if path.exists():
+                path.replace(aside / path.name)
+        if parts and manifest.is_file():
+            shutil.copy2(manifest, aside)
+            _point_into_aside(manifest)
 
     @property
     def recipe(self) -> Path:
@@ -250,6 +261,45 @@ class RunFolder:
         from manyheads.hub.atomic import write_atomically
 
         write_atomically(self.run / name, text.encode("utf-8", errors="backslashreplace"))
+
+
+def located(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with local files and folders named from the root, to be found anywhere."""
+    found = dict(arguments)
+    if (data := found.get("data")) is not None:
+        found["data"] = str(Path(data).resolve())
+    for name in ("valid", "test"):
+        if (value := found.get(name)) is not None and not _is_number(value):
+            found[name] = _from_root(value)
+    model = found.get("model")
+    # Like `hub.locate`: what is here goes before what is on the Hub.
+    if model not in (None, SCRATCH) and Path(model).expanduser().exists():
+        found["model"] = _from_root(model)
+    return found
+
+
+def _from_root(path: str) -> str:
+    """Return a path from the root; a link keeps its own name, whose ending tells the format."""
+    given = Path(path).expanduser()
+    return str(given.parent.resolve() / given.name)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _point_into_aside(manifest: Path) -> None:
+    """Let the predictor of several runs find their folders where they were put aside."""
+    from manyheads.hub.atomic import write_atomically
+    from manyheads.predict.folder import PARTS
+
+    said = json.loads(manifest.read_text(encoding="utf-8"))
+    said[PARTS] = [f"{_REPLACED}/{name}" for name in said.get(PARTS, ())]
+    write_atomically(manifest, _json(said).encode())
 
 
 def require_same_data(folder: RunFolder, facts: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from manyheads.cli.facts import facts_of
 from manyheads.cli.opening import busy
 from manyheads.cli.output import notice, show
 from manyheads.cli.repeat import Run, as_it_was, comparison
-from manyheads.cli.run_folder import Progress, RunFolder
+from manyheads.cli.run_folder import Progress, RunFolder, located
 from manyheads.cli.track import Track, trackers_of
 from manyheads.cli.trials import Repeats, Several
 from manyheads.cli.unfold import unfolded
@@ -98,6 +98,7 @@ def train(
     if plan and estimate:
         raise ConfigError("--plan and --estimate say two things; ask for one after the other")
     # What is wrong with where it is to go is said before anything is read.
+    are_several = repeats.are_wanted
     folder = None if plan else _folder(out, resume)
     trackers = trackers_of(track or (), kept=out is not None)
     dataset = _dataset(labelled, held_out, setup, repeats, quiet, inspect)
@@ -112,25 +113,13 @@ def train(
             found = learner.estimate()
         show(f"{found}{repeats}", found.to_json() | {"runs": repeats.count}, as_json)
     else:
-        arguments = _arguments(labelled, held_out, setup) | asdict(repeats)
-        if repeats.are_wanted:
+        arguments = asdict(labelled) | asdict(held_out) | setup.arguments() | asdict(repeats)
+        arguments = located(arguments)
+        if are_several:
             several = Several(setup, repeats, dataset, folder, trackers, quiet)
             several.train(arguments, resume=resume, as_json=as_json)
         else:
             _train_once(setup, dataset, folder, arguments, resume, trackers, quiet, as_json)
-
-
-def _arguments(
-    labelled: rows.Labelled, held_out: rows.HeldOut, setup: learning.Setup
-) -> dict[str, Any]:
-    """Return how a run is begun; paths are said from the root, so that it can be repeated."""
-    arguments = asdict(labelled) | asdict(held_out) | setup.arguments()
-    for name in ("data", "valid", "test", "model"):
-        value = arguments[name]
-        is_path = value is not None and value != learning.SCRATCH and Path(str(value)).exists()
-        if name == "data" or is_path:
-            arguments[name] = str(Path(value).resolve())
-    return arguments
 
 
 def _folder(out: Path | None, resume: bool) -> RunFolder | None:

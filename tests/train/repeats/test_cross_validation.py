@@ -116,7 +116,8 @@ def test_a_fold_that_was_trained_otherwise_is_not_one_of_these(
         "task": {"task": mh.Classification()},
         "model": {"model": other},
         "cleaning": {"cleaning": mh.Cleaning(html=True)},
-        "common": {"data": shorter},
+        "common split": {"data": shorter},
+        "model and another cleaning": {"model": other, "cleaning": mh.Cleaning(html=True)},
     }.items():
         with pytest.raises(RecipeError, match=f"fold-1 was trained with another {what};"):
             crossed(**{"data": data, "folder": home, "resume": True, **given})

@@ -28,6 +28,13 @@ def test_an_opened_model_is_its_weights() -> None:
     assert model_fact(one) != model_fact(same)
 
 
+def test_a_blueprint_of_another_kind_is_the_same_in_every_process() -> None:
+    class Built:
+        build_for = tiny.SCRATCH.build_for
+
+    assert model_fact(Built()) == model_fact(Built()) != model_fact(tiny.SCRATCH)
+
+
 def test_all_that_differs_is_named() -> None:
     require_same({"task": "a", "data": {"x": 1}}, {"task": "a", "data": {"x": 1}}, Path("fold-1"))
     with pytest.raises(RecipeError, match="fold-1 was trained with another task and another data;"):

@@ -254,8 +254,8 @@ class _Series:
             "task": repr(self.task),
             "model": model_fact(model.blueprint if isinstance(model, _SameTokenizer) else model),
             "cleaning": self.cleaning.to_json(),
-            "data": planned.data.fingerprint(),
-            "common": None if self.common is None else self.common.fingerprint(),
+            "data set": planned.data.fingerprint(),
+            "common split": None if self.common is None else self.common.fingerprint(),
         }
 
     def _together(self, found: Trials, home: Path, reporter: Reporter) -> Trials:
